@@ -1,0 +1,14 @@
+// Where on the data's way: beside it; Ctrl-C and SIGTERM as a flag that long loops look at.
+#ifndef DOWNPOUR_COMMON_INTERRUPT_H_
+#define DOWNPOUR_COMMON_INTERRUPT_H_
+
+namespace downpour {
+
+// Installs handlers for SIGINT and SIGTERM once; a second signal ends the process at once. Call from main.
+void CatchInterrupts();
+// Thread-safe.
+bool Interrupted();
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_COMMON_INTERRUPT_H_

@@ -1,0 +1,51 @@
+// Where on the data's way: deals a replica's data slices out as shuffled minibatches.
+#ifndef DOWNPOUR_WORKER_DATA_MINIBATCH_SOURCE_H_
+#define DOWNPOUR_WORKER_DATA_MINIBATCH_SOURCE_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "common/random.h"
+#include "proto/coordinator.pb.h"
+#include "proto/checkpoint.pb.h"
+#include "worker/data/dataset.h"
+#include "worker/minibatch.h"
+
+namespace downpour {
+
+// Not thread-safe; one per replica. Frames of the slices held are shuffled together; a slice is finished when its last
+// frame has been dealt. Frames left over from a slice that do not fill a minibatch wait for the next slice.
+class MinibatchSource {
+ public:
+  // `seed` is the run's; every replica's source with the same slices in the same order gives the same minibatches.
+  MinibatchSource(std::shared_ptr<const Dataset> data, int64_t minibatch_frames, uint64_t seed);
+
+  // Whether a slice must be added before Next() can fill a whole minibatch.
+  bool needs_slice() const;
+  // INVALID_ARGUMENT: positions outside the data set.
+  absl::Status AddSlice(const DataSlice& slice);
+  // Fills `minibatch` with up to minibatch_frames frames; fewer only when no slice was added in time; 0 when empty.
+  void Next(Minibatch* minibatch);
+  // Slices finished since the last call.
+  std::vector<DataSlice> TakeFinished();
+
+  // For the virtual cluster's checkpoint. Load: INVALID_ARGUMENT if the state does not fit the data set.
+  MinibatchSourceState Save() const;
+  absl::Status Load(const MinibatchSourceState& state);
+
+ private:
+  std::shared_ptr<const Dataset> data_;
+  int64_t minibatch_frames_;
+  uint64_t seed_;
+  // (the implementer's)
+};
+
+// The order of utterances in `epoch`: a permutation of [0, utterances) drawn from (seed, epoch).
+std::vector<uint32_t> EpochOrder(uint64_t seed, int64_t epoch, int64_t utterances);
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_WORKER_DATA_MINIBATCH_SOURCE_H_
