@@ -1,4 +1,5 @@
-// Where on the data's way: beside it; stops the process on our own bugs. Never used on bytes from disk or network.
+// Where on the data's way: beside it; stops the process on our own bugs. Never used on bytes from disk or
+// network.
 #ifndef DOWNPOUR_COMMON_CHECK_H_
 #define DOWNPOUR_COMMON_CHECK_H_
 
@@ -6,12 +7,12 @@
 #include <cstdlib>
 
 // Debian 12's Abseil has no public CHECK yet.
-#define DOWNPOUR_CHECK(condition)                                                                \
-  do {                                                                                           \
-    if (!(condition)) {                                                                          \
+#define DOWNPOUR_CHECK(condition)                                                                         \
+  do {                                                                                                    \
+    if (!(condition)) {                                                                                   \
       std::fprintf(stderr, "%s:%d: bug in Downpour: %s does not hold\n", __FILE__, __LINE__, #condition); \
-      std::abort();                                                                              \
-    }                                                                                            \
+      std::abort();                                                                                       \
+    }                                                                                                     \
   } while (false)
 
 #endif  // DOWNPOUR_COMMON_CHECK_H_

@@ -2,8 +2,8 @@
 #ifndef DOWNPOUR_COMMON_CHECKPOINT_FILE_H_
 #define DOWNPOUR_COMMON_CHECKPOINT_FILE_H_
 
+#include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -18,23 +18,37 @@ namespace downpour {
 //   u32 kind bytes, kind
 //   u32 section count, then per section: u32 name bytes, name, u64 data bytes, data
 //   u32 CRC-32C of all before it
+//
+// For example header "\x10\x07" (a ShardCheckpoint whose field 2, shard, is 7), kind "K" and one section "x"
+// that holds the float32 1.0 (3f800000):
+//   00  44 50 43 4b 50 54 30 31                     D P C K P T 0 1
+//   08  02 00 00 00 00 00 00 00  10 07              2 bytes of header
+//   12  01 00 00 00  4b                             1 byte of kind: K
+//   17  01 00 00 00                                 1 section
+//   1b  01 00 00 00  78                             1 byte of name: x
+//   20  04 00 00 00 00 00 00 00  00 00 80 3f        4 bytes of data
+//   2c  fe 77 d0 40                                 CRC-32C of the 44 bytes above
 struct CheckpointFile {
-  std::string kind;     // full message name, e.g. "downpour.ShardCheckpoint"
-  std::string header;   // serialised
+  std::string kind;    // full message name, e.g. "downpour.ShardCheckpoint"
+  std::string header;  // serialised
   struct Section {
     std::string name;
-    absl::string_view data;   // refers to memory of the caller (writing) or to `storage` (reading)
+    absl::string_view data;  // refers to memory of the caller (writing) or to `storage` (reading)
   };
   std::vector<Section> sections;
-  std::string storage;
+  std::shared_ptr<const std::string> storage;  // shared by copies
+
+  // DATA_LOSS: no section of that name.
+  absl::StatusOr<absl::string_view> Find(absl::string_view name) const;
 };
 
-// Writes beside `path`, syncs, then renames over it: a full disk or a crash leaves the old file as it was.
-// RESOURCE_EXHAUSTED: disk full. UNAVAILABLE: any other failure to write; the message names file and cause.
+// Writes as ReplaceFile() of common/file.h, with its statuses, and syncs the directory: a full disk or a
+// crash leaves the old file as it was. Two threads must not write one path at once.
 absl::Status WriteCheckpointFile(const std::string& path, const CheckpointFile& file);
 
-// NOT_FOUND: no such file. DATA_LOSS: truncated, wrong magic, wrong checksum, or `kind` is not `wanted_kind`; the
-// message names the file, the byte offset, the value seen and the value wanted.
+// NOT_FOUND: no such file. UNAVAILABLE: it cannot be read. DATA_LOSS: truncated, wrong magic, wrong checksum,
+// or `kind` is not `wanted_kind`; the message names the file, the byte offset, the value seen and the value
+// wanted.
 absl::StatusOr<CheckpointFile> ReadCheckpointFile(const std::string& path, absl::string_view wanted_kind);
 // The same from memory; `name` stands for the file in messages. Takes any bytes.
 absl::StatusOr<CheckpointFile> ParseCheckpoint(std::string bytes, absl::string_view wanted_kind,

@@ -1,4 +1,5 @@
-// Where on the data's way: before it; a program's arguments: absl flags, and any run description field as a flag.
+// Where on the data's way: before it; a program's arguments: absl flags, and any run description field as a
+// flag.
 #ifndef DOWNPOUR_COMMON_COMMAND_LINE_H_
 #define DOWNPOUR_COMMON_COMMAND_LINE_H_
 
@@ -13,20 +14,23 @@
 
 namespace downpour {
 
-// Exit codes of every program: 0 done; 1 failed; 2 wrong flags, run description or data; 130 stopped by Ctrl-C.
+// Exit codes of every program: 0 done; 1 failed; 2 wrong flags, run description or data; 130 stopped by
+// Ctrl-C.
 inline constexpr int kExitFailed = 1;
 inline constexpr int kExitUsage = 2;
 inline constexpr int kExitInterrupted = 130;
 
 struct CommandLine {
-  std::vector<std::string> positional;                          // without the program's name
-  std::vector<std::pair<std::string, std::string>> settings;    // from --optimizer.kind=ADAGRAD and the like
+  std::vector<std::string> positional;                        // without the program's name
+  std::vector<std::pair<std::string, std::string>> settings;  // from --optimizer.kind=ADAGRAD and the like
 };
 
-// Parses absl flags, and takes out first every --field=value or --group.field=value whose first name is a field of
-// RunDescription. Prints --help (with DescribeFields() if `takes_settings`) and exits 0; an unknown flag exits with
-// kExitUsage and a message that names the nearest flag. INVALID_ARGUMENT: a setting given twice with different values.
-absl::StatusOr<CommandLine> ParseCommandLine(int argc, char** argv, absl::string_view usage, bool takes_settings);
+// Parses absl flags, and takes out first every --field=value or --group.field=value whose first name is a
+// field of RunDescription. Prints --help (with DescribeFields() if `takes_settings`) and exits.
+// INVALID_ARGUMENT: an unknown flag, a value it cannot take, or a setting given twice with different values;
+// main exits with kExitUsage then.
+absl::StatusOr<CommandLine> ParseCommandLine(int argc, char** argv, absl::string_view usage,
+                                             bool takes_settings);
 
 // positional[0], if any, is the run description file; then the settings in order, then validation.
 absl::StatusOr<RunDescription> RunDescriptionFrom(const CommandLine& command_line);

@@ -1,9 +1,9 @@
 // Where on the data's way: guards bytes at rest. ISA-L computes CRC-32C with the CPU's own instruction.
 #include "common/crc32c.h"
 
-#include <algorithm>
-
 #include <isa-l/crc.h>
+
+#include <algorithm>
 
 namespace downpour {
 

@@ -6,7 +6,8 @@
 
 namespace downpour {
 
-// Half-open range [begin, end) of keys; a key is an element's index in the run's flat float32 parameter vector.
+// Half-open range [begin, end) of keys; a key is an element's index in the run's flat float32 parameter
+// vector.
 struct KeyRange {
   int64_t begin = 0;
   int64_t end = 0;

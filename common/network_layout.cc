@@ -25,10 +25,11 @@ double WeightLimit(const ParameterLayout::Tensor& weights, NetworkDescription::N
 
 }  // namespace
 
-absl::StatusOr<ParameterLayout> NetworkLayout(const NetworkDescription& network, int64_t input_dim, int64_t classes) {
+absl::StatusOr<ParameterLayout> NetworkLayout(const NetworkDescription& network, int64_t input_dim,
+                                              int64_t classes) {
   if (input_dim < 1 || classes < 1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("a network with ", input_dim, " inputs and ", classes, " classes: want at least 1 of each"));
+    return absl::InvalidArgumentError(absl::StrCat("a network with ", input_dim, " inputs and ", classes,
+                                                   " classes: want at least 1 of each"));
   }
   std::vector<ParameterLayout::TensorSpec> specs;
   int64_t fan_in = input_dim;
@@ -43,8 +44,8 @@ absl::StatusOr<ParameterLayout> NetworkLayout(const NetworkDescription& network,
   return ParameterLayout::Create(std::move(specs));
 }
 
-void InitializeParameters(const ParameterLayout& layout, NetworkDescription::Nonlinearity nonlinearity, uint64_t seed,
-                          KeyRange keys, absl::Span<float> parameters) {
+void InitializeParameters(const ParameterLayout& layout, NetworkDescription::Nonlinearity nonlinearity,
+                          uint64_t seed, KeyRange keys, absl::Span<float> parameters) {
   DOWNPOUR_CHECK(keys.begin >= 0 && keys.end <= layout.size());
   DOWNPOUR_CHECK(static_cast<int64_t>(parameters.size()) == keys.size());
   for (const ParameterLayout::Tensor& tensor : layout.tensors()) {

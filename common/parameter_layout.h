@@ -1,4 +1,5 @@
-// Where on the data's way: names the tensors inside the flat parameter vector that gradients and parameters travel as.
+// Where on the data's way: names the tensors inside the flat parameter vector that gradients and parameters
+// travel as.
 #ifndef DOWNPOUR_COMMON_PARAMETER_LAYOUT_H_
 #define DOWNPOUR_COMMON_PARAMETER_LAYOUT_H_
 

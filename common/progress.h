@@ -10,15 +10,15 @@
 
 namespace downpour {
 
-// Rewrites one line on a terminal at most 5 times a second; elsewhere (a pipe, a log) prints a line at most every 10 s.
-// Not thread-safe.
+// Rewrites one line on a terminal at most 5 times a second; elsewhere (a pipe, a log) prints a line at most
+// every 10 s. Not thread-safe.
 class Progress {
  public:
   Progress(std::string label, Clock* clock);
-  ~Progress();   // ends the line
+  ~Progress();  // ends the line
 
-  // fraction in [0, 1]; the remaining time is estimated from it and the time since construction (or since the first
-  // fraction seen, so that a resumed job is not judged by what was done before).
+  // fraction in [0, 1]; the remaining time is estimated from it and the time since construction (or since the
+  // first fraction seen, so that a resumed job is not judged by what was done before).
   void Update(double fraction, absl::string_view detail);
   void Finish(absl::string_view detail);
 

@@ -1,4 +1,5 @@
-// Where on the data's way: what a push says beside its gradient, from pusher to shard, and what the shard answers.
+// Where on the data's way: what a push says beside its gradient, from pusher to shard, and what the shard
+// answers.
 #ifndef DOWNPOUR_COMMON_PUSH_H_
 #define DOWNPOUR_COMMON_PUSH_H_
 

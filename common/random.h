@@ -1,4 +1,5 @@
-// Where on the data's way: beside it; every random choice (initial parameters, data order, simulated times, faults).
+// Where on the data's way: beside it; every random choice (initial parameters, data order, simulated times,
+// faults).
 #ifndef DOWNPOUR_COMMON_RANDOM_H_
 #define DOWNPOUR_COMMON_RANDOM_H_
 
@@ -8,20 +9,21 @@
 
 namespace downpour {
 
-// SplitMix64 (Steele, Lea, Flood 2014). Not absl::BitGen, whose sequences are unspecified between builds: here one seed
-// must give the same bits for ever, and the state must fit a checkpoint. A value; not thread-safe.
+// SplitMix64 (Steele, Lea, Flood 2014). Not absl::BitGen, whose sequences are unspecified between builds:
+// here one seed must give the same bits for ever, and the state must fit a checkpoint. A value; not
+// thread-safe.
 class Random {
  public:
   // Different streams of one seed are independent.
   explicit Random(uint64_t seed, uint64_t stream = 0);
 
   uint64_t Next();
-  double Uniform();                              // in [0, 1)
-  uint64_t Below(uint64_t bound);                // in [0, bound), without bias; bound >= 1
-  double Normal();                               // mean 0, standard deviation 1
-  double Exponential();                          // mean 1
-  double LogNormal(double sigma);                // median 1
-  void Shuffle(absl::Span<uint32_t> values);     // Fisher-Yates
+  double Uniform();                           // in [0, 1)
+  uint64_t Below(uint64_t bound);             // in [0, bound), without bias; bound >= 1
+  double Normal();                            // mean 0, standard deviation 1
+  double Exponential();                       // mean 1
+  double LogNormal(double sigma);             // median 1
+  void Shuffle(absl::Span<uint32_t> values);  // Fisher-Yates
 
   uint64_t state() const { return state_; }
   static Random FromState(uint64_t state);
@@ -32,8 +34,8 @@ class Random {
   uint64_t state_ = 0;
 };
 
-// The n-th value of the sequence with this seed, without the ones before it: for values that must not depend on how a
-// range is split.
+// The n-th value of the sequence with this seed, without the ones before it: for values that must not depend
+// on how a range is split.
 uint64_t RandomAt(uint64_t seed, uint64_t n);
 
 }  // namespace downpour

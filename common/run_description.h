@@ -18,15 +18,16 @@ absl::StatusOr<RunDescription> ParseRunDescription(absl::string_view text, absl:
 // The same from a file. NOT_FOUND: no such file.
 absl::StatusOr<RunDescription> ReadRunDescription(const std::string& path);
 
-// Sets one field by its dotted path, e.g. ("optimizer.kind", "ADAGRAD") or ("network.hidden_width", "[512, 512]").
-// INVALID_ARGUMENT: no such field (the message lists the fields there are), or a value it cannot take.
+// Sets one field by its dotted path, e.g. ("optimizer.kind", "ADAGRAD") or ("network.hidden_width", "[512,
+// 512]"). INVALID_ARGUMENT: no such field (the message lists the fields there are), or a value it cannot
+// take.
 absl::Status SetField(absl::string_view path, absl::string_view value, RunDescription* description);
 
 // INVALID_ARGUMENT naming the first field out of its range, the value seen and the value wanted.
 absl::Status ValidateRunDescription(const RunDescription& description);
 
-// Whether two descriptions are of the same run: equal but for name, budget, evaluation, checkpoint, and where the data
-// lies. FAILED_PRECONDITION naming the first difference otherwise.
+// Whether two descriptions are of the same run: equal but for name, budget, evaluation, checkpoint, and where
+// the data lies. FAILED_PRECONDITION naming the first difference otherwise.
 absl::Status CheckSameRun(const RunDescription& seen, const RunDescription& wanted);
 
 // Every field with its type and default, one a line, for --help.

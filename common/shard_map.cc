@@ -8,8 +8,8 @@ namespace downpour {
 
 absl::StatusOr<ShardMap> ShardMap::Create(int64_t size, int shards) {
   if (shards < 1 || size < shards) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("cannot split ", size, " parameters over ", shards, " shards: want 1 to ", size, " shards"));
+    return absl::InvalidArgumentError(absl::StrCat("cannot split ", size, " parameters over ", shards,
+                                                   " shards: want 1 to ", size, " shards"));
   }
   return ShardMap(size, shards);
 }

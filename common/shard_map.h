@@ -1,4 +1,5 @@
-// Where on the data's way: which shard owns which keys; used to cut a gradient into pushes and to join fetches.
+// Where on the data's way: which shard owns which keys; used to cut a gradient into pushes and to join
+// fetches.
 #ifndef DOWNPOUR_COMMON_SHARD_MAP_H_
 #define DOWNPOUR_COMMON_SHARD_MAP_H_
 
@@ -9,7 +10,8 @@
 
 namespace downpour {
 
-// Splits [0, size) into `shards` half-open ranges whose sizes differ by at most 1, whatever the tensors. A value.
+// Splits [0, size) into `shards` half-open ranges whose sizes differ by at most 1, whatever the tensors. A
+// value.
 class ShardMap {
  public:
   // INVALID_ARGUMENT: shards < 1, or fewer keys than shards.

@@ -7,11 +7,11 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-#define RETURN_IF_ERROR(expression)                          \
-  do {                                                       \
+#define RETURN_IF_ERROR(expression)                           \
+  do {                                                        \
     if (absl::Status status_ = (expression); !status_.ok()) { \
-      return status_;                                        \
-    }                                                        \
+      return status_;                                         \
+    }                                                         \
   } while (false)
 
 #define DOWNPOUR_CONCAT_INNER(a, b) a##b

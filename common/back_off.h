@@ -1,0 +1,48 @@
+// Where on the data's way: at every client; when to try again what was refused or did not arrive.
+#ifndef DOWNPOUR_COMMON_BACK_OFF_H_
+#define DOWNPOUR_COMMON_BACK_OFF_H_
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/clock.h"
+#include "common/random.h"
+
+namespace downpour {
+
+struct RetryPolicy {
+  absl::Duration first_wait = absl::Milliseconds(20);    // a shard is busy for about that long
+  absl::Duration longest_wait = absl::Seconds(1);        // a restarted process is found again within this
+  absl::Duration give_up_after = absl::Seconds(120);     // measured from the first attempt
+  std::function<bool()> stopped = [] { return false; };  // asked between attempts; true: give up
+};
+
+// UNAVAILABLE, RESOURCE_EXHAUSTED and DEADLINE_EXCEEDED pass by themselves; the others do not.
+inline bool IsTransient(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsResourceExhausted(status) || absl::IsDeadlineExceeded(status);
+}
+
+// Calls `attempt`, an absl::StatusOr<T>(), until it succeeds, fails for good, or the policy gives up; returns
+// its last result, or CANCELLED when stopped. The n-th wait is drawn evenly from [w/2, w), w = first_wait *
+// 2^n up to longest_wait, so that clients refused together do not come back together. Thread-safe if `random`
+// is the caller's alone.
+template <typename Attempt>
+auto CallWithRetries(const RetryPolicy& policy, Clock* clock, Random* random, Attempt attempt) {
+  const absl::Time give_up = clock->Now() + policy.give_up_after;
+  for (absl::Duration wait = policy.first_wait;; wait = std::min(2 * wait, policy.longest_wait)) {
+    auto result = attempt();
+    if (result.ok() || !IsTransient(result.status())) return result;
+    const absl::Duration jittered = wait * (0.5 + 0.5 * random->Uniform());
+    if (policy.stopped()) return decltype(result)(absl::CancelledError("stopped"));
+    if (clock->Now() + jittered > give_up) return result;
+    clock->SleepFor(jittered);
+  }
+}
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_COMMON_BACK_OFF_H_

@@ -1,0 +1,39 @@
+// Where on the data's way: the wire; a piece of gradient or parameters as bytes, framed around its own
+// memory.
+#ifndef DOWNPOUR_COMMON_CHUNK_CODEC_H_
+#define DOWNPOUR_COMMON_CHUNK_CODEC_H_
+
+#include <google/protobuf/io/zero_copy_stream.h>
+#include <google/protobuf/message_lite.h>
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+
+namespace downpour {
+
+// Senders cut a shard's range into chunks of this many float32 (1 MiB) from its first key on; receivers take
+// no longer ones. A shard locks its parameters in segments of the same cut.
+inline constexpr int64_t kChunkElements = 256 * 1024;
+
+// PushChunk and FetchChunk are ordinary protobuf messages whose tensor is field 15, `bytes`, written last:
+//   [the other fields, serialised] [0x7a: field 15, length-delimited] [varint: payload bytes] [payload]
+// e.g. begin = 5 and one element 1.0f: 10 05 | 7a | 04 | 00 00 80 3f.
+
+// All of that but the payload, which the sender puts behind it without copying. `fields` has field 15 unset.
+std::string EncodeChunkPrefix(const google::protobuf::MessageLite& fields, int64_t payload_elements);
+
+// Takes any conforming encoding of such a message, and any other bytes without harm: fills `fields` with all
+// but the payload and returns the payload. It lies in the memory `input` refers to where it is there in one
+// aligned piece; otherwise it is copied to the start of `buffer`, whose size is the longest payload taken.
+// INVALID_ARGUMENT, saying what was seen and what was wanted: a malformed or truncated message, a payload
+// that is no whole number of float32 or longer than `buffer`, or more than 64 KiB of other fields.
+absl::StatusOr<absl::Span<const float>> DecodeChunk(google::protobuf::io::ZeroCopyInputStream* input,
+                                                    absl::Span<float> buffer,
+                                                    google::protobuf::MessageLite* fields);
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_COMMON_CHUNK_CODEC_H_

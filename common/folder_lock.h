@@ -1,0 +1,32 @@
+// Where on the data's way: beside it; keeps two processes from running in one folder.
+#ifndef DOWNPOUR_COMMON_FOLDER_LOCK_H_
+#define DOWNPOUR_COMMON_FOLDER_LOCK_H_
+
+#include <string>
+#include <utility>
+
+#include "absl/status/statusor.h"
+
+namespace downpour {
+
+// Held until destruction, or the end of the process, however it ends. Movable.
+class FolderLock {
+ public:
+  // Through the file <folder>/.lock. FAILED_PRECONDITION: another process holds it. UNAVAILABLE: the file
+  // cannot be made.
+  static absl::StatusOr<FolderLock> Acquire(const std::string& folder);
+  FolderLock(FolderLock&& other) noexcept : file_(std::exchange(other.file_, -1)) {}
+  FolderLock& operator=(FolderLock&& other) noexcept {
+    std::swap(file_, other.file_);
+    return *this;
+  }
+  ~FolderLock();
+
+ private:
+  explicit FolderLock(int file) : file_(file) {}
+  int file_;
+};
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_COMMON_FOLDER_LOCK_H_

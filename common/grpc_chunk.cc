@@ -1,0 +1,39 @@
+// Where on the data's way: the wire; chunk messages as gRPC byte buffers that refer to the tensor's own
+// memory.
+#include "common/grpc_chunk.h"
+
+#include <grpcpp/support/proto_buffer_reader.h>
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "common/chunk_codec.h"
+
+namespace downpour {
+
+grpc::ByteBuffer EncodeChunk(const google::protobuf::MessageLite& fields, const grpc::Slice& payload) {
+  const grpc::Slice slices[] = {
+      grpc::Slice(EncodeChunkPrefix(fields, static_cast<int64_t>(payload.size() / sizeof(float)))), payload};
+  return {slices, 2};
+}
+
+absl::StatusOr<absl::Span<const float>> DecodeChunk(grpc::ByteBuffer* message, absl::Span<float> buffer,
+                                                    google::protobuf::MessageLite* fields) {
+  grpc::ProtoBufferReader reader(message);
+  if (!reader.status().ok()) return absl::InvalidArgumentError("chunk message: empty");
+  return DecodeChunk(&reader, buffer, fields);
+}
+
+grpc::ByteBuffer SerializeMessage(const google::protobuf::MessageLite& message) {
+  const grpc::Slice slice(message.SerializeAsString());
+  return {&slice, 1};
+}
+
+absl::Status ParseMessage(grpc::ByteBuffer* bytes, google::protobuf::MessageLite* message) {
+  grpc::ProtoBufferReader reader(bytes);
+  if (reader.status().ok() && message->ParseFromZeroCopyStream(&reader)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("not a ", message->GetTypeName()));
+}
+
+}  // namespace downpour

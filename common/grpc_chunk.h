@@ -1,0 +1,28 @@
+// Where on the data's way: the wire; chunk messages as gRPC byte buffers that refer to the tensor's own
+// memory.
+#ifndef DOWNPOUR_COMMON_GRPC_CHUNK_H_
+#define DOWNPOUR_COMMON_GRPC_CHUNK_H_
+
+#include <google/protobuf/message_lite.h>
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/slice.h>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+
+namespace downpour {
+
+// The message of common/chunk_codec.h whose tensor is `payload`: float32, not copied.
+grpc::ByteBuffer EncodeChunk(const google::protobuf::MessageLite& fields, const grpc::Slice& payload);
+
+// As DecodeChunk() of common/chunk_codec.h; the result may refer to `message`, which must outlive it.
+absl::StatusOr<absl::Span<const float>> DecodeChunk(grpc::ByteBuffer* message, absl::Span<float> buffer,
+                                                    google::protobuf::MessageLite* fields);
+
+// A message without tensor. Parse: INVALID_ARGUMENT: it is none of that type.
+grpc::ByteBuffer SerializeMessage(const google::protobuf::MessageLite& message);
+absl::Status ParseMessage(grpc::ByteBuffer* bytes, google::protobuf::MessageLite* message);
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_COMMON_GRPC_CHUNK_H_

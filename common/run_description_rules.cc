@@ -1,0 +1,124 @@
+// Where on the data's way: before it; what a run description must satisfy, and when two describe the same
+// run.
+#include <google/protobuf/util/message_differencer.h>
+
+#include <cmath>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "common/run_description.h"
+#include "common/status_macros.h"
+
+namespace downpour {
+namespace {
+
+// `ok` false: an error that names the field, the value seen and the value wanted.
+template <typename T>
+absl::Status Want(bool ok, absl::string_view field, T seen, absl::string_view wanted) {
+  if (ok) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(field, " is ", seen, ", want ", wanted));
+}
+
+bool AtLeast(double value, double bound) { return value >= bound && std::isfinite(value); }
+
+absl::Status ValidateData(const DataDescription& data) {
+  const bool kaldi = data.has_train_dir() || data.has_test_dir();
+  if (kaldi && data.has_mnist_dir()) {
+    return absl::InvalidArgumentError("data.mnist_dir and data.train_dir are both set, want one of them");
+  }
+  if (!data.has_mnist_dir() && (!data.has_train_dir() || !data.has_test_dir())) {
+    return absl::InvalidArgumentError(
+        "no data: set data.train_dir and data.test_dir (Kaldi data directories), or data.mnist_dir");
+  }
+  RETURN_IF_ERROR(Want(data.left_context() >= 0, "data.left_context", data.left_context(), "0 or more"));
+  RETURN_IF_ERROR(Want(data.right_context() >= 0, "data.right_context", data.right_context(), "0 or more"));
+  RETURN_IF_ERROR(Want(data.classes() >= 0, "data.classes", data.classes(), "0 (from the data) or more"));
+  return Want(data.slice_frames() >= 1, "data.slice_frames", data.slice_frames(), "1 or more");
+}
+
+absl::Status ValidateCluster(const ClusterDescription& cluster) {
+  RETURN_IF_ERROR(Want(cluster.shards() >= 1, "cluster.shards", cluster.shards(), "1 or more"));
+  RETURN_IF_ERROR(Want(cluster.replicas() >= 1, "cluster.replicas", cluster.replicas(), "1 or more"));
+  RETURN_IF_ERROR(
+      Want(cluster.minibatch() >= 1, "cluster.minibatch", cluster.minibatch(), "1 or more frames"));
+  RETURN_IF_ERROR(Want(cluster.n_push() >= 1, "cluster.n_push", cluster.n_push(), "1 or more"));
+  RETURN_IF_ERROR(Want(cluster.n_fetch() >= 1, "cluster.n_fetch", cluster.n_fetch(), "1 or more"));
+  RETURN_IF_ERROR(Want(cluster.warm_start_updates() >= 0, "cluster.warm_start_updates",
+                       cluster.warm_start_updates(), "0 or more"));
+  return Want(cluster.replica_timeout_s() > 0, "cluster.replica_timeout_s", cluster.replica_timeout_s(),
+              "above 0");
+}
+
+absl::Status ValidateVirtualClock(const VirtualClockDescription& clock) {
+  RETURN_IF_ERROR(
+      Want(clock.compute_mean_s() > 0, "virtual_clock.compute_mean_s", clock.compute_mean_s(), "above 0"));
+  RETURN_IF_ERROR(Want(AtLeast(clock.compute_sigma(), 0.0), "virtual_clock.compute_sigma",
+                       clock.compute_sigma(), "0 or more"));
+  RETURN_IF_ERROR(Want(AtLeast(clock.replica_speed_sigma(), 0.0), "virtual_clock.replica_speed_sigma",
+                       clock.replica_speed_sigma(), "0 or more"));
+  RETURN_IF_ERROR(Want(clock.straggler_probability() >= 0 && clock.straggler_probability() <= 1,
+                       "virtual_clock.straggler_probability", clock.straggler_probability(), "0 to 1"));
+  RETURN_IF_ERROR(Want(AtLeast(clock.straggler_factor(), 1.0), "virtual_clock.straggler_factor",
+                       clock.straggler_factor(), "1 or more"));
+  RETURN_IF_ERROR(
+      Want(AtLeast(clock.latency_s(), 0.0), "virtual_clock.latency_s", clock.latency_s(), "0 or more"));
+  return Want(clock.bandwidth_bytes_per_s() > 0, "virtual_clock.bandwidth_bytes_per_s",
+              clock.bandwidth_bytes_per_s(), "above 0");
+}
+
+absl::Status ValidateBudget(const BudgetDescription& budget) {
+  RETURN_IF_ERROR(Want(AtLeast(budget.epochs(), 0.0), "budget.epochs", budget.epochs(), "0 or more"));
+  RETURN_IF_ERROR(Want(budget.updates() >= 0, "budget.updates", budget.updates(), "0 or more"));
+  if (budget.epochs() == 0 && budget.updates() == 0) {
+    return absl::InvalidArgumentError("the run has no end: set budget.epochs or budget.updates above 0");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status ValidateRunDescription(const RunDescription& description) {
+  RETURN_IF_ERROR(ValidateData(description.data()));
+  for (int32_t width : description.network().hidden_width()) {
+    RETURN_IF_ERROR(Want(width >= 1, "network.hidden_width", width, "1 or more units in every layer"));
+  }
+  const float loss_scale = description.network().loss_scale();
+  RETURN_IF_ERROR(Want(loss_scale > 0 && std::isfinite(loss_scale), "network.loss_scale", loss_scale,
+                       "a number above 0"));
+  RETURN_IF_ERROR(ValidateCluster(description.cluster()));
+  RETURN_IF_ERROR(ValidateVirtualClock(description.virtual_clock()));
+  RETURN_IF_ERROR(ValidateBudget(description.budget()));
+  const EvaluationDescription& evaluation = description.evaluation();
+  RETURN_IF_ERROR(Want(evaluation.every_updates() >= 1, "evaluation.every_updates",
+                       evaluation.every_updates(), "1 or more"));
+  RETURN_IF_ERROR(Want(evaluation.max_frames() >= 0, "evaluation.max_frames", evaluation.max_frames(),
+                       "0 (all) or more"));
+  return Want(description.checkpoint().every_s() > 0, "checkpoint.every_s",
+              description.checkpoint().every_s(), "above 0");
+}
+
+absl::Status CheckSameRun(const RunDescription& seen, const RunDescription& wanted) {
+  const auto essence = [](RunDescription description) {
+    description.clear_name();
+    description.clear_budget();
+    description.clear_evaluation();
+    description.clear_checkpoint();
+    DataDescription* data = description.mutable_data();
+    data->clear_train_dir();
+    data->clear_test_dir();
+    data->clear_test_human_dir();
+    data->clear_mnist_dir();
+    return description;
+  };
+  std::string difference;
+  google::protobuf::util::MessageDifferencer differencer;
+  differencer.set_message_field_comparison(google::protobuf::util::MessageDifferencer::EQUIVALENT);
+  differencer.ReportDifferencesToString(&difference);
+  if (differencer.Compare(essence(seen), essence(wanted))) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("another run's description: ", difference.substr(0, difference.find('\n'))));
+}
+
+}  // namespace downpour
