@@ -1,56 +1,114 @@
-// Where on the data's way: beside it; who is in the cluster, which data slice is whose, when to stop, the accuracy log.
+// Where on the data's way: beside it; who is in the cluster, which data slice is whose, when to stop, the
+// accuracy log.
 #ifndef DOWNPOUR_SERVER_COORDINATOR_COORDINATOR_H_
 #define DOWNPOUR_SERVER_COORDINATOR_COORDINATOR_H_
 
+#include <cstdint>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "common/clock.h"
 #include "proto/checkpoint.pb.h"
 #include "proto/coordinator.pb.h"
+#include "server/coordinator/data_slices.h"
+#include "server/coordinator/evaluation_schedule.h"
+#include "server/coordinator/membership.h"
+#include "server/coordinator/run_observer.h"
+#include "server/coordinator/staleness_histogram.h"
 
 namespace downpour {
 
-// Receives what belongs in the run folder; see server/coordinator/run_log.h for the one that writes it.
-class RunObserver;
-
-// One run's coordinator: a thread-safe state machine over the messages of proto/coordinator.proto, with the statuses
-// documented there. Never blocks and never touches the disk; all its state is one CoordinatorCheckpoint.
+// One run's coordinator: a thread-safe state machine over the messages of proto/coordinator.proto, with the
+// statuses documented there. Never blocks and never touches the disk; all its state is one
+// CoordinatorCheckpoint. Its answers depend on the order of the calls and the clock alone.
 class Coordinator {
  public:
   struct Options {
-    RunDescription description;
-    std::string run_id;
-    Clock* clock = nullptr;             // not owned; decides who is dead and gives virtual_s
-    Clock* wall_clock = nullptr;        // not owned; gives wall_s
-    RunObserver* observer = nullptr;    // not owned; called outside the lock, in order
+    RunDescription description;         // valid by ValidateRunDescription
+    std::string run_id;                 // not empty
+    Clock* clock = Clock::Real();       // not owned; decides who is dead and gives virtual_s
+    Clock* wall_clock = Clock::Real();  // not owned; gives wall_s
+    RunObserver* observer = nullptr;    // not owned, may be null; called outside the lock, in order
   };
 
   static absl::StatusOr<std::unique_ptr<Coordinator>> Create(Options options);
-  // FAILED_PRECONDITION: the checkpoint is of another run than the description's (budget, evaluation and checkpoint
-  // settings may differ).
-  static absl::StatusOr<std::unique_ptr<Coordinator>> Restore(Options options, const CoordinatorCheckpoint& checkpoint);
+  // Goes on from the checkpoint; replicas in it have what was left of their replica_timeout_s to come back.
+  // FAILED_PRECONDITION: the checkpoint is of another run than the options' (budget, evaluation and
+  // checkpoint settings may differ). INVALID_ARGUMENT: the checkpoint contradicts itself; the message says
+  // where.
+  static absl::StatusOr<std::unique_ptr<Coordinator>> Restore(Options options,
+                                                              const CoordinatorCheckpoint& checkpoint);
 
   absl::StatusOr<DescribeReply> Describe(const DescribeRequest& request);
+  // Besides what the proto says: FAILED_PRECONDITION if no index is wanted and all are taken,
+  // INVALID_ARGUMENT if the index wanted is beyond the run's shards. A shard without a wanted index gets that
+  // of its address, if it was registered before, or the lowest free one.
   absl::StatusOr<RegisterShardReply> RegisterShard(const RegisterShardRequest& request);
+  // The first data summary, be it an evaluator's or of a Join that is answered UNAVAILABLE, fixes the layout.
+  // A replica that brings none gets INVALID_ARGUMENT; an evaluator may do without once the layout is known.
+  // INVALID_ARGUMENT also for a summary that no network fits.
   absl::StatusOr<JoinReply> Join(const JoinRequest& request);
+  // A report that is not newer than the last changes nothing; the last one repeated gets the same slice
+  // again. INVALID_ARGUMENT: report number 0, or totals that fall; nothing changes.
   absl::StatusOr<ReportReply> Report(const ReportRequest& request);
+  // Always OK; a replica or incarnation not in the cluster changes nothing.
   absl::StatusOr<LeaveReply> Leave(const LeaveRequest& request);
+  // EVALUATE again and again until the evaluation is recorded, so that a restarted evaluator gets it too;
+  // `updates` and the log line are then as of the latest call. WAIT before all shards are registered. STOP
+  // once the last is recorded.
   absl::StatusOr<NextEvaluationReply> NextEvaluation(const NextEvaluationRequest& request);
+  // A result of an evaluation that is not under way (recorded already, or handed out again since) changes
+  // nothing. INVALID_ARGUMENT: more updates than the run has, or no frames.
   absl::StatusOr<RecordEvaluationReply> RecordEvaluation(const EvaluationResult& request);
+  // FINISHED: budget reached and the last evaluation recorded.
   absl::StatusOr<RunStatus> GetRunStatus(const RunStatusRequest& request);
 
   // Takes replicas for dead whose last report is older than replica_timeout_s, and deals their slices again.
   void RemoveDeadReplicas();
 
+  // Whatever it holds the observer has been told.
   CoordinatorCheckpoint Checkpoint() const;
 
  private:
-  // (the implementer's)
+  explicit Coordinator(Options options);
+  absl::Status Load(const CoordinatorCheckpoint& checkpoint);
+  absl::Status FixData(const DataSummary& data) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<JoinReply> JoinLocked(const JoinRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status ShardsComplete() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<uint32_t> ShardIndex(const RegisterShardRequest& request) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  ReportReply::Directive DirectiveFor(uint64_t replica_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  double Epoch() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  double FractionDone() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool BudgetReached() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return FractionDone() >= 1; }
+  EvaluationPoint PointNow() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Remove(uint64_t replica_id, const char* why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const Options options_;
+  // Held from a change until the observer knows of it: keeps its calls in order, and checkpoints out of
+  // between.
+  mutable absl::Mutex observer_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
+  mutable absl::Mutex mutex_;
+  absl::Time started_ ABSL_GUARDED_BY(mutex_);  // by options_.clock; moved by a restore
+  absl::Time wall_started_ ABSL_GUARDED_BY(mutex_);
+  std::optional<DataSummary> data_ ABSL_GUARDED_BY(mutex_);
+  std::optional<DataSlices> slices_ ABSL_GUARDED_BY(mutex_);        // as soon as data_
+  RunIdentity run_ ABSL_GUARDED_BY(mutex_);                         // likewise
+  std::map<uint32_t, std::string> shards_ ABSL_GUARDED_BY(mutex_);  // index -> address
+  Membership membership_ ABSL_GUARDED_BY(mutex_);
+  EvaluationSchedule evaluations_ ABSL_GUARDED_BY(mutex_);
+  StalenessHistogram staleness_ ABSL_GUARDED_BY(mutex_);
+  int64_t updates_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t frames_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t pushes_rejected_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t warm_start_replica_ ABSL_GUARDED_BY(mutex_) = 0;  // 0: none chosen
 };
 
 }  // namespace downpour

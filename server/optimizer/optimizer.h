@@ -13,12 +13,13 @@
 
 namespace downpour {
 
-// An update rule of Zeiler 2012, applied element by element. Immutable and thread-safe: all memory is the caller's, so
-// applying a range in pieces gives the same bits as applying it whole.
+// An update rule of Zeiler 2012, applied element by element. Immutable and thread-safe: all memory is the
+// caller's, so applying a range in pieces gives the same bits as applying it whole.
 class Optimizer {
  public:
-  // INVALID_ARGUMENT: rho outside [0, 1), epsilon < 0 (or 0 where the rule divides by it alone), learning_rate <= 0,
-  // or any of them not finite; the message names the field, the value seen and the value wanted.
+  // INVALID_ARGUMENT: rho outside [0, 1), epsilon < 0 (or 0 where the rule divides by it alone),
+  // learning_rate <= 0, or any of them not finite; the message names the field, the value seen and the value
+  // wanted.
   static absl::StatusOr<std::unique_ptr<Optimizer>> Create(const OptimizerDescription& description);
 
   virtual ~Optimizer() = default;
@@ -26,8 +27,9 @@ class Optimizer {
   // Names of the state vectors, e.g. {"E[g^2]", "E[dx^2]"}; each has one float per parameter and starts at 0.
   virtual std::vector<std::string> state_names() const = 0;
 
-  // One step t: parameters <- parameters + delta(gradient, state), state updated in the same pass. gradient and
-  // parameters have equal size n; state[k] points at n floats for each k of state_names(). Memory must not overlap.
+  // One step t: parameters <- parameters + delta(gradient, state), state updated in the same pass. gradient
+  // and parameters have equal size n; state[k] points at n floats for each k of state_names(). Memory must
+  // not overlap.
   virtual void Apply(absl::Span<const float> gradient, absl::Span<float> parameters,
                      absl::Span<float* const> state) const = 0;
 };

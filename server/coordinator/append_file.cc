@@ -1,0 +1,51 @@
+// Where on the data's way: at its end; a file of the run folder that grows by whole records.
+#include "server/coordinator/append_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace downpour {
+namespace {
+
+absl::Status SystemError(absl::string_view action, const std::string& path) {
+  return absl::UnavailableError(absl::StrCat("cannot ", action, " ", path, ": ", std::strerror(errno)));
+}
+
+}  // namespace
+
+absl::StatusOr<AppendFile> AppendFile::Open(const std::string& path, int64_t keep_bytes) {
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+  if (fd < 0) return SystemError("open", path);
+  AppendFile file(path, fd, keep_bytes);
+  if (ftruncate(fd, keep_bytes) != 0) return SystemError("cut", path);
+  return file;
+}
+
+AppendFile::AppendFile(AppendFile&& other) noexcept
+    : path_(std::move(other.path_)),
+      fd_(std::exchange(other.fd_, -1)),
+      size_(other.size_),
+      pending_(std::move(other.pending_)) {}
+
+AppendFile::~AppendFile() {
+  if (fd_ >= 0) close(fd_);
+}
+
+absl::Status AppendFile::Flush() {
+  while (!pending_.empty()) {
+    const ssize_t written = pwrite(fd_, pending_.data(), pending_.size(), size_);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return SystemError("write to", path_);
+    size_ += written;
+    pending_.erase(0, written);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace downpour

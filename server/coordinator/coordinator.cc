@@ -1,0 +1,230 @@
+// Where on the data's way: beside it; who is in the cluster, which data slice is whose, when to stop, the
+// accuracy log.
+#include "server/coordinator/coordinator.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/network_layout.h"
+#include "common/shard_map.h"
+#include "common/status_macros.h"
+#include "spdlog/spdlog.h"
+
+namespace downpour {
+namespace {
+
+absl::Status CheckSameData(const DataSummary& seen, const DataSummary& wanted) {
+  const struct {
+    const char* field;
+    int64_t seen, wanted;
+  } values[] = {{"input_dim", seen.input_dim(), wanted.input_dim()},
+                {"classes", seen.classes(), wanted.classes()},
+                {"utterances", seen.utterances(), wanted.utterances()},
+                {"frames", seen.frames(), wanted.frames()},
+                {"fingerprint", seen.fingerprint(), wanted.fingerprint()}};
+  for (const auto& value : values) {
+    if (value.seen != value.wanted) {
+      return absl::FailedPreconditionError(absl::StrCat("data summary: ", value.field, " is ", value.seen,
+                                                        ", the run's data has ", value.wanted));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+Coordinator::Coordinator(Options options)
+    : options_(std::move(options)),
+      started_(options_.clock->Now()),
+      wall_started_(options_.clock == options_.wall_clock ? started_ : options_.wall_clock->Now()),
+      evaluations_(options_.description.evaluation().every_updates()) {}
+
+absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Create(Options options) {
+  if (options.run_id.empty()) return absl::InvalidArgumentError("run_id is empty, wanted a name for the run");
+  return std::unique_ptr<Coordinator>(new Coordinator(std::move(options)));
+}
+
+absl::StatusOr<DescribeReply> Coordinator::Describe(const DescribeRequest&) {
+  absl::MutexLock lock(&mutex_);
+  DescribeReply reply;
+  *reply.mutable_description() = options_.description;
+  reply.set_run_id(options_.run_id);
+  if (data_.has_value()) *reply.mutable_data() = *data_;
+  return reply;
+}
+
+absl::StatusOr<uint32_t> Coordinator::ShardIndex(const RegisterShardRequest& request) const {
+  const uint32_t count = options_.description.cluster().shards();
+  if (request.has_shard()) {
+    if (request.shard() < count) return request.shard();
+    return absl::InvalidArgumentError(
+        absl::StrCat("shard ", request.shard(), " wanted, but the run has shards 0 to ", count - 1));
+  }
+  for (const auto& [shard, address] : shards_) {
+    if (!address.empty() && address == request.address()) return shard;
+  }
+  for (uint32_t shard = 0; shard < count; ++shard) {
+    if (!shards_.contains(shard)) return shard;
+  }
+  return absl::FailedPreconditionError(absl::StrCat("all ", count,
+                                                    " shards of the run are registered; a server that ",
+                                                    "takes the place of one must name its index"));
+}
+
+absl::StatusOr<RegisterShardReply> Coordinator::RegisterShard(const RegisterShardRequest& request) {
+  absl::MutexLock lock(&mutex_);
+  if (!data_.has_value())
+    return absl::UnavailableError("the run's data is not known yet: no replica has joined");
+  ASSIGN_OR_RETURN(const uint32_t shard, ShardIndex(request));
+  shards_[shard] = request.address();
+  spdlog::info("shard {} registered at '{}'", shard, request.address());
+  RegisterShardReply reply;
+  *reply.mutable_run() = run_;
+  reply.set_shard(shard);
+  *reply.mutable_description() = options_.description;
+  *reply.mutable_data() = *data_;
+  return reply;
+}
+
+absl::Status Coordinator::ShardsComplete() const {
+  const int count = options_.description.cluster().shards();
+  if (static_cast<int>(shards_.size()) == count) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat(shards_.size(), " of ", count, " shards are registered"));
+}
+
+absl::Status Coordinator::FixData(const DataSummary& data) {
+  const RunDescription& description = options_.description;
+  const int32_t classes = description.data().classes();
+  if (classes > 0 && data.classes() != classes) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("data summary: classes is ", data.classes(), ", the run description wants ", classes));
+  }
+  ASSIGN_OR_RETURN(const ParameterLayout layout,
+                   NetworkLayout(description.network(), data.input_dim(), data.classes()));
+  RETURN_IF_ERROR(ShardMap::Create(layout.size(), description.cluster().shards()).status());
+  ASSIGN_OR_RETURN(slices_,
+                   DataSlices::Create(data.utterances(), data.frames(), description.data().slice_frames()));
+  run_.set_run_id(options_.run_id);
+  run_.set_layout_fingerprint(layout.fingerprint());
+  data_ = data;
+  spdlog::info("data: {} frames in {} utterances, {} classes, {} slices an epoch; {} parameters",
+               data.frames(), data.utterances(), data.classes(), slices_->slices_per_epoch(), layout.size());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<JoinReply> Coordinator::JoinLocked(const JoinRequest& request) {
+  if (!request.run_id().empty() && request.run_id() != options_.run_id) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "run_id is '", request.run_id(), "', this coordinator's run is '", options_.run_id, "'"));
+  }
+  if (request.has_data()) {
+    RETURN_IF_ERROR(data_.has_value() ? CheckSameData(request.data(), *data_) : FixData(request.data()));
+  } else if (!request.evaluator()) {
+    return absl::InvalidArgumentError("a replica must bring the summary of its data");
+  } else if (!data_.has_value()) {
+    return absl::UnavailableError("the run's data is not known yet: no replica has joined");
+  }
+  RETURN_IF_ERROR(ShardsComplete());
+
+  JoinReply reply;
+  *reply.mutable_run() = run_;
+  *reply.mutable_description() = options_.description;
+  *reply.mutable_data() = *data_;
+  for (const auto& [shard, address] : shards_) {
+    ShardAddress* entry = reply.add_shards();
+    entry->set_shard(shard);
+    entry->set_address(address);
+  }
+  if (request.evaluator()) {
+    spdlog::info("evaluator on '{}' joined", request.host());
+    return reply;
+  }
+  const Member& member = membership_.Join(
+      request.host(), request.has_replica_id() ? std::optional(request.replica_id()) : std::nullopt,
+      options_.clock->Now());
+  const int64_t returned = slices_->Return(member.replica_id);
+  spdlog::info("replica {} incarnation {} on '{}' joined; {} replicas live, {} slices to deal again",
+               member.replica_id, member.incarnation, request.host(), membership_.size(), returned);
+  reply.set_replica_id(member.replica_id);
+  reply.set_incarnation(member.incarnation);
+  return reply;
+}
+
+absl::StatusOr<JoinReply> Coordinator::Join(const JoinRequest& request) {
+  absl::MutexLock observer_lock(&observer_mutex_);
+  bool data_fixed = false;
+  absl::StatusOr<JoinReply> reply;
+  {
+    absl::MutexLock lock(&mutex_);
+    const bool data_known = data_.has_value();
+    reply = JoinLocked(request);
+    data_fixed = data_.has_value() && !data_known;
+  }
+  if (data_fixed && options_.observer != nullptr) options_.observer->OnDataSummary(request.data());
+  return reply;
+}
+
+void Coordinator::Remove(uint64_t replica_id, const char* why) {
+  membership_.Remove(replica_id);
+  const int64_t returned = slices_->Return(replica_id);
+  spdlog::info("replica {} {}; {} replicas live, {} slices to deal again", replica_id, why,
+               membership_.size(), returned);
+}
+
+absl::StatusOr<LeaveReply> Coordinator::Leave(const LeaveRequest& request) {
+  absl::MutexLock lock(&mutex_);
+  if (membership_.Find(request.replica_id(), request.incarnation()).ok())
+    Remove(request.replica_id(), "left");
+  return LeaveReply();
+}
+
+void Coordinator::RemoveDeadReplicas() {
+  absl::MutexLock lock(&mutex_);
+  const absl::Duration timeout = absl::Seconds(options_.description.cluster().replica_timeout_s());
+  for (const uint64_t id : membership_.SilentSince(options_.clock->Now() - timeout))
+    Remove(id, "taken for dead");
+}
+
+ReportReply::Directive Coordinator::DirectiveFor(uint64_t replica_id) {
+  if (BudgetReached()) return ReportReply::STOP;
+  if (updates_ >= options_.description.cluster().warm_start_updates()) return ReportReply::CONTINUE;
+  if (!membership_.Contains(warm_start_replica_)) {
+    warm_start_replica_ = membership_.first();
+    spdlog::info("warm start by replica {}", warm_start_replica_);
+  }
+  return replica_id == warm_start_replica_ ? ReportReply::CONTINUE : ReportReply::WAIT;
+}
+
+absl::StatusOr<ReportReply> Coordinator::Report(const ReportRequest& request) {
+  absl::MutexLock lock(&mutex_);
+  ASSIGN_OR_RETURN(Member * member, membership_.Find(request.replica_id(), request.incarnation()));
+  if (request.report() == 0) return absl::InvalidArgumentError("report is 0, wanted its number, from 1");
+  const bool is_new = request.report() > member->report;
+  if (is_new) {
+    ASSIGN_OR_RETURN(const ReportTotals added, AdvanceTotals(request, member));
+    updates_ += added.pushes_applied;
+    frames_ += added.frames;
+    pushes_rejected_ += added.pushes_rejected;
+    evaluations_.reported().loss_sum += added.loss_sum;
+    evaluations_.reported().frames += added.frames;
+    for (const uint64_t staleness : request.staleness()) {
+      staleness_.Add(staleness);
+      evaluations_.reported().staleness.Add(staleness);
+    }
+    for (const DataSlice& slice : request.finished()) slices_->Finish(member->replica_id, slice);
+    member->dealt.reset();
+  }
+  member->last_seen = options_.clock->Now();
+
+  ReportReply reply;
+  reply.set_directive(DirectiveFor(member->replica_id));
+  if (reply.directive() == ReportReply::CONTINUE) {
+    if (is_new && request.wants_slice()) member->dealt = slices_->Deal(member->replica_id);
+    if (request.report() == member->report && member->dealt.has_value())
+      *reply.mutable_slice() = *member->dealt;
+  }
+  return reply;
+}
+
+}  // namespace downpour

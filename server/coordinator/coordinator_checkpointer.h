@@ -1,0 +1,50 @@
+// Where on the data's way: beside the coordinator; its state to disk and back.
+#ifndef DOWNPOUR_SERVER_COORDINATOR_COORDINATOR_CHECKPOINTER_H_
+#define DOWNPOUR_SERVER_COORDINATOR_COORDINATOR_CHECKPOINTER_H_
+
+#include <string>
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "proto/checkpoint.pb.h"
+#include "server/coordinator/coordinator.h"
+#include "server/coordinator/run_log.h"
+
+namespace downpour {
+
+// Statuses as ReadCheckpointFile; DATA_LOSS also: the header is no CoordinatorCheckpoint.
+absl::StatusOr<CoordinatorCheckpoint> LoadCoordinatorCheckpoint(const std::string& path);
+
+// Writes the coordinator's checkpoint from a thread of its own: soon after shards, replicas or evaluations
+// change, and every few seconds besides. A failed write is logged and tried again. Thread-safe.
+class CoordinatorCheckpointer {
+ public:
+  // Both are not owned and must outlive it.
+  CoordinatorCheckpointer(const Coordinator* coordinator, RunLog* log, std::string path);
+  // Waits for a write under way; begins none. A clean end calls CheckpointNow() first.
+  ~CoordinatorCheckpointer();
+
+  // Statuses as WriteCheckpointFile and RunLog::Flush.
+  absl::Status CheckpointNow() ABSL_LOCKS_EXCLUDED(write_mutex_);
+
+ private:
+  void Run() ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status Write(const CoordinatorCheckpoint& checkpoint) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
+
+  const Coordinator* const coordinator_;
+  RunLog* const log_;
+  const std::string path_;
+  absl::Mutex write_mutex_;                                       // one write at a time
+  std::string written_milestones_ ABSL_GUARDED_BY(write_mutex_);  // of the last one written
+  absl::Mutex mutex_;
+  bool stop_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread thread_;
+};
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_SERVER_COORDINATOR_COORDINATOR_CHECKPOINTER_H_

@@ -1,0 +1,55 @@
+// Where on the data's way: before the replica's data; deals the training data out in slices, epoch after
+// epoch.
+#ifndef DOWNPOUR_SERVER_COORDINATOR_DATA_SLICES_H_
+#define DOWNPOUR_SERVER_COORDINATOR_DATA_SLICES_H_
+
+#include <cstdint>
+#include <set>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "proto/checkpoint.pb.h"
+#include "proto/coordinator.pb.h"
+
+namespace downpour {
+
+// Which part of which epoch is leased to whom. A slice that is given back unfinished is dealt again before
+// any new one, so every position of an epoch is finished exactly once. An epoch's first slice is dealt as
+// soon as the last of the epoch before it has been. A pure state machine; not thread-safe.
+class DataSlices {
+ public:
+  // ceil(frames / slice_frames) slices an epoch, at most one per utterance, cut evenly by utterances.
+  // INVALID_ARGUMENT: any argument below 1.
+  static absl::StatusOr<DataSlices> Create(int64_t utterances, int64_t frames, int64_t slice_frames);
+
+  int64_t slices_per_epoch() const { return slices_; }
+
+  // Leases a slice to the replica.
+  DataSlice Deal(uint64_t replica_id);
+  // Ends a lease; false, and nothing changes, if the replica does not hold that slice.
+  bool Finish(uint64_t replica_id, const DataSlice& slice);
+  // Takes all slices of the replica back, to be dealt again. Returns how many.
+  int64_t Return(uint64_t replica_id);
+
+  DataSlicesState Save() const;
+  // INVALID_ARGUMENT: a slice that is not one of this data set's, naming it.
+  absl::Status Load(const DataSlicesState& state);
+
+ private:
+  using Key = std::pair<int64_t, int64_t>;  // epoch, index within the epoch
+
+  DataSlices(int64_t utterances, int64_t slices) : utterances_(utterances), slices_(slices) {}
+  DataSlice Slice(Key key) const;
+  absl::StatusOr<Key> KeyOf(const DataSlice& slice) const;
+
+  int64_t utterances_;
+  int64_t slices_;  // per epoch
+  Key next_{0, 0};  // never dealt before
+  std::set<Key> returned_;
+  std::set<std::pair<uint64_t, Key>> leases_;
+};
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_SERVER_COORDINATOR_DATA_SLICES_H_

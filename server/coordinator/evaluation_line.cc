@@ -1,0 +1,124 @@
+// Where on the data's way: at its end; an evaluation as a line of frame_accuracy.csv and as TensorBoard
+// scalars.
+#include "server/coordinator/evaluation_line.h"
+
+#include <algorithm>
+#include <iterator>
+#include <optional>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+
+namespace downpour {
+namespace {
+
+constexpr int kUpdatesColumn = 2;
+
+struct Column {
+  const char* name;
+  const char* scalar;  // TensorBoard's tag; null: not shown there
+  int decimals;
+  std::optional<double> value;
+};
+
+std::optional<double> Ratio(double numerator, int64_t denominator) {
+  if (denominator == 0) return std::nullopt;
+  return numerator / denominator;
+}
+
+// Every value of a line, in order: the one list that the header, the lines and the scalars come from.
+std::vector<Column> Columns(const EvaluationRecord& record) {
+  const EvaluationPoint& point = record.point;
+  const StalenessHistogram& staleness = record.reported.staleness;
+  const TestSetResult& test = record.result.test();
+  const TestSetResult& human = record.result.test_human();  // all 0 where there is none
+  const auto p99 = staleness.pushes() > 0 ? std::optional<double>(staleness.Percentile(99)) : std::nullopt;
+  return {
+      {"wall_s", nullptr, 3, point.wall_s()},
+      {"virtual_s", "train/virtual_s", 3, point.virtual_s()},
+      {"updates", nullptr, 0, point.updates()},
+      {"frames", "train/frames", 0, point.frames()},
+      {"epoch", "train/epoch", 6, point.epoch()},
+      {"train_loss", "train/loss", 6, Ratio(record.reported.loss_sum, record.reported.frames)},
+      {"test_loss", "test/loss", 6, Ratio(test.loss_sum(), test.frames())},
+      {"test_frame_accuracy", "test/frame_accuracy", 6, Ratio(test.correct(), test.frames())},
+      {"live_replicas", "cluster/live_replicas", 0, point.live_replicas()},
+      {"staleness_mean", "cluster/staleness_mean", 3,
+       staleness.pushes() > 0 ? std::optional(staleness.Mean()) : std::nullopt},
+      {"staleness_p99", "cluster/staleness_p99", 0, p99},
+      {"pushes_rejected", "cluster/pushes_rejected", 0, point.pushes_rejected()},
+      {"test_nonsilence_frame_accuracy", "test/nonsilence_frame_accuracy", 6,
+       Ratio(test.nonsilence_correct(), test.nonsilence_frames())},
+      {"test_human_loss", "test_human/loss", 6, Ratio(human.loss_sum(), human.frames())},
+      {"test_human_frame_accuracy", "test_human/frame_accuracy", 6, Ratio(human.correct(), human.frames())},
+      {"test_human_nonsilence_frame_accuracy", "test_human/nonsilence_frame_accuracy", 6,
+       Ratio(human.nonsilence_correct(), human.nonsilence_frames())},
+  };
+}
+
+}  // namespace
+
+std::string FrameAccuracyHeader() {
+  const EvaluationRecord empty;
+  const auto name = [](std::string* out, const Column& column) { out->append(column.name); };
+  return absl::StrCat(absl::StrJoin(Columns(empty), ",", name), "\n");
+}
+
+std::string FrameAccuracyLine(const EvaluationRecord& record) {
+  const auto value = [](std::string* out, const Column& column) {
+    if (column.value.has_value()) absl::StrAppendFormat(out, "%.*f", column.decimals, *column.value);
+  };
+  return absl::StrCat(absl::StrJoin(Columns(record), ",", value), "\n");
+}
+
+tensorboard::Event EvaluationEvent(const EvaluationRecord& record) {
+  tensorboard::Event event;
+  event.set_wall_time(record.point.unix_time_s());
+  event.set_step(record.point.updates());
+  for (const Column& column : Columns(record)) {
+    if (column.scalar == nullptr || !column.value.has_value()) continue;
+    tensorboard::Summary::Value* value = event.mutable_summary()->add_value();
+    value->set_tag(column.scalar);
+    value->set_simple_value(static_cast<float>(*column.value));
+  }
+  return event;
+}
+
+absl::StatusOr<int64_t> FrameAccuracyBytesToKeep(absl::string_view csv, int64_t keep_updates) {
+  const std::string header = FrameAccuracyHeader();
+  const auto columns = std::count(header.begin(), header.end(), ',') + 1;
+  size_t begin = 0;
+  for (int line_number = 1;; ++line_number) {
+    const size_t end = csv.find('\n', begin);
+    if (end == absl::string_view::npos) return begin;
+    const absl::string_view line = csv.substr(begin, end + 1 - begin);
+    if (line_number == 1) {
+      if (line != header) {
+        return absl::DataLossError(absl::StrCat("line 1: header is '", line.substr(0, line.size() - 1),
+                                                "', wanted '", header.substr(0, header.size() - 1), "'"));
+      }
+    } else {
+      const std::vector<absl::string_view> values = absl::StrSplit(line, ',');
+      int64_t updates;
+      if (std::ssize(values) != columns || !absl::SimpleAtoi(values[kUpdatesColumn], &updates)) {
+        return absl::DataLossError(absl::StrCat("line ", line_number, ": wanted ", columns,
+                                                " values, the third a number of updates; seen '",
+                                                line.substr(0, line.size() - 1), "'"));
+      }
+      if (updates > keep_updates) return begin;
+    }
+    begin = end + 1;
+  }
+}
+
+std::string StalenessCsv(const StalenessHistogram& staleness) {
+  std::string csv = "staleness,pushes\n";
+  for (const auto& [updates, pushes] : staleness.counts()) absl::StrAppend(&csv, updates, ",", pushes, "\n");
+  return csv;
+}
+
+}  // namespace downpour

@@ -1,0 +1,41 @@
+// Where on the data's way: at its end; an evaluation as a line of frame_accuracy.csv and as TensorBoard
+// scalars.
+#ifndef DOWNPOUR_SERVER_COORDINATOR_EVALUATION_LINE_H_
+#define DOWNPOUR_SERVER_COORDINATOR_EVALUATION_LINE_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "proto/tensorboard_event.pb.h"
+#include "server/coordinator/run_observer.h"
+
+namespace downpour {
+
+// The header of frame_accuracy.csv, with its line end:
+//   wall_s,virtual_s              since the run began, without pauses between crash and restore
+//   updates,frames,epoch          epoch = frames / frames of the training part
+//   train_loss                    mean cross-entropy in nats over the frames trained since the line before
+//   test_loss,test_frame_accuracy
+//   live_replicas
+//   staleness_mean,staleness_p99  in updates, of the pushes since the line before
+//   pushes_rejected               since the run began
+//   test_nonsilence_frame_accuracy,test_human_loss,test_human_frame_accuracy,test_human_nonsilence_frame_accuracy
+// Accuracies are fractions in [0, 1]. A value that is not known is left empty.
+std::string FrameAccuracyHeader();
+std::string FrameAccuracyLine(const EvaluationRecord& record);
+// Its known values as scalars test/frame_accuracy, train/loss, cluster/live_replicas, ...; step is updates.
+tensorboard::Event EvaluationEvent(const EvaluationRecord& record);
+
+// How many bytes of `csv`, a frame_accuracy.csv's whole content, a run keeps that goes on after the line of
+// `keep_updates`: whole lines of at most that many updates. An unfinished last line is not kept. DATA_LOSS
+// with the line's number: another header, or a line of another form.
+absl::StatusOr<int64_t> FrameAccuracyBytesToKeep(absl::string_view csv, int64_t keep_updates);
+
+// "staleness,pushes" and a line per staleness seen, ascending.
+std::string StalenessCsv(const StalenessHistogram& staleness);
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_SERVER_COORDINATOR_EVALUATION_LINE_H_

@@ -1,0 +1,98 @@
+// Where on the data's way: between parameters and evaluator; when an evaluation is due, and what its log line
+// covers.
+#include "server/coordinator/evaluation_schedule.h"
+
+#include <limits>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
+
+namespace downpour {
+namespace {
+
+void Append(const ReportedSpan& later, ReportedSpan* span) {
+  span->loss_sum += later.loss_sum;
+  span->frames += later.frames;
+  span->staleness.Merge(later.staleness);
+}
+
+ReportedSpanState SaveSpan(const ReportedSpan& span) {
+  ReportedSpanState state;
+  state.set_loss_sum(span.loss_sum);
+  state.set_frames(span.frames);
+  *state.mutable_staleness() = span.staleness.Save();
+  return state;
+}
+
+absl::StatusOr<ReportedSpan> LoadSpan(const ReportedSpanState& state) {
+  ReportedSpan span{state.loss_sum(), state.frames(), {}};
+  RETURN_IF_ERROR(span.staleness.Load(state.staleness()));
+  return span;
+}
+
+}  // namespace
+
+double EvaluationSchedule::train_loss() const {
+  ReportedSpan span = reported_;
+  if (handed_out_.has_value()) Append(handed_out_->reported, &span);
+  return span.frames > 0 ? span.loss_sum / span.frames : last_train_loss_;
+}
+
+int64_t EvaluationSchedule::NextMark() const {
+  if (!last_recorded_.has_value()) return 0;
+  if (every_updates_ < 1) return std::numeric_limits<int64_t>::max();
+  return (last_recorded_->updates() / every_updates_ + 1) * every_updates_;
+}
+
+bool EvaluationSchedule::Due(int64_t updates, bool budget_reached) const {
+  return handed_out_.has_value() || updates >= NextMark() || (budget_reached && !final_recorded_);
+}
+
+void EvaluationSchedule::HandOut(const EvaluationPoint& now) {
+  Evaluation evaluation{now, {}};
+  if (handed_out_.has_value()) evaluation.reported = std::move(handed_out_->reported);
+  Append(std::exchange(reported_, {}), &evaluation.reported);
+  handed_out_ = std::move(evaluation);
+}
+
+absl::StatusOr<EvaluationSchedule::Evaluation> EvaluationSchedule::Record(const EvaluationResult& result) {
+  if (!handed_out_.has_value() || handed_out_->point.updates() != result.updates()) {
+    return absl::NotFoundError(absl::StrCat("no evaluation of ", result.updates(), " updates is under way"));
+  }
+  Evaluation evaluation = *std::exchange(handed_out_, std::nullopt);
+  const ReportedSpan& reported = evaluation.reported;
+  if (reported.frames > 0) last_train_loss_ = reported.loss_sum / reported.frames;
+  last_recorded_ = result;
+  final_recorded_ = evaluation.point.budget_reached();
+  return evaluation;
+}
+
+EvaluationScheduleState EvaluationSchedule::Save() const {
+  EvaluationScheduleState state;
+  *state.mutable_reported() = SaveSpan(reported_);
+  if (handed_out_.has_value()) {
+    *state.mutable_handed_out() = handed_out_->point;
+    *state.mutable_handed_out_reported() = SaveSpan(handed_out_->reported);
+  }
+  if (last_recorded_.has_value()) *state.mutable_last_recorded() = *last_recorded_;
+  state.set_last_train_loss(last_train_loss_);
+  state.set_final_recorded(final_recorded_);
+  return state;
+}
+
+absl::Status EvaluationSchedule::Load(const EvaluationScheduleState& state) {
+  ASSIGN_OR_RETURN(reported_, LoadSpan(state.reported()));
+  handed_out_.reset();
+  if (state.has_handed_out()) {
+    ASSIGN_OR_RETURN(ReportedSpan span, LoadSpan(state.handed_out_reported()));
+    handed_out_ = Evaluation{state.handed_out(), std::move(span)};
+  }
+  last_recorded_.reset();
+  if (state.has_last_recorded()) last_recorded_ = state.last_recorded();
+  last_train_loss_ = state.last_train_loss();
+  final_recorded_ = state.final_recorded();
+  return absl::OkStatus();
+}
+
+}  // namespace downpour

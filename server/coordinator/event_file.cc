@@ -1,0 +1,51 @@
+// Where on the data's way: at its end; the accuracy curve as TensorBoard reads it.
+#include "server/coordinator/event_file.h"
+
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "common/crc32c.h"
+#include "common/status_macros.h"
+
+namespace downpour {
+namespace {
+
+template <typename Integer>
+std::string LittleEndian(Integer value) {
+  std::string bytes;
+  for (size_t i = 0; i < sizeof(value); ++i) bytes.push_back(static_cast<char>(value >> (8 * i)));
+  return bytes;
+}
+
+}  // namespace
+
+uint32_t MaskedCrc32c(absl::string_view bytes) {
+  const uint32_t crc = Crc32c(bytes);
+  return ((crc >> 15) | (crc << 17)) + 0xa282ead8u;
+}
+
+std::string TfRecord(absl::string_view data) {
+  const std::string length = LittleEndian<uint64_t>(data.size());
+  return absl::StrCat(length, LittleEndian(MaskedCrc32c(length)), data, LittleEndian(MaskedCrc32c(data)));
+}
+
+std::string EventRecord(const tensorboard::Event& event) { return TfRecord(event.SerializeAsString()); }
+
+absl::StatusOr<AppendFile> OpenEventFile(const std::string& folder, absl::Time now, int64_t first_step) {
+  int64_t seconds = absl::ToUnixSeconds(now);
+  const auto path = [&] { return absl::StrCat(folder, "/events.out.tfevents.", seconds, ".downpour"); };
+  std::error_code ignored;
+  while (std::filesystem::exists(path(), ignored)) ++seconds;
+  ASSIGN_OR_RETURN(AppendFile file, AppendFile::Open(path(), 0));
+
+  tensorboard::Event event;
+  event.set_wall_time(absl::ToDoubleSeconds(now - absl::UnixEpoch()));
+  event.set_file_version("brain.Event:2");
+  file.Append(EventRecord(event));
+  event.set_step(first_step);
+  event.mutable_session_log()->set_status(tensorboard::SessionLog::START);
+  file.Append(EventRecord(event));
+  return file;
+}
+
+}  // namespace downpour

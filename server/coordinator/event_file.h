@@ -1,0 +1,32 @@
+// Where on the data's way: at its end; the accuracy curve as TensorBoard reads it.
+#ifndef DOWNPOUR_SERVER_COORDINATOR_EVENT_FILE_H_
+#define DOWNPOUR_SERVER_COORDINATOR_EVENT_FILE_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "proto/tensorboard_event.pb.h"
+#include "server/coordinator/append_file.h"
+
+namespace downpour {
+
+// TensorFlow's masked CRC-32C, ((crc >> 15) | (crc << 17)) + 0xa282ead8: a checksum of bytes that hold
+// checksums.
+uint32_t MaskedCrc32c(absl::string_view bytes);
+
+// One TFRecord, little-endian: u64 length, u32 masked CRC of those 8 bytes, data, u32 masked CRC of the data.
+std::string TfRecord(absl::string_view data);
+
+// Opens <folder>/events.out.tfevents.<seconds since 1970>.downpour (later seconds if that file is there) and
+// appends its first records: file_version "brain.Event:2", and a session start that voids the events of
+// `first_step` and later in older files of the folder. Statuses as AppendFile::Open.
+absl::StatusOr<AppendFile> OpenEventFile(const std::string& folder, absl::Time now, int64_t first_step);
+
+std::string EventRecord(const tensorboard::Event& event);
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_SERVER_COORDINATOR_EVENT_FILE_H_

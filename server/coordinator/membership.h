@@ -1,0 +1,74 @@
+// Where on the data's way: beside it; which replicas are in the cluster and what each has reported so far.
+#ifndef DOWNPOUR_SERVER_COORDINATOR_MEMBERSHIP_H_
+#define DOWNPOUR_SERVER_COORDINATOR_MEMBERSHIP_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "proto/checkpoint.pb.h"
+#include "proto/coordinator.pb.h"
+
+namespace downpour {
+
+// A report's totals, or the difference of two.
+struct ReportTotals {
+  int64_t minibatches = 0;
+  int64_t frames = 0;
+  int64_t pushes_applied = 0;
+  int64_t pushes_rejected = 0;
+  double loss_sum = 0;  // nats
+};
+
+struct Member {
+  uint64_t replica_id = 0;
+  uint64_t incarnation = 0;
+  std::string host;
+  absl::Time last_seen;
+  uint64_t report = 0;             // number of the last report; 0: none yet
+  ReportTotals totals;             // of that report
+  std::optional<DataSlice> dealt;  // in answer to that report, so that its repeat gets the same answer
+};
+
+// The replicas alive, by ascending id; the dead and the gone are forgotten. A pure state machine; not
+// thread-safe.
+class Membership {
+ public:
+  // Adds a replica. It gets wanted_id unless a live replica of another host has that id, and otherwise a new
+  // one; its incarnation is greater than any given before, also by a coordinator that was restored from an
+  // older checkpoint: it is at least the time in microseconds. An earlier incarnation of the same id is
+  // replaced.
+  const Member& Join(const std::string& host, std::optional<uint64_t> wanted_id, absl::Time now);
+  // NOT_FOUND: no such replica, or another incarnation of it. The pointer holds until the next non-const
+  // call.
+  absl::StatusOr<Member*> Find(uint64_t replica_id, uint64_t incarnation);
+  bool Contains(uint64_t replica_id) const { return members_.contains(replica_id); }
+  void Remove(uint64_t replica_id) { members_.erase(replica_id); }
+  // Ids of those last seen before `deadline`, ascending.
+  std::vector<uint64_t> SilentSince(absl::Time deadline) const;
+
+  int size() const { return static_cast<int>(members_.size()); }
+  // Lowest id; 0 where there is none.
+  uint64_t first() const { return members_.empty() ? 0 : members_.begin()->first; }
+
+  MembershipState Save(absl::Time now) const;
+  void Load(const MembershipState& state, absl::Time now);
+
+ private:
+  std::map<uint64_t, Member> members_;
+  uint64_t last_replica_id_ = 0;
+  uint64_t last_incarnation_ = 0;
+};
+
+// Takes in the totals of a report newer than the member's last and returns what they add. INVALID_ARGUMENT: a
+// total below that of the last report, or negative, naming the field, the value seen and the value wanted.
+absl::StatusOr<ReportTotals> AdvanceTotals(const ReportRequest& report, Member* member);
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_SERVER_COORDINATOR_MEMBERSHIP_H_

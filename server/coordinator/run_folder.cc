@@ -1,0 +1,61 @@
+// Where on the data's way: beside it; opens a run folder: a new run in it, or the one it holds, from its
+// checkpoint.
+#include "server/coordinator/run_folder.h"
+
+#include <filesystem>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "common/run_description.h"
+#include "common/status_macros.h"
+
+namespace downpour {
+namespace {
+
+// Names the run for ever: shards and replicas of an earlier run at the same place are refused.
+std::string NewRunId(const RunDescription& description, Clock* clock) {
+  return absl::StrCat(description.name(), "-",
+                      absl::FormatTime("%Y%m%d-%H%M%E6S", clock->Now(), absl::UTCTimeZone()));
+}
+
+}  // namespace
+
+absl::StatusOr<RunFolder> RunFolder::Open(const std::string& folder, const RunDescription& description,
+                                          Clock* clock) {
+  const std::string checkpoints = absl::StrCat(folder, "/checkpoints");
+  std::error_code error;
+  std::filesystem::create_directories(checkpoints, error);
+  if (error) return absl::UnavailableError(absl::StrCat("cannot make ", checkpoints, ": ", error.message()));
+  ASSIGN_OR_RETURN(FolderLock lock, FolderLock::Acquire(checkpoints));
+  RunFolder run(std::move(lock));
+
+  const std::string path = absl::StrCat(checkpoints, "/coordinator.ckpt");
+  std::optional<CoordinatorCheckpoint> checkpoint;
+  if (absl::StatusOr<CoordinatorCheckpoint> read = LoadCoordinatorCheckpoint(path); read.ok()) {
+    checkpoint = *std::move(read);
+  } else if (!absl::IsNotFound(read.status())) {
+    return read.status();
+  }
+  run.resumed_ = checkpoint.has_value();
+
+  Coordinator::Options options;
+  options.description = description;
+  options.run_id = run.resumed_ ? checkpoint->run_id() : NewRunId(description, clock);
+  options.clock = options.wall_clock = clock;
+  // Before the log is opened, which cuts it back to the checkpoint.
+  if (run.resumed_) RETURN_IF_ERROR(CheckSameRun(description, checkpoint->description()));
+  ASSIGN_OR_RETURN(run.log_,
+                   RunLog::Open({folder, run.resumed_ ? LastRecordedUpdates(*checkpoint) : -1, clock}));
+  options.observer = run.log_.get();
+  ASSIGN_OR_RETURN(run.coordinator_,
+                   run.resumed_ ? Coordinator::Restore(options, *checkpoint) : Coordinator::Create(options));
+  RETURN_IF_ERROR(WriteRunDescription(folder, description));
+  run.checkpointer_ = std::make_unique<CoordinatorCheckpointer>(run.coordinator_.get(), run.log_.get(), path);
+  RETURN_IF_ERROR(run.checkpointer_->CheckpointNow());
+  return run;
+}
+
+}  // namespace downpour

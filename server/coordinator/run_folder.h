@@ -1,0 +1,47 @@
+// Where on the data's way: beside it; opens a run folder: a new run in it, or the one it holds, from its
+// checkpoint.
+#ifndef DOWNPOUR_SERVER_COORDINATOR_RUN_FOLDER_H_
+#define DOWNPOUR_SERVER_COORDINATOR_RUN_FOLDER_H_
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/clock.h"
+#include "common/folder_lock.h"
+#include "server/coordinator/coordinator.h"
+#include "server/coordinator/coordinator_checkpointer.h"
+#include "server/coordinator/run_log.h"
+
+namespace downpour {
+
+// A coordinator with its run folder: run.textproto, the log files of RunLog, and
+// checkpoints/coordinator.ckpt.
+class RunFolder {
+ public:
+  // Makes the folder if it is not there and resumes the run in it if there is one. The coordinator's
+  // checkpoint is on disk when this returns. FAILED_PRECONDITION: another process has the folder open, or the
+  // run in it is another than the description's. UNAVAILABLE, RESOURCE_EXHAUSTED: it cannot be written.
+  // DATA_LOSS: its checkpoint or log is damaged.
+  static absl::StatusOr<RunFolder> Open(const std::string& folder, const RunDescription& description,
+                                        Clock* clock);
+
+  Coordinator& coordinator() { return *coordinator_; }
+  absl::Status CheckpointNow() { return checkpointer_->CheckpointNow(); }
+  bool resumed() const { return resumed_; }
+
+ private:
+  explicit RunFolder(FolderLock lock) : lock_(std::move(lock)) {}
+
+  FolderLock lock_;  // released last
+  bool resumed_ = false;
+  std::unique_ptr<RunLog> log_;
+  std::unique_ptr<Coordinator> coordinator_;
+  std::unique_ptr<CoordinatorCheckpointer> checkpointer_;
+};
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_SERVER_COORDINATOR_RUN_FOLDER_H_

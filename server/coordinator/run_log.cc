@@ -1,0 +1,134 @@
+// Where on the data's way: at its end; evaluations into the run folder, where the plot and the dashboard find
+// them.
+#include "server/coordinator/run_log.h"
+
+#include <filesystem>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/file.h"
+#include "common/status_macros.h"
+#include "google/protobuf/text_format.h"
+#include "server/coordinator/evaluation_line.h"
+#include "server/coordinator/event_file.h"
+#include "spdlog/spdlog.h"
+
+namespace downpour {
+namespace {
+
+absl::StatusOr<AppendFile> OpenFrameAccuracy(const std::string& path, int64_t keep_updates) {
+  absl::StatusOr<std::string> old = ReadFile(path);
+  if (absl::IsNotFound(old.status())) old = "";
+  RETURN_IF_ERROR(old.status());
+  const absl::StatusOr<int64_t> keep = FrameAccuracyBytesToKeep(*old, keep_updates);
+  if (!keep.ok())
+    return absl::Status(keep.status().code(), absl::StrCat(path, ": ", keep.status().message()));
+  ASSIGN_OR_RETURN(AppendFile csv, AppendFile::Open(path, *keep));
+  if (*keep == 0) csv.Append(FrameAccuracyHeader());
+  return csv;
+}
+
+}  // namespace
+
+absl::Status WriteRunDescription(const std::string& folder, const RunDescription& description) {
+  std::string text;
+  google::protobuf::TextFormat::PrintToString(description, &text);
+  return ReplaceFile(absl::StrCat(folder, "/run.textproto"), {text});
+}
+
+int64_t LastRecordedUpdates(const CoordinatorCheckpoint& checkpoint) {
+  const EvaluationScheduleState& evaluations = checkpoint.evaluations();
+  return evaluations.has_last_recorded() ? evaluations.last_recorded().updates() : -1;
+}
+
+absl::StatusOr<std::unique_ptr<RunLog>> RunLog::Open(Options options) {
+  std::error_code error;
+  std::filesystem::create_directories(options.folder, error);
+  if (error)
+    return absl::UnavailableError(absl::StrCat("cannot make ", options.folder, ": ", error.message()));
+  ASSIGN_OR_RETURN(AppendFile csv, OpenFrameAccuracy(absl::StrCat(options.folder, "/frame_accuracy.csv"),
+                                                     options.keep_updates));
+  ASSIGN_OR_RETURN(AppendFile events,
+                   OpenEventFile(options.folder, options.wall_clock->Now(), options.keep_updates + 1));
+  RETURN_IF_ERROR(csv.Flush());
+  RETURN_IF_ERROR(events.Flush());
+  return std::unique_ptr<RunLog>(new RunLog(std::move(options), std::move(csv), std::move(events)));
+}
+
+RunLog::RunLog(Options options, AppendFile csv, AppendFile events)
+    : options_(std::move(options)),
+      csv_(std::move(csv)),
+      events_(std::move(events)),
+      writer_([this] { WriteEntries(); }) {}
+
+RunLog::~RunLog() {
+  {
+    absl::MutexLock lock(&mutex_);
+    closing_ = true;
+  }
+  writer_.join();
+}
+
+void RunLog::OnDataSummary(const DataSummary& data) { HandOver(data); }
+void RunLog::OnEvaluation(const EvaluationRecord& record) { HandOver(record); }
+
+void RunLog::HandOver(Entry entry) {
+  absl::MutexLock lock(&mutex_);
+  const auto has_room = [this]()
+                            ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return waiting_.size() < kMaxWaiting; };
+  mutex_.Await(absl::Condition(&has_room));
+  waiting_.push_back(std::move(entry));
+}
+
+absl::Status RunLog::Flush() {
+  absl::MutexLock lock(&mutex_);
+  const auto all_written = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return waiting_.empty(); };
+  mutex_.Await(absl::Condition(&all_written));
+  if (last_write_.ok()) return absl::OkStatus();
+  waiting_.emplace_back();
+  mutex_.Await(absl::Condition(&all_written));
+  return last_write_;
+}
+
+void RunLog::WriteEntries() {
+  const auto has_work = [this]()
+                            ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return closing_ || !waiting_.empty(); };
+  for (;;) {
+    const Entry* entry;
+    {
+      absl::MutexLock lock(&mutex_);
+      mutex_.Await(absl::Condition(&has_work));
+      if (waiting_.empty()) return;
+      entry = &waiting_.front();
+    }
+    absl::Status written = Write(*entry);
+    if (!written.ok()) spdlog::error("run log: {}", written.ToString());
+    absl::MutexLock lock(&mutex_);
+    waiting_.pop_front();
+    last_write_ = std::move(written);
+  }
+}
+
+absl::Status RunLog::Write(const Entry& entry) {
+  if (const auto* data = std::get_if<DataSummary>(&entry)) {
+    google::protobuf::TextFormat::PrintToString(*data, &data_summary_);
+  } else if (const auto* record = std::get_if<EvaluationRecord>(&entry)) {
+    csv_.Append(FrameAccuracyLine(*record));
+    events_.Append(EventRecord(EvaluationEvent(*record)));
+    staleness_ = StalenessCsv(record->staleness);
+  }
+  absl::Status status = csv_.Flush();
+  status.Update(events_.Flush());
+  status.Update(ReplaceOnce("staleness.csv", &staleness_));
+  status.Update(ReplaceOnce("data_summary.textproto", &data_summary_));
+  return status;
+}
+
+absl::Status RunLog::ReplaceOnce(absl::string_view name, std::string* content) {
+  if (content->empty()) return absl::OkStatus();
+  RETURN_IF_ERROR(ReplaceFile(absl::StrCat(options_.folder, "/", name), {*content}));
+  content->clear();
+  return absl::OkStatus();
+}
+
+}  // namespace downpour

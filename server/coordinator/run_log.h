@@ -1,0 +1,86 @@
+// Where on the data's way: at its end; evaluations into the run folder, where the plot and the dashboard find
+// them.
+#ifndef DOWNPOUR_SERVER_COORDINATOR_RUN_LOG_H_
+#define DOWNPOUR_SERVER_COORDINATOR_RUN_LOG_H_
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <thread>
+#include <variant>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "common/clock.h"
+#include "proto/config.pb.h"
+#include "server/coordinator/append_file.h"
+#include "server/coordinator/run_observer.h"
+
+namespace downpour {
+
+// Writes run.textproto into the run folder: the description with every override in it. Statuses as
+// ReplaceFile (common/file.h).
+absl::Status WriteRunDescription(const std::string& folder, const RunDescription& description);
+
+// Keeps frame_accuracy.csv, staleness.csv, data_summary.textproto and a TensorBoard event file of the run
+// folder. Thread-safe. The calls hand over to a thread of the log's own, which gives every line to the
+// operating system as soon as it comes; a call blocks only while kMaxWaiting are waiting, that is when the
+// disk hangs. A write that fails (a full disk) is logged; what it could not write is tried again with the
+// next and by Flush.
+class RunLog final : public RunObserver {
+ public:
+  struct Options {
+    std::string folder;  // made if it is not there
+    // A resumed run keeps the lines up to this many updates and cuts off the rest, which it will write again:
+    // LastRecordedUpdates() of its checkpoint. -1: keeps none.
+    int64_t keep_updates = -1;
+    Clock* wall_clock = Clock::Real();  // not owned; names the event file
+  };
+  static constexpr size_t kMaxWaiting = 256;
+
+  // UNAVAILABLE: a file cannot be opened. DATA_LOSS: the frame_accuracy.csv there is not one; message names
+  // the line.
+  static absl::StatusOr<std::unique_ptr<RunLog>> Open(Options options);
+  // Writes what is waiting.
+  ~RunLog() override;
+
+  void OnDataSummary(const DataSummary& data) override;
+  void OnEvaluation(const EvaluationRecord& record) override;
+
+  // Waits until all of the calls before are written, tries once more what failed, and returns the status of
+  // the latest write. Call it before writing a checkpoint, so that no line the checkpoint counts as written
+  // is lost in a crash.
+  absl::Status Flush();
+
+ private:
+  using Entry = std::variant<std::monostate, DataSummary, EvaluationRecord>;  // monostate: nothing new
+
+  RunLog(Options options, AppendFile csv, AppendFile events);
+  void HandOver(Entry entry);
+  void WriteEntries();
+  // The writer thread's alone, with the members up to mutex_.
+  absl::Status Write(const Entry& entry);
+  // Replaces the file and clears `content`; nothing if it is empty.
+  absl::Status ReplaceOnce(absl::string_view name, std::string* content);
+
+  const Options options_;
+  AppendFile csv_;
+  AppendFile events_;
+  std::string staleness_;     // what staleness.csv is to hold; empty once it does
+  std::string data_summary_;  // likewise
+  absl::Mutex mutex_;
+  std::deque<Entry> waiting_ ABSL_GUARDED_BY(mutex_);  // the one being written stays at the front
+  absl::Status last_write_ ABSL_GUARDED_BY(mutex_);
+  bool closing_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread writer_;  // last: it uses all of the above
+};
+
+// The updates of the last line written before the checkpoint; -1 if there is none.
+int64_t LastRecordedUpdates(const CoordinatorCheckpoint& checkpoint);
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_SERVER_COORDINATOR_RUN_LOG_H_

@@ -1,0 +1,63 @@
+// Where on the data's way: beside it; how many updates old the parameters were that pushes were computed
+// from.
+#include "server/coordinator/staleness_histogram.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace downpour {
+
+void StalenessHistogram::AddPushes(uint64_t staleness, int64_t pushes) {
+  counts_[staleness] += pushes;
+  pushes_ += pushes;
+}
+
+void StalenessHistogram::Merge(const StalenessHistogram& other) {
+  for (const auto& [staleness, pushes] : other.counts_) AddPushes(staleness, pushes);
+}
+
+double StalenessHistogram::Mean() const {
+  if (pushes_ == 0) return 0;
+  double sum = 0;
+  for (const auto& [staleness, pushes] : counts_) sum += static_cast<double>(staleness) * pushes;
+  return sum / pushes_;
+}
+
+uint64_t StalenessHistogram::Percentile(int percent) const {
+  int64_t seen = 0;
+  for (const auto& [staleness, pushes] : counts_) {
+    seen += pushes;
+    if (seen * 100 >= percent * pushes_) return staleness;
+  }
+  return 0;
+}
+
+StalenessCounts StalenessHistogram::Save() const {
+  StalenessCounts state;
+  for (const auto& [staleness, pushes] : counts_) {
+    state.add_staleness(staleness);
+    state.add_pushes(pushes);
+  }
+  return state;
+}
+
+absl::Status StalenessHistogram::Load(const StalenessCounts& state) {
+  if (state.staleness_size() != state.pushes_size()) {
+    return absl::InvalidArgumentError(absl::StrCat("staleness counts: ", state.staleness_size(),
+                                                   " values of staleness but ", state.pushes_size(),
+                                                   " of pushes"));
+  }
+  StalenessHistogram loaded;
+  for (int i = 0; i < state.staleness_size(); ++i) {
+    if (state.pushes(i) < 1) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("staleness counts: pushes[", i, "] is ", state.pushes(i), ", wanted at least 1"));
+    }
+    loaded.AddPushes(state.staleness(i), state.pushes(i));
+  }
+  *this = std::move(loaded);
+  return absl::OkStatus();
+}
+
+}  // namespace downpour

@@ -1,0 +1,41 @@
+// Where on the data's way: beside it; how many updates old the parameters were that pushes were computed
+// from.
+#ifndef DOWNPOUR_SERVER_COORDINATOR_STALENESS_HISTOGRAM_H_
+#define DOWNPOUR_SERVER_COORDINATOR_STALENESS_HISTOGRAM_H_
+
+#include <cstdint>
+#include <map>
+
+#include "absl/status/status.h"
+#include "proto/checkpoint.pb.h"
+
+namespace downpour {
+
+// Exact counts: staleness (in updates) -> pushes. A value; not thread-safe.
+class StalenessHistogram {
+ public:
+  void Add(uint64_t staleness) { AddPushes(staleness, 1); }
+  void Merge(const StalenessHistogram& other);
+
+  int64_t pushes() const { return pushes_; }
+  const std::map<uint64_t, int64_t>& counts() const { return counts_; }
+  // 0 where there is no push.
+  double Mean() const;
+  // The smallest staleness that at least `percent` of the pushes do not exceed (nearest rank); percent in [1,
+  // 100]. 0 where there is no push.
+  uint64_t Percentile(int percent) const;
+
+  StalenessCounts Save() const;
+  // Replaces the counts. INVALID_ARGUMENT: fields of unequal length, or a count below 1.
+  absl::Status Load(const StalenessCounts& state);
+
+ private:
+  void AddPushes(uint64_t staleness, int64_t pushes);
+
+  std::map<uint64_t, int64_t> counts_;
+  int64_t pushes_ = 0;
+};
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_SERVER_COORDINATOR_STALENESS_HISTOGRAM_H_

@@ -1,0 +1,34 @@
+// Where on the data's way: at the shard's door; one integer comparison a value, several lanes at once.
+#include "server/finite.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+
+#include "server/optimizer/simd_clones.h"
+
+namespace downpour {
+namespace {
+
+DOWNPOUR_SIMD_CLONES
+uint32_t LargestMagnitudeBits(const float* values, size_t n) {
+  uint32_t largest = 0;
+  for (size_t i = 0; i < n; ++i) {
+    const uint32_t magnitude = std::bit_cast<uint32_t>(values[i]) & 0x7fffffffu;
+    largest = magnitude > largest ? magnitude : largest;
+  }
+  return largest;
+}
+
+}  // namespace
+
+size_t FindNotFinite(absl::Span<const float> values) {
+  constexpr uint32_t kInfinityBits = 0x7f800000u;  // all exponent bits; NaN has mantissa bits besides
+  if (LargestMagnitudeBits(values.data(), values.size()) < kInfinityBits) return values.size();
+  const auto first =
+      std::find_if(values.begin(), values.end(), [](float value) { return !std::isfinite(value); });
+  return first - values.begin();
+}
+
+}  // namespace downpour

@@ -1,0 +1,46 @@
+// Where on the data's way: an update rule; ADADELTA, Zeiler 2012, Algorithm 1.
+#include <cmath>
+#include <cstddef>
+
+#include "server/optimizer/float_range.h"
+#include "server/optimizer/rules.h"
+#include "server/optimizer/simd_clones.h"
+
+namespace downpour {
+namespace {
+
+DOWNPOUR_SIMD_CLONES
+void Step(float rho, float epsilon, size_t n, const float* __restrict gradient, float* __restrict parameters,
+          float* __restrict mean_g2, float* __restrict mean_dx2) {
+  for (size_t i = 0; i < n; ++i) {
+    const float g = Squarable(gradient[i]);
+    mean_g2[i] = DecayingMeanSquare(rho, mean_g2[i], g);                                         // line 4
+    const float dx = -std::sqrt(mean_dx2[i] + epsilon) * (g / std::sqrt(mean_g2[i] + epsilon));  // line 5
+    mean_dx2[i] = DecayingMeanSquare(rho, mean_dx2[i], dx);                                      // line 6
+    parameters[i] = Saturate(parameters[i] + dx);                                                // line 7
+  }
+}
+
+class Adadelta final : public Optimizer {
+ public:
+  Adadelta(float rho, float epsilon) : rho_(rho), epsilon_(epsilon) {}
+
+  std::vector<std::string> state_names() const override { return {"E[g^2]", "E[dx^2]"}; }
+
+  void Apply(absl::Span<const float> gradient, absl::Span<float> parameters,
+             absl::Span<float* const> state) const override {
+    Step(rho_, epsilon_, parameters.size(), gradient.data(), parameters.data(), state[0], state[1]);
+  }
+
+ private:
+  const float rho_;
+  const float epsilon_;
+};
+
+}  // namespace
+
+std::unique_ptr<Optimizer> NewAdadelta(float rho, float epsilon) {
+  return std::make_unique<Adadelta>(rho, epsilon);
+}
+
+}  // namespace downpour

@@ -1,0 +1,46 @@
+// Where on the data's way: an update rule; ADAGRAD, Zeiler 2012 (5).
+#include <cmath>
+#include <cstddef>
+
+#include "server/optimizer/float_range.h"
+#include "server/optimizer/rules.h"
+#include "server/optimizer/simd_clones.h"
+
+namespace downpour {
+namespace {
+
+DOWNPOUR_SIMD_CLONES
+void Step(float learning_rate, size_t n, const float* __restrict gradient, float* __restrict parameters,
+          float* __restrict sum_g2) {
+  for (size_t i = 0; i < n; ++i) {
+    const float g = Squarable(gradient[i]);
+    const float sum = Saturate(sum_g2[i] + g * g);
+    // At most 1 in magnitude, so that no learning rate makes it infinity times 0.
+    const float direction = sum > 0 ? g / std::sqrt(sum) : 0;
+    sum_g2[i] = sum;
+    parameters[i] = Saturate(parameters[i] - learning_rate * direction);
+  }
+}
+
+class Adagrad final : public Optimizer {
+ public:
+  explicit Adagrad(float learning_rate) : learning_rate_(learning_rate) {}
+
+  std::vector<std::string> state_names() const override { return {"sum g^2"}; }
+
+  void Apply(absl::Span<const float> gradient, absl::Span<float> parameters,
+             absl::Span<float* const> state) const override {
+    Step(learning_rate_, parameters.size(), gradient.data(), parameters.data(), state[0]);
+  }
+
+ private:
+  const float learning_rate_;
+};
+
+}  // namespace
+
+std::unique_ptr<Optimizer> NewAdagrad(float learning_rate) {
+  return std::make_unique<Adagrad>(learning_rate);
+}
+
+}  // namespace downpour

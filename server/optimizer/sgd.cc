@@ -1,0 +1,35 @@
+// Where on the data's way: an update rule; stochastic gradient descent, Zeiler 2012 (2).
+#include <cstddef>
+
+#include "server/optimizer/float_range.h"
+#include "server/optimizer/rules.h"
+#include "server/optimizer/simd_clones.h"
+
+namespace downpour {
+namespace {
+
+DOWNPOUR_SIMD_CLONES
+void Step(float learning_rate, size_t n, const float* __restrict gradient, float* __restrict parameters) {
+  for (size_t i = 0; i < n; ++i) parameters[i] = Saturate(parameters[i] - learning_rate * gradient[i]);
+}
+
+class Sgd final : public Optimizer {
+ public:
+  explicit Sgd(float learning_rate) : learning_rate_(learning_rate) {}
+
+  std::vector<std::string> state_names() const override { return {}; }
+
+  void Apply(absl::Span<const float> gradient, absl::Span<float> parameters,
+             absl::Span<float* const> /*state*/) const override {
+    Step(learning_rate_, parameters.size(), gradient.data(), parameters.data());
+  }
+
+ private:
+  const float learning_rate_;
+};
+
+}  // namespace
+
+std::unique_ptr<Optimizer> NewSgd(float learning_rate) { return std::make_unique<Sgd>(learning_rate); }
+
+}  // namespace downpour

@@ -1,0 +1,46 @@
+// Where on the data's way: an update rule; the windowed rule (ADADELTA's first idea), Zeiler 2012 (10).
+#include <cmath>
+#include <cstddef>
+
+#include "server/optimizer/float_range.h"
+#include "server/optimizer/rules.h"
+#include "server/optimizer/simd_clones.h"
+
+namespace downpour {
+namespace {
+
+DOWNPOUR_SIMD_CLONES
+void Step(float learning_rate, float rho, float epsilon, size_t n, const float* __restrict gradient,
+          float* __restrict parameters, float* __restrict mean_g2) {
+  for (size_t i = 0; i < n; ++i) {
+    const float g = Squarable(gradient[i]);
+    mean_g2[i] = DecayingMeanSquare(rho, mean_g2[i], g);
+    parameters[i] = Saturate(parameters[i] - learning_rate * (g / std::sqrt(mean_g2[i] + epsilon)));
+  }
+}
+
+class Windowed final : public Optimizer {
+ public:
+  Windowed(float learning_rate, float rho, float epsilon)
+      : learning_rate_(learning_rate), rho_(rho), epsilon_(epsilon) {}
+
+  std::vector<std::string> state_names() const override { return {"E[g^2]"}; }
+
+  void Apply(absl::Span<const float> gradient, absl::Span<float> parameters,
+             absl::Span<float* const> state) const override {
+    Step(learning_rate_, rho_, epsilon_, parameters.size(), gradient.data(), parameters.data(), state[0]);
+  }
+
+ private:
+  const float learning_rate_;
+  const float rho_;
+  const float epsilon_;
+};
+
+}  // namespace
+
+std::unique_ptr<Optimizer> NewWindowed(float learning_rate, float rho, float epsilon) {
+  return std::make_unique<Windowed>(learning_rate, rho, epsilon);
+}
+
+}  // namespace downpour

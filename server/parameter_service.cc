@@ -1,0 +1,247 @@
+// Where on the data's way: the shard's end of the wire; pushes arrive chunk by chunk, fetches leave chunk by
+// chunk.
+#include "server/parameter_service.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "common/chunk_codec.h"
+#include "common/grpc_chunk.h"
+#include "common/grpc_status.h"
+#include "common/status_macros.h"
+
+namespace downpour {
+namespace {
+
+static_assert(ParameterShard::kSegmentElements == kChunkElements, "a chunk takes the lock of one segment");
+
+RunKey ToRunKey(const RunIdentity& run) { return {run.run_id(), run.layout_fingerprint()}; }
+
+absl::Status TooMany(absl::string_view what, int limit) {
+  return absl::ResourceExhaustedError(
+      absl::StrCat(limit, " ", what, " under way, which is as many as this shard takes"));
+}
+
+// Counts a stream in, if there is room.
+class StreamSlot {
+ public:
+  StreamSlot(std::atomic<int>* count, int limit) : count_(count), granted_(count->fetch_add(1) < limit) {}
+  bool granted() const { return granted_; }
+  // Once, when the stream's work is done and before its peer hears of it, who may come back at once.
+  void Release() { --*count_; }
+
+ private:
+  std::atomic<int>* const count_;
+  const bool granted_;
+};
+
+}  // namespace
+
+// gRPC -> OnReadDone -> executor: Apply -> StartRead -> ... until the range is covered, the sender ends or a
+// chunk is refused. Either gRPC or the executor holds it, never both; it goes when gRPC says OnDone.
+class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc::ByteBuffer> {
+ public:
+  PushReactor(ParameterService* service, grpc::ByteBuffer* reply)
+      : service_(service), reply_(reply), slot_(&service->pushes_, service->options_.max_pushes) {
+    if (slot_.granted()) {
+      StartRead(&message_);
+    } else {
+      End(TooMany("pushes", service->options_.max_pushes));
+    }
+  }
+
+  void OnReadDone(bool ok) override {
+    if (!ok) {
+      End(Reply());
+    } else if (!service_->executor_.TryRun([this] { Apply(); })) {
+      End(TooMany("tasks", service_->options_.max_pushes));
+    }
+  }
+
+  void OnDone() override { delete this; }
+
+ private:
+  void Apply() {
+    const absl::Status status = ApplyMessage();
+    message_.Clear();
+    if (status.ok()) {
+      StartRead(&message_);
+    } else {
+      End(status);
+    }
+  }
+
+  void End(const absl::Status& status) {
+    slot_.Release();
+    Finish(ToGrpcStatus(status));
+  }
+
+  absl::Status ApplyMessage() {
+    if (shard_ == nullptr) {
+      ASSIGN_OR_RETURN(shard_, service_->shard());
+      buffer_.resize(kChunkElements);
+    }
+    PushChunk chunk;
+    ASSIGN_OR_RETURN(const absl::Span<const float> gradient,
+                     DecodeChunk(&message_, absl::MakeSpan(buffer_), &chunk));
+    if (chunk.has_header() == begun_) {
+      return absl::InvalidArgumentError(begun_ ? "a push header in a later message, want it in the first only"
+                                               : "no push header in the first message");
+    }
+    if (!begun_) {
+      RETURN_IF_ERROR(shard_->CheckRun(ToRunKey(chunk.header().run())));
+      header_ = {chunk.header().replica_id(), chunk.header().incarnation(), chunk.header().sequence(),
+                 chunk.header().fetched_version()};
+      begun_ = true;
+    }
+    ASSIGN_OR_RETURN(outcome_, shard_->ApplyChunk(header_, static_cast<int64_t>(chunk.begin()), gradient));
+    next_key_ = static_cast<int64_t>(chunk.begin()) + static_cast<int64_t>(gradient.size());
+    return absl::OkStatus();
+  }
+
+  absl::Status Reply() {
+    if (!begun_) return absl::InvalidArgumentError("a push without a message");
+    if (next_key_ != shard_->range().end) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("the push ended at key ", next_key_, ", want ", shard_->range().end));
+    }
+    PushReply reply;
+    reply.set_version(outcome_.version);
+    reply.set_staleness(outcome_.staleness);
+    reply.set_duplicate(outcome_.duplicate);
+    *reply_ = SerializeMessage(reply);
+    return absl::OkStatus();
+  }
+
+  ParameterService* const service_;
+  grpc::ByteBuffer* const reply_;
+  StreamSlot slot_;
+  std::shared_ptr<ParameterShard> shard_;
+  grpc::ByteBuffer message_;
+  std::vector<float> buffer_;  // for a tensor that arrived in several pieces
+  bool begun_ = false;
+  PushHeader header_;
+  PushOutcome outcome_;
+  int64_t next_key_ = 0;
+};
+
+// executor: Begin, Send -> StartWrite -> gRPC -> OnWriteDone -> executor: Send -> ... until the range is
+// covered.
+class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
+ public:
+  FetchReactor(ParameterService* service, grpc::ByteBuffer request)
+      : service_(service),
+        request_(std::move(request)),
+        slot_(&service->fetches_, service->options_.max_fetches) {
+    if (slot_.granted()) {
+      Continue();
+    } else {
+      End(TooMany("fetches", service->options_.max_fetches));
+    }
+  }
+
+  void OnWriteDone(bool ok) override {
+    if (ok) {
+      Continue();
+    } else {
+      End(absl::CancelledError("the fetching replica is gone"));
+    }
+  }
+
+  void OnDone() override { delete this; }
+
+ private:
+  void Continue() {
+    if (!service_->executor_.TryRun([this] { Send(); })) {
+      End(TooMany("tasks", service_->options_.max_fetches));
+    }
+  }
+
+  void End(const absl::Status& status) {
+    slot_.Release();
+    Finish(ToGrpcStatus(status));
+  }
+
+  void Send() {
+    if (const absl::Status status = ReadChunk(); !status.ok()) {
+      End(status);
+    } else if (next_key_ == shard_->range().end) {
+      slot_.Release();
+      StartWriteAndFinish(&message_, grpc::WriteOptions(), grpc::Status::OK);
+    } else {
+      StartWrite(&message_);
+    }
+  }
+
+  // Fills message_ with the next chunk. The slice that gRPC sends from is written under the shard's lock.
+  absl::Status ReadChunk() {
+    FetchChunk chunk;
+    if (shard_ == nullptr) {
+      ASSIGN_OR_RETURN(shard_, service_->shard());
+      FetchRequest request;
+      RETURN_IF_ERROR(ParseMessage(&request_, &request));
+      RETURN_IF_ERROR(shard_->CheckRun(ToRunKey(request.run())));
+      next_key_ = shard_->range().begin;
+      chunk.set_version(shard_->version());
+    }
+    const KeyRange keys{next_key_, std::min(next_key_ + kChunkElements, shard_->range().end)};
+    chunk.set_begin(keys.begin);
+    auto* parameters = new float[keys.size()];
+    const grpc::Slice slice(parameters, keys.size() * sizeof(float),
+                            [](void* memory) { delete[] static_cast<float*>(memory); });
+    RETURN_IF_ERROR(shard_->Read(keys, absl::MakeSpan(parameters, keys.size())));
+    message_ = EncodeChunk(chunk, slice);
+    next_key_ = keys.end;
+    return absl::OkStatus();
+  }
+
+  ParameterService* const service_;
+  grpc::ByteBuffer request_;
+  StreamSlot slot_;
+  std::shared_ptr<ParameterShard> shard_;
+  grpc::ByteBuffer message_;
+  int64_t next_key_ = 0;
+};
+
+ParameterService::ParameterService(const Options& options)
+    : options_(options),
+      executor_(options.threads, 2 * static_cast<size_t>(options.max_pushes + options.max_fetches)) {}
+
+void ParameterService::Serve(std::shared_ptr<ParameterShard> shard) {
+  absl::MutexLock lock(&mutex_);
+  shard_ = std::move(shard);
+}
+
+absl::StatusOr<std::shared_ptr<ParameterShard>> ParameterService::shard() const {
+  absl::MutexLock lock(&mutex_);
+  if (shard_ == nullptr) return absl::UnavailableError("this shard has not been told its range yet");
+  return shard_;
+}
+
+grpc::ServerReadReactor<grpc::ByteBuffer>* ParameterService::Push(grpc::CallbackServerContext*,
+                                                                  grpc::ByteBuffer* reply) {
+  return new PushReactor(this, reply);
+}
+
+grpc::ServerWriteReactor<grpc::ByteBuffer>* ParameterService::Fetch(grpc::CallbackServerContext*,
+                                                                    const grpc::ByteBuffer* request) {
+  return new FetchReactor(this, *request);
+}
+
+grpc::ServerUnaryReactor* ParameterService::GetStatus(grpc::CallbackServerContext* context,
+                                                      const ShardStatusRequest*, ShardStatus* reply) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  const auto answer = [this, reply, reactor] {
+    const absl::StatusOr<std::shared_ptr<ParameterShard>> current = shard();
+    if (current.ok()) *reply = (*current)->Status();
+    reactor->Finish(ToGrpcStatus(current.status()));
+  };
+  if (!executor_.TryRun(answer)) reactor->Finish(ToGrpcStatus(TooMany("tasks", options_.max_pushes)));
+  return reactor;
+}
+
+}  // namespace downpour

@@ -1,0 +1,65 @@
+// Where on the data's way: the shard's end of the wire; pushes arrive chunk by chunk, fetches leave chunk by
+// chunk.
+#ifndef DOWNPOUR_SERVER_PARAMETER_SERVICE_H_
+#define DOWNPOUR_SERVER_PARAMETER_SERVICE_H_
+
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/server_callback.h>
+
+#include <atomic>
+#include <memory>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "proto/parameter_server.grpc.pb.h"
+#include "server/bounded_executor.h"
+#include "server/parameter_shard.h"
+
+namespace downpour {
+
+// The streams carry raw bytes, so that tensors are neither parsed nor copied by protobuf.
+using ParameterServiceBase =
+    ParameterServer::WithRawCallbackMethod_Push<ParameterServer::WithRawCallbackMethod_Fetch<
+        ParameterServer::WithCallbackMethod_GetStatus<ParameterServer::Service>>>;
+
+// Serves one ParameterShard with the statuses documented in proto/parameter_server.proto; UNAVAILABLE until
+// it has one. Thread-safe. gRPC's callbacks only hand on: chunks are checked, applied and read on the
+// executor's threads. A stream has one chunk in hand at a time, so a slow shard slows its senders down
+// through HTTP/2's flow control, and the bytes held are at most the number of streams times two chunks.
+class ParameterService final : public ParameterServiceBase {
+ public:
+  struct Options {
+    int threads = 2;       // that apply and read; more than cores gain nothing
+    int max_pushes = 64;   // at once; the next is told RESOURCE_EXHAUSTED
+    int max_fetches = 64;  // likewise
+  };
+  explicit ParameterService(const Options& options);
+
+  void Serve(std::shared_ptr<ParameterShard> shard) ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  class PushReactor;
+  class FetchReactor;
+
+  grpc::ServerReadReactor<grpc::ByteBuffer>* Push(grpc::CallbackServerContext* context,
+                                                  grpc::ByteBuffer* reply) override;
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* Fetch(grpc::CallbackServerContext* context,
+                                                    const grpc::ByteBuffer* request) override;
+  grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context, const ShardStatusRequest* request,
+                                      ShardStatus* reply) override;
+
+  absl::StatusOr<std::shared_ptr<ParameterShard>> shard() const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  const Options options_;
+  std::atomic<int> pushes_ = 0;
+  std::atomic<int> fetches_ = 0;
+  mutable absl::Mutex mutex_;
+  std::shared_ptr<ParameterShard> shard_ ABSL_GUARDED_BY(mutex_);
+  // Room for one task of each stream, and as many status requests again.
+  BoundedExecutor executor_;
+};
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_SERVER_PARAMETER_SERVICE_H_

@@ -1,0 +1,270 @@
+// Where on the data's way: the shard; gradient chunks are checked and applied as they arrive, fetches read.
+#include "server/parameter_shard.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "common/check.h"
+#include "common/status_macros.h"
+#include "server/finite.h"
+#include "spdlog/spdlog.h"
+
+namespace downpour {
+namespace {
+
+std::string Describe(const OptimizerDescription& optimizer) {
+  return absl::StrFormat("%s rho=%.9g epsilon=%.9g learning_rate=%.9g",
+                         OptimizerDescription::Kind_Name(optimizer.kind()), optimizer.rho(),
+                         optimizer.epsilon(), optimizer.learning_rate());
+}
+
+std::string Describe(const PushHeader& header) {
+  return absl::StrCat("push ", header.sequence, " of replica ", header.replica_id, " (incarnation ",
+                      header.incarnation, ")");
+}
+
+template <typename T>
+absl::Status RequireEqual(absl::string_view what, const T& seen, const T& wanted) {
+  if (seen == wanted) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat("other ", what, ": ", seen, ", want ", wanted));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ParameterShard>> ParameterShard::Create(Options options,
+                                                                       absl::Span<const float> initial) {
+  DOWNPOUR_CHECK(options.range.begin >= 0 && options.range.size() > 0);
+  DOWNPOUR_CHECK(static_cast<int64_t>(initial.size()) == options.range.size());
+  ASSIGN_OR_RETURN(std::unique_ptr<Optimizer> optimizer, Optimizer::Create(options.optimizer));
+  return absl::WrapUnique(new ParameterShard(std::move(options), std::move(optimizer), initial));
+}
+
+absl::StatusOr<std::unique_ptr<ParameterShard>> ParameterShard::Restore(Options options,
+                                                                        const ShardSnapshot& snapshot) {
+  RETURN_IF_ERROR(
+      RequireEqual<int64_t>("number of parameters", snapshot.parameters.size(), options.range.size()));
+  ASSIGN_OR_RETURN(std::unique_ptr<ParameterShard> shard, Create(std::move(options), snapshot.parameters));
+  RETURN_IF_ERROR(shard->CheckSnapshot(snapshot));
+  shard->state_ = snapshot.state;
+  const ShardCheckpoint& header = snapshot.header;
+  for (const ReplicaLedgerEntry& push : header.ledger()) {
+    LedgerEntry& entry = shard->EntryOf(push.replica_id());
+    absl::MutexLock lock(&entry.mutex);
+    entry.push = push;
+  }
+  shard->version_ = header.version();
+  shard->pushes_duplicate_ = header.pushes_duplicate();
+  shard->pushes_rejected_ = header.pushes_rejected();
+  shard->pushes_partial_ = header.pushes_partial();
+  return shard;
+}
+
+ParameterShard::ParameterShard(Options options, std::unique_ptr<Optimizer> optimizer,
+                               absl::Span<const float> initial)
+    : options_(std::move(options)),
+      optimizer_(std::move(optimizer)),
+      parameters_(initial.begin(), initial.end()),
+      state_(optimizer_->state_names().size(), std::vector<float>(initial.size())),
+      segments_(new Segment[(initial.size() + kSegmentElements - 1) / kSegmentElements]) {}
+
+ParameterShard::~ParameterShard() = default;
+
+absl::Status ParameterShard::CheckSnapshot(const ShardSnapshot& snapshot) const {
+  const ShardCheckpoint& header = snapshot.header;
+  RETURN_IF_ERROR(CheckRun({header.run().run_id(), header.run().layout_fingerprint()}));
+  RETURN_IF_ERROR(RequireEqual("shard", header.shard(), options_.shard));
+  RETURN_IF_ERROR(RequireEqual<int64_t>("first key", header.begin(), range().begin));
+  RETURN_IF_ERROR(RequireEqual<int64_t>("last key", header.end(), range().end));
+  RETURN_IF_ERROR(RequireEqual("optimizer", Describe(header.optimizer()), Describe(options_.optimizer)));
+  RETURN_IF_ERROR(RequireEqual("number of state vectors", snapshot.state.size(), state_.size()));
+  for (const std::vector<float>& state : snapshot.state) {
+    RETURN_IF_ERROR(RequireEqual("state size", state.size(), parameters_.size()));
+  }
+  for (const ReplicaLedgerEntry& push : header.ledger()) {
+    if (push.sequence() < 1 || push.next_key() < header.begin() || push.next_key() > header.end()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("ledger of replica ", push.replica_id(), ": push ", push.sequence(),
+                       " applied up to key ", push.next_key(), ", want a push from 1 on and a key in [",
+                       header.begin(), ", ", header.end(), "]"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ParameterShard::CheckRun(const RunKey& run) const {
+  RETURN_IF_ERROR(RequireEqual("run", run.run_id, options_.run.run_id));
+  return RequireEqual("layout fingerprint", run.layout_fingerprint, options_.run.layout_fingerprint);
+}
+
+absl::StatusOr<PushOutcome> ParameterShard::ApplyChunk(const PushHeader& header, int64_t begin,
+                                                       absl::Span<const float> gradient) {
+  if (header.sequence < 1) return absl::InvalidArgumentError("push sequence 0, want 1 or more");
+  if (begin < range().begin || begin > range().end ||
+      static_cast<int64_t>(gradient.size()) > range().end - begin) {
+    return absl::OutOfRangeError(absl::StrCat(Describe(header), ": ", gradient.size(), " keys from ", begin,
+                                              ", want them in [", range().begin, ", ", range().end, ")"));
+  }
+  LedgerEntry& entry = EntryOf(header.replica_id);
+  absl::MutexLock lock(&entry.mutex);
+  ReplicaLedgerEntry& push = entry.push;
+  if (header.incarnation < push.incarnation()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(Describe(header), ": incarnation ", push.incarnation(), " has pushed since"));
+  }
+  const bool same_incarnation = header.incarnation == push.incarnation();
+  const bool begun = same_incarnation && header.sequence == push.sequence();
+  if (begun && push.rejected()) {
+    return absl::InvalidArgumentError(absl::StrCat(Describe(header), " was rejected before"));
+  }
+  const bool applied = begun && static_cast<int64_t>(push.next_key()) == range().end;
+  if (applied || (same_incarnation && header.sequence < push.sequence())) {
+    absl::ReaderMutexLock snapshot(&snapshot_mutex_);
+    if (begin == range().begin) ++pushes_duplicate_;
+    return PushOutcome{version(), applied ? push.staleness() : 0, true};
+  }
+  const int64_t next_key = begun ? push.next_key() : range().begin;
+  if (begin > next_key) {
+    return absl::OutOfRangeError(
+        absl::StrCat(Describe(header), ": chunk begins at key ", begin, ", want ", next_key, " next"));
+  }
+  if (!begun) Begin(header, &push);
+  if (gradient.empty()) return Reject(header, "an empty chunk", &push);
+  if (const size_t index = FindNotFinite(gradient); index < gradient.size()) {
+    return Reject(header, absl::StrCat("gradient of key ", begin + index, " is ", gradient[index]), &push);
+  }
+  Apply(begin, gradient, &push);
+  return PushOutcome{version(), push.staleness(), false};
+}
+
+void ParameterShard::Begin(const PushHeader& header, ReplicaLedgerEntry* push) {
+  absl::ReaderMutexLock snapshot(&snapshot_mutex_);
+  const bool abandoned =
+      push->sequence() > 0 && !push->rejected() && static_cast<int64_t>(push->next_key()) < range().end;
+  if (abandoned) ++pushes_partial_;
+  const uint64_t now = version();
+  push->set_replica_id(header.replica_id);
+  push->set_incarnation(header.incarnation);
+  push->set_sequence(header.sequence);
+  push->set_next_key(range().begin);
+  push->set_rejected(false);
+  push->set_staleness(now > header.fetched_version ? now - header.fetched_version : 0);
+}
+
+absl::Status ParameterShard::Reject(const PushHeader& header, absl::string_view why,
+                                    ReplicaLedgerEntry* push) {
+  uint64_t rejected;
+  {
+    absl::ReaderMutexLock snapshot(&snapshot_mutex_);
+    push->set_rejected(true);
+    rejected = ++pushes_rejected_;
+  }
+  const std::string message =
+      absl::StrCat(Describe(header), " rejected from key ", push->next_key(), " on: ", why);
+  // A replica gone wild pushes NaN for ever: the log shows the 1st, 2nd, 4th, 8th, ... of all.
+  if ((rejected & (rejected - 1)) == 0)
+    spdlog::warn("shard {}: {} ({} so far)", options_.shard, message, rejected);
+  return absl::InvalidArgumentError(message);
+}
+
+void ParameterShard::Apply(int64_t begin, absl::Span<const float> gradient, ReplicaLedgerEntry* push) {
+  const int64_t end = begin + static_cast<int64_t>(gradient.size());
+  std::vector<float*> state(state_.size());
+  for (int64_t key = push->next_key(), stop; key < end; key = stop) {
+    Segment& segment = SegmentOf(key, &stop);
+    stop = std::min(stop, end);
+    const int64_t offset = key - range().begin;
+    for (size_t i = 0; i < state.size(); ++i) state[i] = &state_[i][offset];
+    absl::ReaderMutexLock snapshot(&snapshot_mutex_);
+    absl::MutexLock lock(&segment.mutex);
+    optimizer_->Apply(gradient.subspan(key - begin, stop - key),
+                      absl::MakeSpan(&parameters_[offset], stop - key), state);
+    push->set_next_key(stop);
+    if (stop == range().end) ++version_;
+  }
+}
+
+absl::Status ParameterShard::Read(KeyRange keys, absl::Span<float> parameters) const {
+  DOWNPOUR_CHECK(static_cast<int64_t>(parameters.size()) == keys.size());
+  if (!range().Contains(keys)) {
+    return absl::OutOfRangeError(absl::StrCat("keys [", keys.begin, ", ", keys.end,
+                                              ") to read, want them in [", range().begin, ", ", range().end,
+                                              ")"));
+  }
+  for (int64_t key = keys.begin, stop; key < keys.end; key = stop) {
+    Segment& segment = SegmentOf(key, &stop);
+    stop = std::min(stop, keys.end);
+    absl::ReaderMutexLock lock(&segment.mutex);
+    std::copy_n(&parameters_[key - range().begin], stop - key, &parameters[key - keys.begin]);
+  }
+  return absl::OkStatus();
+}
+
+template <typename Message>
+void ParameterShard::FillStatus(Message* status) const {
+  status->mutable_run()->set_run_id(options_.run.run_id);
+  status->mutable_run()->set_layout_fingerprint(options_.run.layout_fingerprint);
+  status->set_shard(options_.shard);
+  status->set_begin(range().begin);
+  status->set_end(range().end);
+  status->set_version(version_);
+  status->set_pushes_duplicate(pushes_duplicate_);
+  status->set_pushes_rejected(pushes_rejected_);
+  status->set_pushes_partial(pushes_partial_);
+}
+
+ShardSnapshot ParameterShard::Snapshot() const {
+  // Room is made before the lock is taken: touching new memory takes longer than the copy.
+  ShardSnapshot snapshot;
+  snapshot.parameters.resize(parameters_.size());
+  snapshot.state.assign(state_.size(), std::vector<float>(parameters_.size()));
+  ShardCheckpoint& header = snapshot.header;
+  *header.mutable_optimizer() = options_.optimizer;
+  for (const ParameterLayout::Tensor& tensor : options_.layout.tensors()) {
+    TensorShape* shape = header.add_layout();
+    shape->set_name(tensor.name);
+    shape->mutable_shape()->Assign(tensor.shape.begin(), tensor.shape.end());
+  }
+  absl::MutexLock lock(&snapshot_mutex_);
+  std::copy(parameters_.begin(), parameters_.end(), snapshot.parameters.begin());
+  for (size_t i = 0; i < state_.size(); ++i)
+    std::copy(state_[i].begin(), state_[i].end(), snapshot.state[i].begin());
+  FillStatus(&header);
+  CopyLedger(&header);
+  return snapshot;
+}
+
+void ParameterShard::CopyLedger(ShardCheckpoint* header) const ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  {
+    absl::MutexLock lock(&ledger_mutex_);
+    for (const auto& [replica_id, entry] : ledger_) {
+      if (entry->push.sequence() > 0) *header->add_ledger() = entry->push;
+    }
+  }
+  // The map has no order; equal shards must give equal bytes.
+  std::sort(header->mutable_ledger()->begin(), header->mutable_ledger()->end(),
+            [](const auto& a, const auto& b) { return a.replica_id() < b.replica_id(); });
+}
+
+ShardStatus ParameterShard::Status() const {
+  ShardStatus status;
+  FillStatus(&status);
+  return status;
+}
+
+ParameterShard::LedgerEntry& ParameterShard::EntryOf(uint64_t replica_id) {
+  absl::MutexLock lock(&ledger_mutex_);
+  std::unique_ptr<LedgerEntry>& entry = ledger_[replica_id];
+  if (entry == nullptr) entry = std::make_unique<LedgerEntry>();
+  return *entry;
+}
+
+ParameterShard::Segment& ParameterShard::SegmentOf(int64_t key, int64_t* end) const {
+  const int64_t segment = (key - range().begin) / kSegmentElements;
+  *end = range().begin + (segment + 1) * kSegmentElements;
+  return segments_[segment];
+}
+
+}  // namespace downpour

@@ -1,0 +1,134 @@
+// Where on the data's way: the program around one shard: listens, registers, serves, checkpoints.
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <system_error>
+
+#include "absl/flags/flag.h"
+#include "absl/strings/str_cat.h"
+#include "common/command_line.h"
+#include "common/exit_code.h"
+#include "common/file.h"
+#include "common/grpc_channel.h"
+#include "common/grpc_coordinator_stub.h"
+#include "common/interrupt.h"
+#include "common/logging.h"
+#include "common/status_macros.h"
+#include "server/checkpointer.h"
+#include "server/parameter_service.h"
+#include "server/shard_start.h"
+#include "spdlog/spdlog.h"
+
+ABSL_FLAG(std::string, coordinator, "127.0.0.1:7100", "host:port of the coordinator; it may start later");
+ABSL_FLAG(std::string, listen, "127.0.0.1:0", "host:port to listen at; port 0 takes a free one");
+ABSL_FLAG(std::string, advertise, "",
+          "host:port at which replicas reach this shard; empty: where it listens");
+ABSL_FLAG(int, shard, -1, "index of the shard, from 0; -1: whichever the coordinator gives");
+ABSL_FLAG(std::string, state_dir, "", "folder of shard-K.ckpt, from which the shard resumes");
+ABSL_FLAG(std::string, port_file, "", "if set, host:port is written to this file as soon as it listens");
+ABSL_FLAG(std::string, log_file, "", "log here as well as to the terminal");
+ABSL_FLAG(bool, verbose, false, "log everything to the terminal, not warnings only");
+
+namespace downpour {
+namespace {
+
+constexpr char kUsage[] =
+    "Holds one shard of a run's parameters: applies the gradients that replicas push, and sends them the "
+    "parameters.\n"
+    "Ends by itself when the run is over. Ctrl-C writes a checkpoint and stops it; the same command "
+    "resumes.\n"
+    "\n"
+    "  downpour-server --coordinator=127.0.0.1:7100 --state_dir=runs/mine/checkpoints";
+
+constexpr absl::Duration kPoll = absl::Seconds(1);
+
+absl::StatusOr<RegisterShardReply> Register(CoordinatorStub& coordinator, const std::string& address,
+                                            int shard) {
+  RegisterShardRequest request;
+  request.set_address(address);
+  if (shard >= 0) request.set_shard(shard);
+  return coordinator.Call(&ClusterCoordinator::Stub::RegisterShard, request);
+}
+
+// Under the index it has. FAILED_PRECONDITION: the coordinator has come back with another run.
+absl::Status RegisterAgain(CoordinatorStub& coordinator, const std::string& address,
+                           const RegisterShardReply& registered) {
+  ASSIGN_OR_RETURN(const RegisterShardReply again,
+                   Register(coordinator, address, static_cast<int>(registered.shard())));
+  if (again.run().run_id() == registered.run().run_id()) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      "the coordinator has another run now: ", again.run().run_id(), ", want ", registered.run().run_id()));
+}
+
+// Until the run is over and no replica needs the shard. CANCELLED: interrupted. Other statuses as
+// RegisterAgain.
+absl::Status ServeUntilFinished(CoordinatorStub& coordinator, const std::string& address,
+                                const RegisterShardReply& registered) {
+  bool forgotten = false;  // perhaps, by a coordinator that restarted from an earlier checkpoint
+  int shards_before = 0;
+  for (absl::Time next_poll = absl::Now(); !Interrupted(); Clock::Real()->SleepFor(absl::Milliseconds(50))) {
+    if (absl::Now() < next_poll) continue;
+    next_poll = absl::Now() + kPoll;
+    const absl::StatusOr<RunStatus> status =
+        coordinator.Call(&ClusterCoordinator::Stub::GetRunStatus, RunStatusRequest());
+    if (status.ok() && status->phase() == RunStatus::FINISHED && status->live_replicas() == 0)
+      return absl::OkStatus();
+    if (!status.ok() || status->shards_registered() < shards_before) forgotten = true;
+    if (!status.ok()) continue;
+    shards_before = status->shards_registered();
+    if (!forgotten) continue;
+    const absl::Status again = RegisterAgain(coordinator, address, registered);
+    if (!again.ok() && !IsTransient(again)) return again;
+    forgotten = !again.ok();
+  }
+  return absl::CancelledError("stopped; the same command resumes");
+}
+
+absl::Status Run() {
+  const std::string state_dir = absl::GetFlag(FLAGS_state_dir);
+  if (state_dir.empty())
+    return absl::InvalidArgumentError("--state_dir is not set; want the folder of the checkpoints");
+  std::error_code error;
+  std::filesystem::create_directories(state_dir, error);
+  if (error) return absl::UnavailableError(absl::StrCat("cannot make ", state_dir, ": ", error.message()));
+  RETURN_IF_ERROR(SetUpLogging("server", absl::GetFlag(FLAGS_log_file), absl::GetFlag(FLAGS_verbose)));
+
+  ParameterService service({});
+  ASSIGN_OR_RETURN(const ListeningServer server, ListenAt(absl::GetFlag(FLAGS_listen), {&service}));
+  if (const std::string file = absl::GetFlag(FLAGS_port_file); !file.empty()) {
+    RETURN_IF_ERROR(ReplaceFile(file, {server.address, "\n"}));
+  }
+  const std::string advertised = absl::GetFlag(FLAGS_advertise);
+  const std::string address = advertised.empty() ? server.address : advertised;
+
+  CoordinatorStub::Options options;
+  options.address = absl::GetFlag(FLAGS_coordinator);
+  options.retry.give_up_after = absl::InfiniteDuration();
+  options.retry.stopped = Interrupted;
+  CoordinatorStub patient(options);
+  ASSIGN_OR_RETURN(const RegisterShardReply registered,
+                   Register(patient, address, absl::GetFlag(FLAGS_shard)));
+  ASSIGN_OR_RETURN(const std::shared_ptr<ParameterShard> shard, StartShard(registered, state_dir));
+  Checkpointer checkpointer(shard.get(), ShardCheckpointPath(state_dir, registered.shard()),
+                            absl::Seconds(registered.description().checkpoint().every_s()));
+  service.Serve(shard);
+  spdlog::info("shard {} serves keys [{}, {}) at {}", registered.shard(), shard->range().begin,
+               shard->range().end, address);
+
+  options.retry.give_up_after = absl::ZeroDuration();
+  CoordinatorStub impatient(options);
+  const absl::Status status = ServeUntilFinished(impatient, address, registered);
+  RETURN_IF_ERROR(checkpointer.CheckpointNow());
+  return status;
+}
+
+}  // namespace
+}  // namespace downpour
+
+int main(int argc, char** argv) {
+  const auto command_line =
+      downpour::ParseCommandLine(argc, argv, downpour::kUsage, /*takes_settings=*/false);
+  if (!command_line.ok()) return downpour::ExitCode("downpour-server", command_line.status());
+  downpour::CatchInterrupts();
+  return downpour::ExitCode("downpour-server", downpour::Run());
+}
