@@ -3,8 +3,6 @@
 #define DOWNPOUR_WORKER_EVALUATOR_H_
 
 #include <cstdint>
-#include <memory>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
@@ -14,9 +12,9 @@
 
 namespace downpour {
 
-// Scores `data` with `parameters`. max_frames > 0: that many frames, evenly spaced over the data set; 0: all. One
-// thread per network given; the result does not depend on how many. Non-silence counts stay 0 where the data set does
-// not know silence. Statuses as Network::Evaluate.
+// Scores `data` with `parameters`. max_frames > 0: that many frames, evenly spaced over the data set; 0: all.
+// One thread per network given, all with the same options; the bits of the result do not depend on how many.
+// Non-silence counts stay 0 where the data set does not know silence. Statuses as Network::Evaluate.
 absl::StatusOr<TestSetResult> EvaluateTestSet(const Dataset& data, absl::Span<const float> parameters,
                                               int64_t max_frames, absl::Span<Network* const> networks);
 

@@ -9,8 +9,8 @@ namespace downpour {
 
 struct Minibatch {
   int64_t frames = 0;
-  std::vector<float> inputs;     // [frames, input_dim], row-major
-  std::vector<int32_t> labels;   // [frames]
+  std::vector<float> inputs;    // [frames, input_dim], row-major
+  std::vector<int32_t> labels;  // [frames]
 };
 
 }  // namespace downpour

@@ -1,16 +1,17 @@
-// Where on the data's way: one replica's loop of Dean et al. 2012: fetch, compute the gradient, accumulate, push.
+// Where on the data's way: one replica's loop of Dean et al. 2012: fetch, compute the gradient, accumulate,
+// push.
 #ifndef DOWNPOUR_WORKER_MODEL_REPLICA_H_
 #define DOWNPOUR_WORKER_MODEL_REPLICA_H_
 
 #include <cstdint>
-#include <memory>
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "common/push.h"
+#include "proto/checkpoint.pb.h"
 #include "worker/data/minibatch_source.h"
+#include "worker/gradient_pool.h"
 #include "worker/network/network.h"
 
 namespace downpour {
@@ -19,9 +20,11 @@ namespace downpour {
 //   if FetchDue(): fill parameters() from every shard, then FetchDone(versions)
 //   ComputeGradient(network)                    accumulates into gradient()
 //   if PushDue(): push gradient() to every shard as NextPush(s), then PushDone()
-// Who drives the steps decides when and how the bytes move: worker/replica_loop.h in real time, deploy/virtual_cluster.h
-// in virtual time. Unlike Dean et al.'s appendix a replica takes no local step between fetches: with the adaptive
-// rules the step belongs to the server. Not thread-safe.
+// As in Dean et al.'s appendix (7.1), step counts from 0, a fetch is due when step mod n_fetch == 0, before
+// the step's gradient, and a push when step mod n_push == 0, after it: the first push carries one minibatch,
+// each later one n_push. Unlike there, a replica takes no local step between fetches: with the adaptive rules
+// the step belongs to the server. Who drives the steps decides when and how the bytes move:
+// worker/replica_loop.h in real time, deploy/virtual_cluster.h in virtual time. Not thread-safe.
 class ModelReplica {
  public:
   struct Options {
@@ -31,32 +34,58 @@ class ModelReplica {
     int n_fetch = 1;
     int shards = 1;
   };
-  ModelReplica(const Options& options, int64_t parameters, MinibatchSource source);
+  // `pool` has buffers of `parameters` elements and outlives the replica, which holds one from
+  // ComputeGradient() until PushDone() or PushRejected().
+  ModelReplica(const Options& options, int64_t parameters, MinibatchSource source, GradientPool* pool);
 
-  bool FetchDue() const;
-  absl::Span<float> parameters();
-  void FetchDone(std::vector<uint64_t> versions);   // one per shard
+  bool FetchDue() const { return fetched_step_ != step_ && step_ % options_.n_fetch == 0; }
+  absl::Span<float> parameters() { return absl::MakeSpan(parameters_); }
+  // Versions as the shards gave them, one per shard.
+  void FetchDone(std::vector<uint64_t> versions);
 
-  // Takes the next minibatch and adds its gradient. NOT_FOUND: no data in the source (add a slice). DATA_LOSS: the
-  // minibatch's gradient has a NaN or Inf: it is dropped whole, counted in pushes_rejected() and not accumulated, so
-  // that no shard sees part of it.
+  // Takes the next minibatch and adds its mean gradient. NOT_FOUND: no data in the source (add a slice); no
+  // step is taken. DATA_LOSS: loss or gradient has a NaN or Inf: the minibatch is dropped whole, counted in
+  // pushes_rejected() and not accumulated, so that no shard sees part of it. Its frames count as read, lest a
+  // run that diverged never ends. Others: as Network::ComputeGradient.
   absl::Status ComputeGradient(Network& network);
 
-  bool PushDue() const;
-  absl::Span<const float> gradient() const;
+  // False where every minibatch since the last push was dropped.
+  bool PushDue() const { return accumulated_ > 0 && step_ > 0 && (step_ - 1) % options_.n_push == 0; }
+  // Sum over the minibatches since the last push; empty when there is none.
+  absl::Span<const float> gradient() const { return gradient_; }
   PushHeader NextPush(int shard) const;
-  void PushDone(uint64_t staleness);                // clears gradient(), advances the sequence
-  void PushRejected();                              // likewise, and counts it
+  // `staleness` as each shard gave it; their rounded mean is reported. Both clear gradient() and advance the
+  // sequence.
+  void PushDone(absl::Span<const uint64_t> staleness);
+  void PushRejected();
+  int64_t pushes_rejected() const { return state_.pushes_rejected(); }
 
   MinibatchSource& source() { return source_; }
-  // A report of all totals so far, of finished slices and of staleness since the last call; `wants_slice` is set when
-  // the source needs one.
+  // A report of all totals so far, of finished slices and of staleness since the last call; `wants_slice` is
+  // set when the source needs one.
   ReportRequest TakeReport();
 
+  // For the virtual cluster's checkpoint, parameters() and gradient() aside. LoadState: `gradient` is what
+  // gradient() was, perhaps empty. INVALID_ARGUMENT: the state does not fit the data set or the sizes.
+  ReplicaState SaveState() const;
+  absl::Status LoadState(const ReplicaState& state, absl::Span<const float> parameters,
+                         absl::Span<const float> gradient);
+
  private:
-  // (the implementer's)
+  void ClearGradient();
+
   Options options_;
   MinibatchSource source_;
+  GradientPool* pool_;
+  Minibatch minibatch_;
+  std::vector<float> parameters_;
+  std::vector<float> gradient_;  // empty unless accumulated_ > 0
+  std::vector<uint64_t> fetched_versions_;
+  int64_t step_ = 0;           // minibatches computed or dropped
+  int64_t fetched_step_ = -1;  // the step for which the last fetch was
+  int64_t accumulated_ = 0;    // minibatches in gradient_
+  uint64_t sequence_ = 1;      // of the next push
+  ReportRequest state_;        // totals so far, and what the next report says
 };
 
 }  // namespace downpour

@@ -20,8 +20,8 @@ class ShardClient {
 
   virtual KeyRange range() const = 0;
 
-  // `gradient` has range().size() elements and is read until the call returns. Statuses as ParameterShard::ApplyChunk
-  // and CheckRun; UNAVAILABLE: the shard cannot be reached.
+  // `gradient` has range().size() elements and is read until the call returns. Statuses as
+  // ParameterShard::ApplyChunk and CheckRun; UNAVAILABLE: the shard cannot be reached.
   virtual absl::StatusOr<PushOutcome> Push(const PushHeader& header, absl::Span<const float> gradient) = 0;
 
   // Fills `parameters` (range().size() elements); returns the shard's version when the fetch began.

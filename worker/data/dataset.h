@@ -1,4 +1,5 @@
-// Where on the data's way: frames and labels in memory, whatever files they came from; windows are cut from them.
+// Where on the data's way: frames and labels in memory, whatever files they came from; windows are cut from
+// them.
 #ifndef DOWNPOUR_WORKER_DATA_DATASET_H_
 #define DOWNPOUR_WORKER_DATA_DATASET_H_
 
@@ -11,25 +12,23 @@
 #include "absl/types/span.h"
 #include "proto/config.pb.h"
 #include "proto/coordinator.pb.h"
+#include "worker/data/normalization.h"
 
 namespace downpour {
 
-// Per feature dimension, over the training part's frames.
-struct Normalization {
-  std::vector<float> mean;
-  std::vector<float> stddev;   // at least 1e-5 each
-};
-
-// Utterances of feature frames with one label a frame, features already normalised. An image is an utterance of one
-// frame with a window of one. Immutable after loading, so thread-safe; shared by all replicas of a process.
+// Utterances of feature frames with one label a frame, features already normalised. An image is an utterance
+// of one frame with a window of one. Immutable after loading, so thread-safe; shared by all replicas of a
+// process.
 class Dataset {
  public:
   struct Utterance {
     std::string key;
-    int64_t first_frame = 0;   // row in features()
+    int64_t first_frame = 0;  // row in features()
     int64_t frames = 0;
   };
 
+  // `features`: [labels.size(), feature_dim], row-major; the utterances follow one another and cover all of
+  // it. `silence_class`: per class; empty: not known.
   Dataset(std::vector<Utterance> utterances, std::vector<float> features, std::vector<int32_t> labels,
           int32_t feature_dim, int32_t left_context, int32_t right_context, std::vector<bool> silence_class);
 
@@ -37,21 +36,25 @@ class Dataset {
   int64_t frames() const { return static_cast<int64_t>(labels_.size()); }
   int32_t feature_dim() const { return feature_dim_; }
   int32_t input_dim() const { return (left_context_ + 1 + right_context_) * feature_dim_; }
-  int32_t label(int64_t frame) const { return labels_[frame]; }   // frame: row over the whole data set
+  int32_t label(int64_t frame) const { return labels_[frame]; }  // frame: row over the whole data set
+  absl::Span<const int32_t> labels() const { return labels_; }
   // Whether the data directory says which classes are silence, and whether this one is.
   bool knows_silence() const { return !silence_class_.empty(); }
   bool is_silence(int32_t label) const;
-  int32_t max_label() const;
-  float most_frequent_label_share() const;
+  int32_t max_label() const;                // -1: no frames
+  float most_frequent_label_share() const;  // of all frames: what always guessing that label scores
 
-  // The network input of frame `frame` (of 0 <= frame < frames of that utterance): frames [frame - left_context,
-  // frame + right_context], edge frames repeated, oldest first. `input` has input_dim() floats.
+  // The utterance that row `frame` of the whole data set belongs to.
+  const Utterance& UtteranceOf(int64_t frame) const;
+
+  // The network input of frame `frame` (of 0 <= frame < frames of that utterance): frames [frame -
+  // left_context, frame + right_context], edge frames repeated, oldest first. `input` has input_dim() floats.
   void CopyWindow(const Utterance& utterance, int64_t frame, absl::Span<float> input) const;
 
  private:
   std::vector<Utterance> utterances_;
-  std::vector<float> features_;    // [frames, feature_dim], row-major
-  std::vector<int32_t> labels_;    // [frames]
+  std::vector<float> features_;  // [frames, feature_dim], row-major
+  std::vector<int32_t> labels_;  // [frames]
   int32_t feature_dim_;
   int32_t left_context_;
   int32_t right_context_;
@@ -62,15 +65,22 @@ class Dataset {
 struct RunData {
   std::shared_ptr<const Dataset> train;
   std::shared_ptr<const Dataset> test;
-  std::shared_ptr<const Dataset> test_human;   // null: none
+  std::shared_ptr<const Dataset> test_human;  // null: none
   Normalization normalization;
-  DataSummary summary;                         // of the training part; classes resolved
-  std::vector<std::string> notes;              // e.g. utterances without alignment that were left out, and how many
+  DataSummary summary;             // Summarize() of the training part
+  std::vector<std::string> notes;  // e.g. utterances without alignment that were left out, and how many
 };
 
-// Reads what `description` names. `normalization`: null: computed on the training part; otherwise used as given (a
-// resumed run's, or the coordinator's). INVALID_ARGUMENT, NOT_FOUND, DATA_LOSS: as worker/data/kaldi_directory.h and
-// worker/data/idx.h; the messages name the file and the place in it.
+// The fingerprint is the CRC-32C of each utterance's key and i64 frame count, then all labels as i32.
+DataSummary Summarize(const Dataset& train, const Normalization& normalization, int32_t classes);
+
+// Reads what `description` names. `normalization`: null: computed on the training part; otherwise used as
+// given (a resumed run's, or the coordinator's). For Kaldi data directories, classes is data.classes if that
+// is set, else the number in the training directory's file num_pdfs if it has one, else one more than the
+// training part's largest label. A test directory that has no file silence_pdfs of its own takes the training
+// directory's. INVALID_ARGUMENT: a label not below classes, a feature dimension that differs between parts or
+// from `normalization`. Also INVALID_ARGUMENT, NOT_FOUND, DATA_LOSS, UNIMPLEMENTED: as
+// worker/data/kaldi_directory.h and worker/data/idx.h; the messages name the file and the place in it.
 absl::StatusOr<RunData> LoadRunData(const DataDescription& description, const Normalization* normalization);
 
 }  // namespace downpour

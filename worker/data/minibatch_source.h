@@ -9,25 +9,28 @@
 
 #include "absl/status/status.h"
 #include "common/random.h"
-#include "proto/coordinator.pb.h"
 #include "proto/checkpoint.pb.h"
+#include "proto/coordinator.pb.h"
 #include "worker/data/dataset.h"
 #include "worker/minibatch.h"
 
 namespace downpour {
 
-// Not thread-safe; one per replica. Frames of the slices held are shuffled together; a slice is finished when its last
-// frame has been dealt. Frames left over from a slice that do not fill a minibatch wait for the next slice.
+// Not thread-safe; one per replica. The frames of a slice are shuffled; a slice is finished when its last
+// frame has been dealt. Frames left over from a slice that do not fill a minibatch wait for the next slice
+// and go before its frames.
 class MinibatchSource {
  public:
-  // `seed` is the run's; every replica's source with the same slices in the same order gives the same minibatches.
+  // `seed` is the run's; every replica's source with the same slices in the same order gives the same
+  // minibatches.
   MinibatchSource(std::shared_ptr<const Dataset> data, int64_t minibatch_frames, uint64_t seed);
 
   // Whether a slice must be added before Next() can fill a whole minibatch.
   bool needs_slice() const;
   // INVALID_ARGUMENT: positions outside the data set.
   absl::Status AddSlice(const DataSlice& slice);
-  // Fills `minibatch` with up to minibatch_frames frames; fewer only when no slice was added in time; 0 when empty.
+  // Fills `minibatch` with up to minibatch_frames frames; fewer only when no slice was added in time; 0 when
+  // empty.
   void Next(Minibatch* minibatch);
   // Slices finished since the last call.
   std::vector<DataSlice> TakeFinished();
@@ -37,10 +40,23 @@ class MinibatchSource {
   absl::Status Load(const MinibatchSourceState& state);
 
  private:
+  struct OpenSlice {
+    DataSlice slice;
+    int64_t frames_left;
+  };
+
+  int64_t frames_left() const { return static_cast<int64_t>(frames_.size()) - next_; }
+  absl::Status CheckSlice(const DataSlice& slice) const;
+  // Forgets dealt frames and finished slices, so that neither list (nor a saved state) grows with the run.
+  void Compact();
+
   std::shared_ptr<const Dataset> data_;
   int64_t minibatch_frames_;
   uint64_t seed_;
-  // (the implementer's)
+  std::vector<OpenSlice> open_;
+  std::vector<uint64_t> frames_;  // as MinibatchSourceState.frames; from next_ on still to deal
+  int64_t next_ = 0;
+  std::vector<DataSlice> finished_;
 };
 
 // The order of utterances in `epoch`: a permutation of [0, utterances) drawn from (seed, epoch).

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
@@ -14,37 +15,41 @@
 
 namespace downpour {
 
-// Fully connected layers and a softmax over classes, trained on cross-entropy. The parameters are the caller's; a
-// Network owns only its workspace (activations of up to max_frames frames), so one per computing thread serves any
-// number of replicas. Not thread-safe. Each call computes on the calling thread alone unless `threads` > 1; the same
-// input and thread count give the same bits.
+// Fully connected layers and a softmax over classes, trained on cross-entropy. The parameters are the
+// caller's; a Network owns only its workspace (activations of up to max_frames frames), so one per computing
+// thread serves any number of replicas. Not thread-safe. A call's matrix products take `threads` threads, the
+// caller's included; the same input and thread count give the same bits.
 class Network {
  public:
   struct Options {
     NetworkDescription network;
     int64_t input_dim = 0;
     int64_t classes = 0;
-    int64_t max_frames = 0;   // of one minibatch
+    int64_t max_frames = 0;  // of one minibatch
     int threads = 1;
   };
 
-  // INVALID_ARGUMENT: as NetworkLayout(). UNIMPLEMENTED: BFLOAT16 on a CPU without it.
+  // AUTO becomes what worker/network/precision.h says. INVALID_ARGUMENT: as NetworkLayout(), or max_frames or
+  // threads below 1. UNIMPLEMENTED: BFLOAT16 on a CPU without it.
   static absl::StatusOr<std::unique_ptr<Network>> Create(const Options& options);
   virtual ~Network() = default;
 
   virtual const ParameterLayout& layout() const = 0;
   // "float32" or "bfloat16": what the matrix products use.
   virtual std::string precision() const = 0;
+  virtual int64_t max_frames() const = 0;
 
   struct Result {
-    double loss_sum = 0;    // cross-entropy in nats, summed over the frames
-    int64_t correct = 0;    // frames whose most probable class is the label; ties go to the lowest class
+    double loss_sum = 0;  // cross-entropy in nats, summed over the frames
+    int64_t correct = 0;  // frames whose most probable class is the label; ties go to the lowest class
   };
 
-  // `parameters` and `gradient` have layout().size() elements; gradient <- d(loss_sum / frames) / d parameters.
-  // INVALID_ARGUMENT: a label outside [0, classes), more than max_frames frames, or input of the wrong size.
-  virtual absl::StatusOr<Result> ComputeGradient(absl::Span<const float> parameters, const Minibatch& minibatch,
-                                                 absl::Span<float> gradient) = 0;
+  // `parameters` and `gradient` have layout().size() elements; gradient <- d(loss_scale *
+  // loss_sum / frames) / d parameters, with the description's loss_scale. Values that are not finite are no
+  // error: loss and gradient are then not finite either. INVALID_ARGUMENT: a label outside [0, classes), no
+  // frame or more than max_frames, or input of the wrong size. INTERNAL: oneDNN failed.
+  virtual absl::StatusOr<Result> ComputeGradient(absl::Span<const float> parameters,
+                                                 const Minibatch& minibatch, absl::Span<float> gradient) = 0;
   // Forward only. `predictions`, if not null, receives the most probable class of each frame.
   virtual absl::StatusOr<Result> Evaluate(absl::Span<const float> parameters, const Minibatch& minibatch,
                                           std::vector<int32_t>* predictions) = 0;

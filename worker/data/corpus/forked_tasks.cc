@@ -1,0 +1,104 @@
+// Where on the data's way: beside it; makes the corpus's shards on all cores, in processes.
+#include "worker/data/corpus/forked_tasks.h"
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/str_cat.h"
+#include "common/interrupt.h"
+#include "common/status_macros.h"
+
+namespace downpour {
+namespace {
+
+constexpr absl::Duration kPollInterval = absl::Milliseconds(10);
+
+struct Child {
+  pid_t pid = -1;
+  int errors = -1;  // the read end of the pipe its error comes through
+  int task = 0;
+};
+
+// The exit code is the status code; the message goes through `errors`, whose buffer is larger than any
+// message.
+[[noreturn]] void RunInChild(const ForkedTasks& tasks, int task, pid_t parent, int errors) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(static_cast<int>(absl::StatusCode::kCancelled));
+  const absl::Status status = tasks.run(task);
+  const std::string message(status.message().substr(0, 4000));
+  const ssize_t ignored = write(errors, message.data(), message.size());
+  static_cast<void>(ignored);
+  // Not exit(): the parent's buffers and destructors are the parent's.
+  _exit(static_cast<int>(status.code()));
+}
+
+absl::StatusOr<Child> Fork(const ForkedTasks& tasks, int task) {
+  int ends[2];
+  if (pipe(ends) != 0)
+    return absl::UnavailableError(absl::StrCat("no pipe for a process: ", std::strerror(errno)));
+  const pid_t parent = getpid();
+  const pid_t pid = fork();
+  if (pid == 0) RunInChild(tasks, task, parent, ends[1]);
+  const int error = errno;
+  close(ends[1]);
+  if (pid > 0) return Child{pid, ends[0], task};
+  close(ends[0]);
+  return absl::UnavailableError(absl::StrCat("no new process: ", std::strerror(error)));
+}
+
+absl::Status StatusOf(const Child& child, int wait_status) {
+  if (WIFSIGNALED(wait_status)) {
+    return absl::InternalError(
+        absl::StrCat("the process of task ", child.task, " was ended by signal ", WTERMSIG(wait_status)));
+  }
+  std::string message(4000, '\0');
+  message.resize(std::max<ssize_t>(0, read(child.errors, message.data(), message.size())));
+  return absl::Status(static_cast<absl::StatusCode>(WEXITSTATUS(wait_status)), message);
+}
+
+}  // namespace
+
+absl::Status RunForked(const ForkedTasks& tasks, int jobs, Clock* clock) {
+  std::vector<Child> children;
+  absl::Cleanup kill_children = [&] {
+    for (const Child& child : children) {
+      kill(child.pid, SIGKILL);
+      waitpid(child.pid, nullptr, 0);
+      close(child.errors);
+    }
+  };
+  for (;;) {
+    if (Interrupted()) return absl::CancelledError("interrupted");
+    while (static_cast<int>(children.size()) < jobs) {
+      const std::optional<int> task = tasks.next();
+      if (!task.has_value()) break;
+      ASSIGN_OR_RETURN(const Child child, Fork(tasks, *task));
+      children.push_back(child);
+    }
+    if (children.empty()) return absl::OkStatus();
+    clock->SleepFor(kPollInterval);
+    for (size_t i = 0; i < children.size();) {
+      int wait_status = 0;
+      if (waitpid(children[i].pid, &wait_status, WNOHANG) == 0) {
+        ++i;
+        continue;
+      }
+      const Child child = children[i];
+      children.erase(children.begin() + static_cast<int64_t>(i));
+      const absl::Status status = StatusOf(child, wait_status);
+      close(child.errors);
+      RETURN_IF_ERROR(status);
+      RETURN_IF_ERROR(tasks.finished(child.task));
+    }
+  }
+}
+
+}  // namespace downpour

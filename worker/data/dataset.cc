@@ -1,0 +1,88 @@
+// Where on the data's way: frames and labels in memory; windows are cut from them.
+#include "worker/data/dataset.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "common/check.h"
+#include "common/crc32c.h"
+
+namespace downpour {
+
+Dataset::Dataset(std::vector<Utterance> utterances, std::vector<float> features, std::vector<int32_t> labels,
+                 int32_t feature_dim, int32_t left_context, int32_t right_context,
+                 std::vector<bool> silence_class)
+    : utterances_(std::move(utterances)),
+      features_(std::move(features)),
+      labels_(std::move(labels)),
+      feature_dim_(feature_dim),
+      left_context_(left_context),
+      right_context_(right_context),
+      silence_class_(std::move(silence_class)) {
+  DOWNPOUR_CHECK(features_.size() == labels_.size() * feature_dim_);
+  int64_t next = 0;
+  for (const Utterance& utterance : utterances_) {
+    DOWNPOUR_CHECK(utterance.first_frame == next && utterance.frames >= 0);
+    next += utterance.frames;
+  }
+  DOWNPOUR_CHECK(next == frames());
+}
+
+bool Dataset::is_silence(int32_t label) const {
+  return label >= 0 && static_cast<size_t>(label) < silence_class_.size() && silence_class_[label];
+}
+
+int32_t Dataset::max_label() const {
+  return labels_.empty() ? -1 : *std::max_element(labels_.begin(), labels_.end());
+}
+
+float Dataset::most_frequent_label_share() const {
+  if (labels_.empty()) return 0;
+  std::vector<int64_t> count(int64_t{max_label()} + 1);
+  for (const int32_t label : labels_) ++count[label];
+  return static_cast<float>(*std::max_element(count.begin(), count.end())) / static_cast<float>(frames());
+}
+
+const Dataset::Utterance& Dataset::UtteranceOf(int64_t frame) const {
+  DOWNPOUR_CHECK(frame >= 0 && frame < frames());
+  const auto after = std::upper_bound(utterances_.begin(), utterances_.end(), frame,
+                                      [](int64_t row, const Utterance& u) { return row < u.first_frame; });
+  return *std::prev(after);
+}
+
+void Dataset::CopyWindow(const Utterance& utterance, int64_t frame, absl::Span<float> input) const {
+  DOWNPOUR_CHECK(frame >= 0 && frame < utterance.frames && static_cast<int64_t>(input.size()) == input_dim());
+  const float* first = features_.data() + utterance.first_frame * feature_dim_;
+  const float* last = first + (utterance.frames - 1) * feature_dim_;
+  const int64_t begin = std::max<int64_t>(frame - left_context_, 0);
+  const int64_t end = std::min<int64_t>(frame + right_context_ + 1, utterance.frames);
+  float* out = input.data();
+  for (int64_t i = frame - left_context_; i < begin; ++i) out = std::copy_n(first, feature_dim_, out);
+  out = std::copy_n(first + begin * feature_dim_, (end - begin) * feature_dim_, out);
+  for (int64_t i = end; i < frame + right_context_ + 1; ++i) out = std::copy_n(last, feature_dim_, out);
+}
+
+DataSummary Summarize(const Dataset& train, const Normalization& normalization, int32_t classes) {
+  uint32_t crc = 0;
+  const auto add = [&crc](const void* bytes, size_t size) {
+    crc = Crc32c(absl::string_view(static_cast<const char*>(bytes), size), crc);
+  };
+  for (const Dataset::Utterance& utterance : train.utterances()) {
+    add(utterance.key.data(), utterance.key.size());
+    add(&utterance.frames, sizeof(utterance.frames));
+  }
+  add(train.labels().data(), train.labels().size() * sizeof(int32_t));
+
+  DataSummary summary;
+  summary.set_input_dim(train.input_dim());
+  summary.set_classes(classes);
+  summary.set_utterances(static_cast<int64_t>(train.utterances().size()));
+  summary.set_frames(train.frames());
+  summary.set_fingerprint(crc);
+  summary.mutable_feature_mean()->Add(normalization.mean.begin(), normalization.mean.end());
+  summary.mutable_feature_stddev()->Add(normalization.stddev.begin(), normalization.stddev.end());
+  return summary;
+}
+
+}  // namespace downpour

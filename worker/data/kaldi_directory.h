@@ -1,0 +1,36 @@
+// Where on the data's way: a Kaldi data directory on disk to frames and labels in memory.
+#ifndef DOWNPOUR_WORKER_DATA_KALDI_DIRECTORY_H_
+#define DOWNPOUR_WORKER_DATA_KALDI_DIRECTORY_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "worker/data/dataset.h"
+
+namespace downpour {
+
+struct KaldiDirectory {
+  std::vector<Dataset::Utterance> utterances;  // in the order of feats.scp
+  std::vector<float> features;                 // [labels.size(), feature_dim], as read
+  std::vector<int32_t> labels;                 // at least 0
+  int32_t feature_dim = 0;
+  int32_t num_pdfs = 0;               // file num_pdfs; 0: there is none
+  std::vector<int32_t> silence_pdfs;  // file silence_pdfs, ids one a line; empty: there is none
+  std::vector<std::string> notes;
+};
+
+// Reads `directory`/feats.scp and the archives of pdf ids that match the glob `directory`/`alignments` (files
+// *.scp among them are passed over). Utterances are left out, counted in `notes` with the first of them
+// named, where they have no alignment, where the alignment's length is not their number of frames, and where
+// a feature is NaN or infinite. INVALID_ARGUMENT: more than half of the utterances are left out for their
+// alignments, or all for any reason; a feature dimension unlike the first utterance's; a negative label; a
+// key twice; num_pdfs or silence_pdfs that is no number. NOT_FOUND: no feats.scp, no alignments, an archive
+// missing. DATA_LOSS, UNIMPLEMENTED: as kaldi_io.h.
+absl::StatusOr<KaldiDirectory> ReadKaldiDirectory(const std::string& directory,
+                                                  const std::string& alignments);
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_WORKER_DATA_KALDI_DIRECTORY_H_

@@ -1,0 +1,102 @@
+// Where on the data's way: frames and alignments at rest, in Kaldi's archives: the corpus maker writes them,
+// training reads them.
+#ifndef DOWNPOUR_WORKER_DATA_KALDI_IO_H_
+#define DOWNPOUR_WORKER_DATA_KALDI_IO_H_
+
+#include <cstdint>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "worker/data/byte_source.h"
+
+namespace downpour {
+
+// Bytes of an archive, little-endian: per entry the key, a space, and the object, which begins with "\0B":
+//   float matrix     "\0B" "FM " 4 i32:rows 4 i32:cols, then rows * cols f32, row-major
+//   int32 vector     "\0B" 4 i32:size, then size times (4 i32:value)
+// where 4 is one byte, the size of what follows it.
+// The vector {7, -1} of utterance "a": 61 20 | 00 42 | 04 02 00 00 00 | 04 07 00 00 00 | 04 ff ff ff ff
+// An scp line says where an object is: "key archive:offset", the offset being that of "\0B".
+
+struct FloatMatrix {
+  int64_t rows = 0;           // frames
+  int64_t cols = 0;           // feature dimension
+  std::vector<float> values;  // [rows, cols], row-major
+};
+
+// Not thread-safe. All methods, RESOURCE_EXHAUSTED: disk full; UNAVAILABLE: any other failure to write; the
+// message names file and cause.
+class ArchiveWriter {
+ public:
+  // Replaces both files. `scp_path` empty: no scp. The scp names the archive as `name_in_scp` (empty: as
+  // `path`).
+  static absl::StatusOr<std::unique_ptr<ArchiveWriter>> Create(const std::string& path,
+                                                               const std::string& scp_path,
+                                                               const std::string& name_in_scp = "");
+  ~ArchiveWriter();  // closes, ignoring errors: call Close() to see them
+  ArchiveWriter(const ArchiveWriter&) = delete;
+  ArchiveWriter& operator=(const ArchiveWriter&) = delete;
+
+  // Keys: INVALID_ARGUMENT if empty or with white space. `values`: [values.size() / cols, cols], row-major; a
+  // whole number of rows.
+  absl::Status WriteMatrix(absl::string_view key, int64_t cols, absl::Span<const float> values);
+  absl::Status WriteIntVector(absl::string_view key, absl::Span<const int32_t> values);
+  // Everything has been handed to the operating system if OK.
+  absl::Status Close();
+
+ private:
+  ArchiveWriter() = default;
+  absl::Status WriteEntry(absl::string_view key, absl::string_view object);
+
+  std::string path_;
+  std::string scp_path_;
+  std::string name_in_scp_;
+  std::FILE* archive_ = nullptr;
+  std::FILE* scp_ = nullptr;
+  int64_t offset_ = 0;
+};
+
+// Reads archives, plain or gzipped, binary (FM, DM; compressed CM, CM2, CM3) or text. Not thread-safe. Takes
+// any bytes. Errors name file, byte offset (in the uncompressed bytes), value seen and value wanted.
+// DATA_LOSS: truncated or corrupt. INVALID_ARGUMENT: not a Kaldi archive, or an object of another type than
+// asked for. NOT_FOUND: no file.
+class ArchiveReader {
+ public:
+  static absl::StatusOr<std::unique_ptr<ArchiveReader>> Open(const std::string& path);
+  explicit ArchiveReader(std::unique_ptr<ByteSource> bytes);
+
+  // The next entry's key; its object must be read before the next call. False: the archive ended properly.
+  absl::StatusOr<bool> NextKey(std::string* key);
+  // To the object that an scp line names. DATA_LOSS: beyond the end.
+  absl::Status SeekTo(int64_t offset);
+  absl::Status ReadMatrix(FloatMatrix* matrix);
+  absl::Status ReadIntVector(std::vector<int32_t>* values);
+
+ private:
+  std::unique_ptr<ByteSource> bytes_;
+};
+
+struct ScpEntry {
+  std::string key;
+  std::string path;
+  int64_t offset = 0;
+  int64_t line = 0;  // in the scp, from 1
+};
+
+// INVALID_ARGUMENT with "file:line" for a line that is no scp line. UNIMPLEMENTED for pipes, standard input
+// and row ranges: Downpour runs no commands out of data.
+absl::StatusOr<std::vector<ScpEntry>> ParseScp(absl::string_view text, absl::string_view name);
+// The same from a file; NOT_FOUND: no file. Relative archive paths are taken as Kaldi takes them, from the
+// current directory; where there is no such file, from the scp's directory, so that a data directory may be
+// moved whole.
+absl::StatusOr<std::vector<ScpEntry>> ReadScp(const std::string& path);
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_WORKER_DATA_KALDI_IO_H_

@@ -1,0 +1,28 @@
+// Where on the data's way: from frames as read to the frames the network sees: mean 0 and variance 1 in each
+// dimension.
+#ifndef DOWNPOUR_WORKER_DATA_NORMALIZATION_H_
+#define DOWNPOUR_WORKER_DATA_NORMALIZATION_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/types/span.h"
+
+namespace downpour {
+
+// Per feature dimension, over the training part's frames.
+struct Normalization {
+  std::vector<float> mean;
+  std::vector<float> stddev;  // at least 1e-5 each
+};
+
+// `features`: [features.size() / feature_dim, feature_dim], row-major, at least one row. Two passes in
+// double; the variance is that of the population.
+Normalization ComputeNormalization(absl::Span<const float> features, int32_t feature_dim);
+
+// In place: (x - mean) / stddev. `features` as above, with as many dimensions as `normalization`.
+void Normalize(const Normalization& normalization, absl::Span<float> features);
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_WORKER_DATA_NORMALIZATION_H_

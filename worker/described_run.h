@@ -1,0 +1,39 @@
+// Where on the data's way: before it; what a worker or evaluator process learns from the coordinator before
+// it joins.
+#ifndef DOWNPOUR_WORKER_DESCRIBED_RUN_H_
+#define DOWNPOUR_WORKER_DESCRIBED_RUN_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "common/command_line.h"
+#include "proto/coordinator.pb.h"
+#include "worker/coordinator_client.h"
+#include "worker/data/dataset.h"
+
+namespace downpour {
+
+struct DescribedRun {
+  std::string run_id;
+  RunDescription description;  // the coordinator's, with this process's own data paths
+  RunData data;                // normalised as the run's, if the coordinator knows how already
+};
+
+// The description that this process works by: the coordinator's, but data lies where the command line's run
+// description file or settings say, if they do. FAILED_PRECONDITION: they are of another run; names the first
+// field that differs. Other statuses as ReadRunDescription and SetField.
+absl::StatusOr<RunDescription> LocalDescription(const RunDescription& coordinators,
+                                                const CommandLine& command_line);
+
+// Whether the run is over, so that there is no use in loading data. Statuses as
+// CoordinatorClient::GetRunStatus.
+absl::StatusOr<bool> RunIsFinished(CoordinatorClient& coordinator);
+
+// Asks the coordinator for the run, and loads its data. Statuses as CoordinatorClient::Describe,
+// LocalDescription and LoadRunData.
+absl::StatusOr<DescribedRun> LoadDescribedRun(CoordinatorClient& coordinator,
+                                              const CommandLine& command_line);
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_WORKER_DESCRIBED_RUN_H_

@@ -1,0 +1,114 @@
+// Where on the data's way: beside it; fetches the parameters whenever an evaluation is due and reports their
+// accuracy.
+#include "worker/evaluator_loop.h"
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/back_off.h"
+#include "common/shard_map.h"
+#include "common/status_macros.h"
+#include "spdlog/spdlog.h"
+#include "worker/evaluator.h"
+#include "worker/network/network.h"
+
+namespace downpour {
+namespace {
+
+constexpr absl::Duration kPoll = absl::Milliseconds(200);
+constexpr int64_t kMinibatchFrames = 256;
+
+class EvaluatorLoop {
+ public:
+  explicit EvaluatorLoop(const EvaluatorLoopOptions& options) : options_(options) {}
+
+  absl::Status Run();
+
+ private:
+  absl::StatusOr<NextEvaluationReply::Directive> Step();
+  absl::Status Join();
+  absl::Status Evaluate(int64_t updates);
+
+  const EvaluatorLoopOptions& options_;
+  RunDescription description_;
+  std::vector<std::unique_ptr<ShardClient>> shards_;  // empty: to be looked up
+  std::vector<std::unique_ptr<Network>> networks_;
+  std::vector<float> parameters_;
+};
+
+absl::Status EvaluatorLoop::Run() {
+  absl::Time last_success = options_.clock->Now();
+  while (!options_.stopped()) {
+    const absl::StatusOr<NextEvaluationReply::Directive> directive = Step();
+    const absl::Time now = options_.clock->Now();
+    if (directive.ok()) {
+      if (*directive == NextEvaluationReply::STOP) return absl::OkStatus();
+      last_success = now;
+    } else if (!IsTransient(directive.status()) || now - last_success > options_.give_up_after) {
+      return directive.status();
+    } else {
+      spdlog::warn("evaluator: {}; trying again", std::string(directive.status().message()));
+      shards_.clear();  // one may have moved
+    }
+    if (!directive.ok() || *directive == NextEvaluationReply::WAIT) options_.clock->SleepFor(kPoll);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<NextEvaluationReply::Directive> EvaluatorLoop::Step() {
+  if (shards_.empty()) RETURN_IF_ERROR(Join());
+  ASSIGN_OR_RETURN(const NextEvaluationReply next, options_.coordinator->NextEvaluation({}));
+  if (next.directive() == NextEvaluationReply::EVALUATE) RETURN_IF_ERROR(Evaluate(next.updates()));
+  return next.directive();
+}
+
+absl::Status EvaluatorLoop::Join() {
+  JoinRequest request;
+  request.set_run_id(options_.run_id);
+  *request.mutable_data() = options_.data->summary;
+  request.set_evaluator(true);
+  ASSIGN_OR_RETURN(const JoinReply reply, options_.coordinator->Join(request));
+  description_ = reply.description();
+  while (static_cast<int>(networks_.size()) < options_.threads) {
+    ASSIGN_OR_RETURN(networks_.emplace_back(), Network::Create({.network = description_.network(),
+                                                                .input_dim = reply.data().input_dim(),
+                                                                .classes = reply.data().classes(),
+                                                                .max_frames = kMinibatchFrames}));
+  }
+  const int64_t size = networks_.front()->layout().size();
+  parameters_.resize(size);
+  ASSIGN_OR_RETURN(const ShardMap map, ShardMap::Create(size, reply.shards_size()));
+  const RunKey run{reply.run().run_id(), reply.run().layout_fingerprint()};
+  for (int shard = 0; shard < map.shards(); ++shard) {
+    ASSIGN_OR_RETURN(shards_.emplace_back(),
+                     options_.connect_shard(reply.shards(shard), map.range(shard), run));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status EvaluatorLoop::Evaluate(int64_t updates) {
+  for (const std::unique_ptr<ShardClient>& shard : shards_) {
+    const KeyRange range = shard->range();
+    RETURN_IF_ERROR(shard->Fetch(absl::MakeSpan(parameters_).subspan(range.begin, range.size())).status());
+  }
+  std::vector<Network*> networks;
+  for (const std::unique_ptr<Network>& network : networks_) networks.push_back(network.get());
+  const int64_t max_frames = description_.evaluation().max_frames();
+  EvaluationResult result;
+  result.set_updates(updates);
+  ASSIGN_OR_RETURN(*result.mutable_test(),
+                   EvaluateTestSet(*options_.data->test, parameters_, max_frames, networks));
+  if (options_.data->test_human != nullptr) {
+    ASSIGN_OR_RETURN(*result.mutable_test_human(),
+                     EvaluateTestSet(*options_.data->test_human, parameters_, max_frames, networks));
+  }
+  return options_.coordinator->RecordEvaluation(result).status();
+}
+
+}  // namespace
+
+absl::Status RunEvaluator(const EvaluatorLoopOptions& options) { return EvaluatorLoop(options).Run(); }
+
+}  // namespace downpour

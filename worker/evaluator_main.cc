@@ -1,0 +1,69 @@
+// Where on the data's way: the program beside it; scores the parameters on the test sets whenever it is due.
+#include <algorithm>
+#include <string>
+#include <thread>
+
+#include "absl/flags/flag.h"
+#include "absl/strings/str_cat.h"
+#include "common/command_line.h"
+#include "common/exit_code.h"
+#include "common/interrupt.h"
+#include "common/logging.h"
+#include "common/status_macros.h"
+#include "worker/described_run.h"
+#include "worker/evaluator_loop.h"
+#include "worker/grpc_coordinator_client.h"
+#include "worker/grpc_shard_connector.h"
+
+ABSL_FLAG(std::string, coordinator, "127.0.0.1:7100", "host:port of the coordinator; it may start later");
+ABSL_FLAG(int, threads, 0, "threads that score frames; 0: as many as cores");
+ABSL_FLAG(std::string, log_file, "", "log here as well as to the terminal");
+ABSL_FLAG(bool, verbose, false, "log everything to the terminal, not warnings only");
+
+namespace downpour {
+namespace {
+
+constexpr char kUsage[] =
+    "Scores a run's parameters on its test sets whenever an evaluation is due; the coordinator logs the "
+    "frame accuracy.\n"
+    "A run needs one of these. Ends by itself when the run is over; Ctrl-C stops it, and it may be started "
+    "again.\n"
+    "\n"
+    "  downpour-evaluator --coordinator=127.0.0.1:7100\n"
+    "\n"
+    "A run description, as a file or as settings, is not needed. One that is given must be of the same run; "
+    "its data\n"
+    "paths then take the place of the coordinator's.";
+
+absl::Status Run(const CommandLine& command_line) {
+  RETURN_IF_ERROR(SetUpLogging("evaluator", absl::GetFlag(FLAGS_log_file), absl::GetFlag(FLAGS_verbose)));
+  CoordinatorStub::Options coordinator_options;
+  coordinator_options.address = absl::GetFlag(FLAGS_coordinator);
+  coordinator_options.retry.stopped = Interrupted;
+  GrpcCoordinatorClient coordinator(coordinator_options);
+  ASSIGN_OR_RETURN(const bool finished, RunIsFinished(coordinator));
+  if (finished) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const DescribedRun run, LoadDescribedRun(coordinator, command_line));
+
+  EvaluatorLoopOptions options;
+  options.coordinator = &coordinator;
+  options.connect_shard = GrpcShardConnector(0, Interrupted);
+  options.data = &run.data;
+  options.run_id = run.run_id;
+  const int threads = absl::GetFlag(FLAGS_threads);
+  options.threads =
+      threads > 0 ? threads : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  options.stopped = Interrupted;
+  RETURN_IF_ERROR(RunEvaluator(options));
+  return Interrupted() ? absl::CancelledError("stopped") : absl::OkStatus();
+}
+
+}  // namespace
+}  // namespace downpour
+
+int main(int argc, char** argv) {
+  const auto command_line = downpour::ParseCommandLine(argc, argv, downpour::kUsage, /*takes_settings=*/true);
+  if (!command_line.ok()) return downpour::ExitCode("downpour-evaluator", command_line.status());
+  downpour::CatchInterrupts();
+  return downpour::ExitCode("downpour-evaluator", downpour::Run(*command_line));
+}

@@ -1,0 +1,199 @@
+// Where on the data's way: the replica's end of the wire to one shard; gradients leave and parameters arrive
+// in chunks.
+#include "worker/grpc_shard_client.h"
+
+#include <grpcpp/client_context.h>
+#include <grpcpp/completion_queue.h>
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/slice.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "common/chunk_codec.h"
+#include "common/grpc_channel.h"
+#include "common/grpc_chunk.h"
+#include "common/grpc_status.h"
+#include "common/status_macros.h"
+#include "proto/parameter_server.pb.h"
+
+namespace downpour {
+namespace {
+
+// One streaming call of raw messages, driven step by step from the calling thread.
+class RawCall {
+ public:
+  RawCall(grpc::GenericStub& stub, const std::string& method, absl::Duration timeout) {
+    context_.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
+    call_ = stub.PrepareCall(&context_, method, &queue_);
+    call_->StartCall(nullptr);
+    Await();
+  }
+  // Ends the call if Finish() was not reached.
+  ~RawCall() {
+    if (!finished_) {
+      context_.TryCancel();
+      Finish().IgnoreError();
+    }
+    queue_.Shutdown();
+    void* tag = nullptr;
+    bool ok = false;
+    while (queue_.Next(&tag, &ok)) {
+    }
+  }
+  RawCall(const RawCall&) = delete;
+  RawCall& operator=(const RawCall&) = delete;
+
+  // False: the call is over, and Finish() says why. `last` also tells the peer that no more will come.
+  bool Write(const grpc::ByteBuffer& message, bool last) {
+    if (last) {
+      call_->WriteLast(message, grpc::WriteOptions(), nullptr);
+    } else {
+      call_->Write(message, nullptr);
+    }
+    return Await();
+  }
+  bool Read(grpc::ByteBuffer* message) {
+    call_->Read(message, nullptr);
+    return Await();
+  }
+  absl::Status Finish() {
+    grpc::Status status;
+    call_->Finish(&status, nullptr);
+    Await();
+    finished_ = true;
+    return FromGrpcStatus(status);
+  }
+
+ private:
+  bool Await() {
+    void* tag = nullptr;
+    bool ok = false;
+    return queue_.Next(&tag, &ok) && ok;
+  }
+
+  grpc::ClientContext context_;
+  grpc::CompletionQueue queue_;
+  std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call_;
+  bool finished_ = false;
+};
+
+// The caller's memory while gRPC sends from it.
+class LentMemory {
+ public:
+  // Blocks until all slices are back.
+  ~LentMemory() {
+    absl::MutexLock lock(&mutex_);
+    mutex_.Await(absl::Condition(
+        +[](LentMemory* self) ABSL_EXCLUSIVE_LOCKS_REQUIRED(self->mutex_) { return self->lent_ == 0; },
+        this));
+  }
+
+  grpc::Slice Lend(absl::Span<const float> memory) {
+    {
+      absl::MutexLock lock(&mutex_);
+      ++lent_;
+    }
+    // gRPC only reads what it sends.
+    return {const_cast<float*>(memory.data()), memory.size() * sizeof(float), &LentMemory::TakeBack, this};
+  }
+
+ private:
+  static void TakeBack(void* self) {
+    auto* lent = static_cast<LentMemory*>(self);
+    absl::MutexLock lock(&lent->mutex_);
+    --lent->lent_;
+  }
+
+  absl::Mutex mutex_;
+  int64_t lent_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+void FillRunIdentity(const RunKey& run, RunIdentity* identity) {
+  identity->set_run_id(run.run_id);
+  identity->set_layout_fingerprint(run.layout_fingerprint);
+}
+
+absl::Status CheckSize(size_t seen, KeyRange wanted) {
+  if (static_cast<int64_t>(seen) == wanted.size()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("a vector of ", seen, " elements for the shard of keys [",
+                                                 wanted.begin, ", ", wanted.end, "), want ", wanted.size()));
+}
+
+}  // namespace
+
+GrpcShardClient::GrpcShardClient(const Options& options)
+    : options_(options),
+      jitter_(options.jitter_seed),
+      channel_(ConnectTo(options.address, options.connection)),
+      stub_(channel_) {}
+
+absl::StatusOr<PushOutcome> GrpcShardClient::Push(const PushHeader& header,
+                                                  absl::Span<const float> gradient) {
+  RETURN_IF_ERROR(CheckSize(gradient.size(), options_.range));
+  return CallWithRetries(options_.retry, options_.clock, &jitter_, [&] { return TryPush(header, gradient); });
+}
+
+absl::StatusOr<uint64_t> GrpcShardClient::Fetch(absl::Span<float> parameters) {
+  RETURN_IF_ERROR(CheckSize(parameters.size(), options_.range));
+  return CallWithRetries(options_.retry, options_.clock, &jitter_, [&] { return TryFetch(parameters); });
+}
+
+absl::StatusOr<PushOutcome> GrpcShardClient::TryPush(const PushHeader& header,
+                                                     absl::Span<const float> gradient) {
+  RETURN_IF_ERROR(AwaitConnection(*channel_, options_.address));
+  LentMemory lent;
+  RawCall call(stub_, "/downpour.ParameterServer/Push", options_.rpc_timeout);
+  PushChunk chunk;
+  FillRunIdentity(options_.run, chunk.mutable_header()->mutable_run());
+  chunk.mutable_header()->set_replica_id(header.replica_id);
+  chunk.mutable_header()->set_incarnation(header.incarnation);
+  chunk.mutable_header()->set_sequence(header.sequence);
+  chunk.mutable_header()->set_fetched_version(header.fetched_version);
+  for (size_t begin = 0; begin < gradient.size(); begin += kChunkElements) {
+    const absl::Span<const float> piece = gradient.subspan(begin, kChunkElements);
+    chunk.set_begin(options_.range.begin + static_cast<int64_t>(begin));
+    if (!call.Write(EncodeChunk(chunk, lent.Lend(piece)), begin + piece.size() == gradient.size())) break;
+    chunk.clear_header();
+  }
+  grpc::ByteBuffer bytes;
+  const bool replied = call.Read(&bytes);
+  RETURN_IF_ERROR(call.Finish());
+  PushReply reply;
+  if (!replied) return absl::InternalError("the shard ended a push without a reply");
+  RETURN_IF_ERROR(ParseMessage(&bytes, &reply));
+  return PushOutcome{reply.version(), reply.staleness(), reply.duplicate()};
+}
+
+absl::StatusOr<uint64_t> GrpcShardClient::TryFetch(absl::Span<float> parameters) {
+  RETURN_IF_ERROR(AwaitConnection(*channel_, options_.address));
+  RawCall call(stub_, "/downpour.ParameterServer/Fetch", options_.rpc_timeout);
+  FetchRequest request;
+  FillRunIdentity(options_.run, request.mutable_run());
+  call.Write(SerializeMessage(request), /*last=*/true);
+  uint64_t version = 0;
+  size_t filled = 0;
+  grpc::ByteBuffer bytes;
+  while (call.Read(&bytes)) {
+    FetchChunk chunk;
+    const absl::Span<float> destination = parameters.subspan(filled, kChunkElements);
+    ASSIGN_OR_RETURN(const absl::Span<const float> piece, DecodeChunk(&bytes, destination, &chunk));
+    const int64_t wanted = options_.range.begin + static_cast<int64_t>(filled);
+    if (static_cast<int64_t>(chunk.begin()) != wanted || piece.empty()) {
+      return absl::DataLossError(absl::StrCat("fetched ", piece.size(), " parameters from key ",
+                                              chunk.begin(), ", want some from key ", wanted));
+    }
+    if (piece.data() != destination.data()) std::copy(piece.begin(), piece.end(), destination.begin());
+    if (filled == 0) version = chunk.version();
+    filled += piece.size();
+  }
+  RETURN_IF_ERROR(call.Finish());
+  if (filled == parameters.size()) return version;
+  return absl::DataLossError(absl::StrCat("fetched ", filled, " parameters, want ", parameters.size()));
+}
+
+}  // namespace downpour

@@ -1,0 +1,34 @@
+// Where on the data's way: at the replica's end of the wire; opens the way to a shard at its address.
+#include "worker/grpc_shard_connector.h"
+
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "worker/grpc_shard_client.h"
+
+namespace downpour {
+namespace {
+
+// One TCP connection moves about what one core can; more than a few per process gain nothing.
+constexpr int kConnections = 4;
+
+}  // namespace
+
+ShardConnector GrpcShardConnector(int index, std::function<bool()> stopped) {
+  return [index, stopped = std::move(stopped)](
+             const ShardAddress& address, const KeyRange& range,
+             const RunKey& run) -> absl::StatusOr<std::unique_ptr<ShardClient>> {
+    GrpcShardClient::Options options;
+    options.address = address.address();
+    options.connection = index % kConnections;
+    options.range = range;
+    options.run = run;
+    options.retry.give_up_after = absl::Seconds(2);
+    options.retry.stopped = stopped;
+    options.jitter_seed = static_cast<uint64_t>(index);
+    return std::make_unique<GrpcShardClient>(options);
+  };
+}
+
+}  // namespace downpour

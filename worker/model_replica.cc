@@ -1,0 +1,149 @@
+// Where on the data's way: one replica's loop; which steps are due, and the gradient they accumulate.
+#include "worker/model_replica.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "common/check.h"
+#include "common/status_macros.h"
+
+namespace downpour {
+namespace {
+
+// A sum of x * 0 is 0 exactly when every x is finite; unlike std::isfinite it vectorises.
+bool AllFinite(absl::Span<const float> values) {
+  float lanes[16] = {};
+  size_t i = 0;
+  for (; i + 16 <= values.size(); i += 16) {
+    for (size_t lane = 0; lane < 16; ++lane) lanes[lane] += values[i + lane] * 0.0f;
+  }
+  for (; i < values.size(); ++i) lanes[0] += values[i] * 0.0f;
+  return std::all_of(std::begin(lanes), std::end(lanes), [](float lane) { return lane == 0; });
+}
+
+}  // namespace
+
+ModelReplica::ModelReplica(const Options& options, int64_t parameters, MinibatchSource source,
+                           GradientPool* pool)
+    : options_(options), source_(std::move(source)), pool_(pool), parameters_(parameters) {
+  state_.set_replica_id(options.replica_id);
+  state_.set_incarnation(options.incarnation);
+}
+
+void ModelReplica::FetchDone(std::vector<uint64_t> versions) {
+  DOWNPOUR_CHECK(static_cast<int>(versions.size()) == options_.shards);
+  fetched_versions_ = std::move(versions);
+  fetched_step_ = step_;
+}
+
+absl::Status ModelReplica::ComputeGradient(Network& network) {
+  DOWNPOUR_CHECK(!fetched_versions_.empty());
+  source_.Next(&minibatch_);
+  if (minibatch_.frames == 0) return absl::NotFoundError("the replica has no training data left");
+  std::vector<float> gradient = pool_->Take();
+  const absl::StatusOr<Network::Result> result =
+      network.ComputeGradient(parameters_, minibatch_, absl::MakeSpan(gradient));
+  const bool finite = result.ok() && std::isfinite(result->loss_sum) && AllFinite(gradient);
+  if (!finite) {
+    pool_->Give(std::move(gradient));
+    RETURN_IF_ERROR(result.status());
+  } else if (accumulated_ == 0) {
+    gradient_ = std::move(gradient);
+  } else {
+    for (size_t i = 0; i < gradient_.size(); ++i) gradient_[i] += gradient[i];
+    pool_->Give(std::move(gradient));
+  }
+  ++step_;
+  state_.set_minibatches(step_);
+  state_.set_frames(state_.frames() + minibatch_.frames);
+  if (!finite) {
+    state_.set_pushes_rejected(state_.pushes_rejected() + 1);
+    return absl::DataLossError(
+        absl::StrCat("minibatch ", step_, " of replica ", options_.replica_id, ": loss ", result->loss_sum,
+                     " and a gradient that is not finite everywhere; the minibatch is dropped"));
+  }
+  ++accumulated_;
+  state_.set_loss_sum(state_.loss_sum() + result->loss_sum);
+  return absl::OkStatus();
+}
+
+PushHeader ModelReplica::NextPush(int shard) const {
+  return {options_.replica_id, options_.incarnation, sequence_, fetched_versions_[shard]};
+}
+
+void ModelReplica::PushDone(absl::Span<const uint64_t> staleness) {
+  const uint64_t sum = std::accumulate(staleness.begin(), staleness.end(), uint64_t{0});
+  state_.set_pushes_applied(state_.pushes_applied() + 1);
+  state_.add_staleness((sum + staleness.size() / 2) / staleness.size());
+  ClearGradient();
+}
+
+void ModelReplica::PushRejected() {
+  state_.set_pushes_rejected(state_.pushes_rejected() + 1);
+  ClearGradient();
+}
+
+void ModelReplica::ClearGradient() {
+  DOWNPOUR_CHECK(accumulated_ > 0);
+  pool_->Give(std::move(gradient_));
+  gradient_.clear();
+  accumulated_ = 0;
+  ++sequence_;
+}
+
+ReportRequest ModelReplica::TakeReport() {
+  state_.set_report(state_.report() + 1);
+  ReportRequest report = state_;
+  for (DataSlice& slice : source_.TakeFinished()) *report.add_finished() = std::move(slice);
+  report.set_wants_slice(source_.needs_slice());
+  state_.clear_staleness();
+  return report;
+}
+
+ReplicaState ModelReplica::SaveState() const {
+  ReplicaState state;
+  *state.mutable_totals() = state_;
+  state.set_step(step_);
+  state.set_fetched_step(fetched_step_);
+  state.set_accumulated(accumulated_);
+  state.set_sequence(sequence_);
+  state.mutable_fetched_versions()->Add(fetched_versions_.begin(), fetched_versions_.end());
+  *state.mutable_source() = source_.Save();
+  return state;
+}
+
+absl::Status ModelReplica::LoadState(const ReplicaState& state, absl::Span<const float> parameters,
+                                     absl::Span<const float> gradient) {
+  const size_t wanted_gradient = state.accumulated() > 0 ? parameters_.size() : 0;
+  if (parameters.size() != parameters_.size() || gradient.size() != wanted_gradient) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "replica ", state.totals().replica_id(), " has ", parameters.size(), " parameters and ",
+        gradient.size(), " gradient elements, want ", parameters_.size(), " and ", wanted_gradient));
+  }
+  if (state.fetched_versions_size() != 0 && state.fetched_versions_size() != options_.shards) {
+    return absl::InvalidArgumentError(absl::StrCat("replica ", state.totals().replica_id(),
+                                                   " has fetched from ", state.fetched_versions_size(),
+                                                   " shards, want ", options_.shards));
+  }
+  RETURN_IF_ERROR(source_.Load(state.source()));
+  state_ = state.totals();
+  options_.replica_id = state_.replica_id();
+  options_.incarnation = state_.incarnation();
+  step_ = state.step();
+  fetched_step_ = state.fetched_step();
+  accumulated_ = state.accumulated();
+  sequence_ = state.sequence();
+  fetched_versions_.assign(state.fetched_versions().begin(), state.fetched_versions().end());
+  std::copy(parameters.begin(), parameters.end(), parameters_.begin());
+  if (accumulated_ > 0) {
+    gradient_ = pool_->Take();
+    std::copy(gradient.begin(), gradient.end(), gradient_.begin());
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace downpour

@@ -1,0 +1,73 @@
+// Where on the data's way: inside the network; one fully connected layer, forward and backward.
+#include "worker/network/layer.h"
+
+#include <algorithm>
+#include <cstddef>
+
+#include "common/status_macros.h"
+
+namespace downpour {
+namespace {
+
+// gradient <- gradient * f'(Z), with the derivative written in terms of y = f(Z).
+void MultiplyByDerivative(NetworkDescription::Nonlinearity nonlinearity, absl::Span<const float> y,
+                          absl::Span<float> gradient) {
+  const size_t size = y.size();
+  switch (nonlinearity) {
+    case NetworkDescription::LOGISTIC:
+      for (size_t i = 0; i < size; ++i) gradient[i] *= y[i] * (1 - y[i]);
+      break;
+    case NetworkDescription::TANH:
+      for (size_t i = 0; i < size; ++i) gradient[i] *= 1 - y[i] * y[i];
+      break;
+    default:
+      for (size_t i = 0; i < size; ++i) gradient[i] = y[i] <= 0 ? 0 : gradient[i];
+  }
+}
+
+// sums [columns] <- the sum of each column of `matrix` [rows, columns].
+void SumRows(absl::Span<const float> matrix, absl::Span<float> sums) {
+  std::fill(sums.begin(), sums.end(), 0.0f);
+  for (size_t row = 0; row < matrix.size(); row += sums.size()) {
+    for (size_t column = 0; column < sums.size(); ++column) sums[column] += matrix[row + column];
+  }
+}
+
+}  // namespace
+
+Layer::Layer(const Options& options) : options_(options), outputs_(options.max_frames * options.outputs) {}
+
+absl::Status Layer::Forward(absl::Span<const float> parameters, const float* inputs, int64_t frames,
+                            MatrixProducts& products) {
+  RETURN_IF_ERROR(products.Load(inputs, frames * options_.inputs, &input_));
+  RETURN_IF_ERROR(products.Load(&parameters[options_.weights.begin], options_.weights.size(), &weights_));
+  const bool rectify = options_.nonlinearity == NetworkDescription::RELU;
+  RETURN_IF_ERROR(products.Compute({.rows = frames,
+                                    .columns = options_.outputs,
+                                    .inner = options_.inputs,
+                                    .transpose_b = true,
+                                    .has_bias = true,
+                                    .nonlinearity = rectify ? std::nullopt : options_.nonlinearity},
+                                   input_, weights_, &parameters[options_.bias.begin], outputs_.data()));
+  if (rectify) {
+    for (float& y : outputs(frames)) y = y < 0 ? 0 : y;  // NaN stays
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Layer::Backward(absl::Span<float> output_gradient, float* input_gradient, int64_t frames,
+                             absl::Span<float> gradient, MatrixProducts& products) {
+  if (options_.nonlinearity.has_value()) {
+    MultiplyByDerivative(*options_.nonlinearity, outputs(frames), output_gradient);
+  }
+  SumRows(output_gradient, gradient.subspan(options_.bias.begin, options_.bias.size()));
+  RETURN_IF_ERROR(products.Load(output_gradient.data(), output_gradient.size(), &output_gradient_));
+  RETURN_IF_ERROR(products.Compute(
+      {.rows = options_.outputs, .columns = options_.inputs, .inner = frames, .transpose_a = true},
+      output_gradient_, input_, nullptr, &gradient[options_.weights.begin]));
+  if (input_gradient == nullptr) return absl::OkStatus();
+  return products.Compute({.rows = frames, .columns = options_.inputs, .inner = options_.outputs},
+                          output_gradient_, weights_, nullptr, input_gradient);
+}
+
+}  // namespace downpour

@@ -1,0 +1,57 @@
+// Where on the data's way: inside the network; one fully connected layer, forward and backward.
+#ifndef DOWNPOUR_WORKER_NETWORK_LAYER_H_
+#define DOWNPOUR_WORKER_NETWORK_LAYER_H_
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "common/key_range.h"
+#include "proto/config.pb.h"
+#include "worker/network/matrix_product.h"
+
+namespace downpour {
+
+// Y = f(X W^T + b): X [frames, inputs], W [outputs, inputs], b [outputs], Y [frames, outputs]. Owns Y and, in
+// bfloat16, copies of X, W and Y's gradient; the parameters are the caller's. Not thread-safe.
+class Layer {
+ public:
+  struct Options {
+    int64_t inputs = 0;
+    int64_t outputs = 0;
+    int64_t max_frames = 0;
+    KeyRange weights;  // in the flat parameter vector
+    KeyRange bias;
+    // f; none: the identity (the output layer).
+    std::optional<NetworkDescription::Nonlinearity> nonlinearity = std::nullopt;
+  };
+  explicit Layer(const Options& options);
+
+  // Y of the last Forward().
+  absl::Span<float> outputs(int64_t frames) {
+    return absl::MakeSpan(outputs_.data(), frames * options_.outputs);
+  }
+
+  // INTERNAL: as MatrixProducts, here and below. `inputs` and, in float32, `parameters` are read again by
+  // Backward().
+  absl::Status Forward(absl::Span<const float> parameters, const float* inputs, int64_t frames,
+                       MatrixProducts& products);
+
+  // After Forward() of the same frames. `output_gradient`, d loss / d Y, becomes d loss / d (X W^T + b) in
+  // place. Writes this layer's keys of `gradient`, and d loss / d X to `input_gradient` if not null.
+  absl::Status Backward(absl::Span<float> output_gradient, float* input_gradient, int64_t frames,
+                        absl::Span<float> gradient, MatrixProducts& products);
+
+ private:
+  Options options_;
+  std::vector<float> outputs_;
+  Operand input_;
+  Operand weights_;
+  Operand output_gradient_;
+};
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_WORKER_NETWORK_LAYER_H_

@@ -1,0 +1,154 @@
+// Where on the data's way: inside the network; its matrix products, computed by oneDNN.
+#include "worker/network/matrix_product.h"
+
+#include <cstddef>
+#include <oneapi/dnnl/dnnl.hpp>
+#include <unordered_map>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_cat.h"
+#include "common/check.h"
+
+namespace downpour {
+namespace {
+
+using dnnl::memory;
+
+// Shapes differ by the frames of the last minibatches of an epoch alone; this many are enough for any
+// network.
+constexpr size_t kMaxPrepared = 256;
+
+struct Prepared {
+  dnnl::primitive primitive;
+  std::unordered_map<int, memory> arguments;
+};
+
+dnnl::algorithm Eltwise(NetworkDescription::Nonlinearity nonlinearity) {
+  DOWNPOUR_CHECK(nonlinearity != NetworkDescription::RELU);
+  return nonlinearity == NetworkDescription::TANH ? dnnl::algorithm::eltwise_tanh
+                                                  : dnnl::algorithm::eltwise_logistic;
+}
+
+dnnl::primitive_attr Attributes(const MatrixProduct& product) {
+  dnnl::primitive_attr attributes;
+  // oneDNN's own scratchpad belongs to the thread that made the primitive; ours goes where the network goes.
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  if (product.nonlinearity.has_value()) {
+    dnnl::post_ops post_ops;
+#if DNNL_VERSION_MAJOR >= 3
+    post_ops.append_eltwise(Eltwise(*product.nonlinearity), 0, 0);
+#else
+    post_ops.append_eltwise(1, Eltwise(*product.nonlinearity), 0, 0);
+#endif
+    attributes.set_post_ops(post_ops);
+  }
+  return attributes;
+}
+
+dnnl::matmul::primitive_desc Describe(const MatrixProduct& product, memory::data_type input,
+                                      const dnnl::engine& engine) {
+  const auto matrix = [input](int64_t rows, int64_t columns, bool transpose) {
+    return memory::desc({rows, columns}, input, transpose ? memory::format_tag::ba : memory::format_tag::ab);
+  };
+  const memory::desc a = matrix(product.rows, product.inner, product.transpose_a);
+  const memory::desc b = matrix(product.inner, product.columns, product.transpose_b);
+  const memory::desc c({product.rows, product.columns}, memory::data_type::f32, memory::format_tag::ab);
+  const memory::desc bias =
+      product.has_bias ? memory::desc({1, product.columns}, memory::data_type::f32, memory::format_tag::ab)
+                       : memory::desc();
+#if DNNL_VERSION_MAJOR >= 3
+  return dnnl::matmul::primitive_desc(engine, a, b, bias, c, Attributes(product));
+#else
+  return dnnl::matmul::primitive_desc(dnnl::matmul::desc(a, b, bias, c), Attributes(product), engine);
+#endif
+}
+
+absl::Status DnnlError(const dnnl::error& error) {
+  return absl::InternalError(absl::StrCat("oneDNN: ", error.what()));
+}
+
+void SetData(Prepared& prepared, int argument, const void* data) {
+  prepared.arguments.at(argument).set_data_handle(const_cast<void*>(data));
+}
+
+}  // namespace
+
+struct MatrixProducts::State {
+  explicit State(memory::data_type data_type) : input(data_type) {}
+
+  memory::data_type input;
+  dnnl::engine engine{dnnl::engine::kind::cpu, 0};
+  dnnl::stream stream{engine};
+  absl::flat_hash_map<MatrixProduct, Prepared> products;
+  absl::flat_hash_map<int64_t, Prepared> conversions;  // by number of values
+
+  memory Unbound(const memory::desc& desc) { return memory(desc, engine, nullptr); }
+
+  Prepared& Product(const MatrixProduct& product) {
+    if (const auto found = products.find(product); found != products.end()) return found->second;
+    if (products.size() >= kMaxPrepared) products.clear();
+    const auto desc = Describe(product, input, engine);
+    std::unordered_map<int, memory> arguments = {
+        {DNNL_ARG_SRC, Unbound(desc.src_desc())},
+        {DNNL_ARG_WEIGHTS, Unbound(desc.weights_desc())},
+        {DNNL_ARG_DST, Unbound(desc.dst_desc())},
+        {DNNL_ARG_SCRATCHPAD, memory(desc.scratchpad_desc(), engine)},
+    };
+    if (product.has_bias) arguments.emplace(DNNL_ARG_BIAS, Unbound(desc.bias_desc()));
+    return products[product] = {dnnl::matmul(desc), std::move(arguments)};
+  }
+
+  Prepared& Conversion(int64_t size) {
+    if (const auto found = conversions.find(size); found != conversions.end()) return found->second;
+    if (conversions.size() >= kMaxPrepared) conversions.clear();
+    const memory from = Unbound({{size}, memory::data_type::f32, memory::format_tag::a});
+    const memory to = Unbound({{size}, memory::data_type::bf16, memory::format_tag::a});
+    return conversions[size] = {dnnl::reorder(from, to), {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}}};
+  }
+
+  void Execute(Prepared& prepared) {
+    prepared.primitive.execute(stream, prepared.arguments);
+    stream.wait();
+  }
+};
+
+MatrixProducts::MatrixProducts(NetworkDescription::Precision precision)
+    : state_(std::make_unique<State>(precision == NetworkDescription::BFLOAT16 ? memory::data_type::bf16
+                                                                               : memory::data_type::f32)) {
+  DOWNPOUR_CHECK(precision != NetworkDescription::AUTO);
+}
+
+MatrixProducts::~MatrixProducts() = default;
+
+absl::Status MatrixProducts::Load(const float* values, int64_t size, Operand* operand) {
+  operand->data_ = values;
+  if (state_->input == memory::data_type::f32) return absl::OkStatus();
+  operand->bfloat16_.resize(size);
+  operand->data_ = operand->bfloat16_.data();
+  try {
+    Prepared& conversion = state_->Conversion(size);
+    SetData(conversion, DNNL_ARG_FROM, values);
+    SetData(conversion, DNNL_ARG_TO, operand->data_);
+    state_->Execute(conversion);
+  } catch (const dnnl::error& error) {
+    return DnnlError(error);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status MatrixProducts::Compute(const MatrixProduct& product, const Operand& a, const Operand& b,
+                                     const float* bias, float* c) {
+  try {
+    Prepared& prepared = state_->Product(product);
+    SetData(prepared, DNNL_ARG_SRC, a.data_);
+    SetData(prepared, DNNL_ARG_WEIGHTS, b.data_);
+    SetData(prepared, DNNL_ARG_DST, c);
+    if (product.has_bias) SetData(prepared, DNNL_ARG_BIAS, bias);
+    state_->Execute(prepared);
+  } catch (const dnnl::error& error) {
+    return DnnlError(error);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace downpour

@@ -1,0 +1,67 @@
+// Where on the data's way: inside the network; its matrix products, computed by oneDNN.
+#ifndef DOWNPOUR_WORKER_NETWORK_MATRIX_PRODUCT_H_
+#define DOWNPOUR_WORKER_NETWORK_MATRIX_PRODUCT_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "proto/config.pb.h"
+
+namespace downpour {
+
+// C = f(op(A) op(B) + bias): op(A) is [rows, inner], op(B) [inner, columns], C [rows, columns], all row-major
+// and dense; op transposes where asked. bias [columns] is added to every row.
+struct MatrixProduct {
+  int64_t rows = 0;
+  int64_t columns = 0;
+  int64_t inner = 0;
+  bool transpose_a = false;
+  bool transpose_b = false;
+  bool has_bias = false;
+  // f: LOGISTIC or TANH; none: the identity. (oneDNN's ReLU turns NaN into 0, which would hide it.)
+  std::optional<NetworkDescription::Nonlinearity> nonlinearity = std::nullopt;
+
+  template <typename H>
+  friend H AbslHashValue(H h, const MatrixProduct& p) {
+    return H::combine(std::move(h), p.rows, p.columns, p.inner, p.transpose_a, p.transpose_b, p.has_bias,
+                      p.nonlinearity.has_value(), p.nonlinearity.value_or(NetworkDescription::RELU));
+  }
+  friend bool operator==(const MatrixProduct&, const MatrixProduct&) = default;
+};
+
+// A or B as the products read it.
+class Operand {
+ private:
+  friend class MatrixProducts;
+  const void* data_ = nullptr;
+  std::vector<uint16_t> bfloat16_;
+};
+
+// Computes products with inputs in one precision and float32 results, on the calling thread and OpenMP's
+// others. Not thread-safe. What oneDNN prepares for a shape is kept, so that a shape seen before allocates
+// nothing.
+class MatrixProducts {
+ public:
+  // `precision`: FLOAT32 or BFLOAT16.
+  explicit MatrixProducts(NetworkDescription::Precision precision);
+  ~MatrixProducts();
+
+  // Makes `size` values an operand: in float32 it refers to them, in bfloat16 it holds a rounded copy.
+  // INTERNAL: oneDNN failed (its message follows), here and below.
+  absl::Status Load(const float* values, int64_t size, Operand* operand);
+  // `bias` is read if product.has_bias.
+  absl::Status Compute(const MatrixProduct& product, const Operand& a, const Operand& b, const float* bias,
+                       float* c);
+
+ private:
+  struct State;  // hides oneDNN's headers
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_WORKER_NETWORK_MATRIX_PRODUCT_H_

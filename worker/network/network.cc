@@ -1,0 +1,162 @@
+// Where on the data's way: minibatch and parameters in, gradient (or accuracy) out.
+#include "worker/network/network.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "common/network_layout.h"
+#include "common/status_macros.h"
+#include "worker/network/layer.h"
+#include "worker/network/matrix_product.h"
+#include "worker/network/precision.h"
+#include "worker/network/softmax.h"
+
+namespace downpour {
+namespace {
+
+class FeedForwardNetwork final : public Network {
+ public:
+  FeedForwardNetwork(const Options& options, NetworkDescription::Precision precision, ParameterLayout layout)
+      : options_(options),
+        precision_(precision),
+        layout_(std::move(layout)),
+        products_(precision),
+        predictions_(options.max_frames) {
+    int64_t widest = 0;
+    const std::vector<ParameterLayout::Tensor>& tensors = layout_.tensors();
+    for (size_t i = 0; i < tensors.size(); i += 2) {
+      Layer::Options layer{.inputs = tensors[i].shape[1],
+                           .outputs = tensors[i].shape[0],
+                           .max_frames = options.max_frames,
+                           .weights = tensors[i].keys,
+                           .bias = tensors[i + 1].keys};
+      if (i + 2 < tensors.size()) {
+        layer.nonlinearity = options.network.nonlinearity();
+        widest = std::max(widest, layer.outputs);
+      }
+      layers_.emplace_back(layer);
+    }
+    for (std::vector<float>& buffer : hidden_gradients_) buffer.resize(options.max_frames * widest);
+  }
+
+  const ParameterLayout& layout() const override { return layout_; }
+  std::string precision() const override {
+    return precision_ == NetworkDescription::BFLOAT16 ? "bfloat16" : "float32";
+  }
+  int64_t max_frames() const override { return options_.max_frames; }
+
+  absl::StatusOr<Result> ComputeGradient(absl::Span<const float> parameters, const Minibatch& minibatch,
+                                         absl::Span<float> gradient) override {
+    if (static_cast<int64_t>(gradient.size()) != layout_.size()) {
+      return WrongSize("gradient", gradient.size());
+    }
+    RETURN_IF_ERROR(Forward(parameters, minibatch));
+    const int64_t frames = minibatch.frames;
+    const float scale = options_.network.loss_scale() / static_cast<float>(frames);
+    const Result result = Score(minibatch, [scale](absl::Span<float> scores, int32_t label) {
+      return SoftmaxCrossEntropyGradient(scores, label, scale);
+    });
+    absl::Span<float> output_gradient = layers_.back().outputs(frames);
+    for (int64_t i = static_cast<int64_t>(layers_.size()) - 1; i >= 0; --i) {
+      float* input_gradient = i > 0 ? hidden_gradients_[i % 2].data() : nullptr;
+      RETURN_IF_ERROR(layers_[i].Backward(output_gradient, input_gradient, frames, gradient, products_));
+      if (i > 0) output_gradient = absl::MakeSpan(input_gradient, layers_[i - 1].outputs(frames).size());
+    }
+    return result;
+  }
+
+  absl::StatusOr<Result> Evaluate(absl::Span<const float> parameters, const Minibatch& minibatch,
+                                  std::vector<int32_t>* predictions) override {
+    RETURN_IF_ERROR(Forward(parameters, minibatch));
+    const Result result = Score(minibatch, SoftmaxCrossEntropy);
+    if (predictions != nullptr) {
+      predictions->assign(predictions_.begin(), predictions_.begin() + minibatch.frames);
+    }
+    return result;
+  }
+
+ private:
+  absl::Status WrongSize(absl::string_view what, size_t size) const {
+    return absl::InvalidArgumentError(absl::StrCat(what, " has ", size, " elements, want ", layout_.size()));
+  }
+
+  absl::Status Check(absl::Span<const float> parameters, const Minibatch& minibatch) const {
+    if (static_cast<int64_t>(parameters.size()) != layout_.size()) {
+      return WrongSize("parameters", parameters.size());
+    }
+    if (minibatch.frames < 1 || minibatch.frames > options_.max_frames) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("a minibatch of ", minibatch.frames, " frames, want 1 to ", options_.max_frames));
+    }
+    const size_t frames = minibatch.frames;
+    if (minibatch.inputs.size() != frames * options_.input_dim || minibatch.labels.size() != frames) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("a minibatch of ", frames, " frames with ", minibatch.inputs.size(), " inputs and ",
+                       minibatch.labels.size(), " labels, want ", options_.input_dim, " and 1 a frame"));
+    }
+    for (size_t i = 0; i < frames; ++i) {
+      if (minibatch.labels[i] < 0 || minibatch.labels[i] >= options_.classes) {
+        return absl::InvalidArgumentError(absl::StrCat("label ", minibatch.labels[i],
+                                                       " of the minibatch's frame ", i, ", want 0 to ",
+                                                       options_.classes - 1));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Forward(absl::Span<const float> parameters, const Minibatch& minibatch) {
+    RETURN_IF_ERROR(Check(parameters, minibatch));
+    omp_set_num_threads(options_.threads);
+    const float* inputs = minibatch.inputs.data();
+    for (Layer& layer : layers_) {
+      RETURN_IF_ERROR(layer.Forward(parameters, inputs, minibatch.frames, products_));
+      inputs = layer.outputs(minibatch.frames).data();
+    }
+    return absl::OkStatus();
+  }
+
+  // Calls score(scores of one frame, its label) for every frame.
+  template <typename ScoreFrame>
+  Result Score(const Minibatch& minibatch, ScoreFrame score) {
+    const absl::Span<float> outputs = layers_.back().outputs(minibatch.frames);
+    Result result;
+    for (int64_t i = 0; i < minibatch.frames; ++i) {
+      const FrameScore frame =
+          score(outputs.subspan(i * options_.classes, options_.classes), minibatch.labels[i]);
+      result.loss_sum += frame.loss;
+      result.correct += frame.prediction == minibatch.labels[i];
+      predictions_[i] = frame.prediction;
+    }
+    return result;
+  }
+
+  Options options_;
+  NetworkDescription::Precision precision_;
+  ParameterLayout layout_;
+  MatrixProducts products_;
+  std::vector<Layer> layers_;
+  std::vector<float> hidden_gradients_[2];  // of layer i's inputs in [i % 2]
+  std::vector<int32_t> predictions_;        // of the last call
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Network>> Network::Create(const Options& options) {
+  ASSIGN_OR_RETURN(ParameterLayout layout,
+                   NetworkLayout(options.network, options.input_dim, options.classes));
+  if (options.max_frames < 1 || options.threads < 1) {
+    return absl::InvalidArgumentError(absl::StrCat("a network for minibatches of ", options.max_frames,
+                                                   " frames on ", options.threads,
+                                                   " threads, want at least 1 of each"));
+  }
+  ASSIGN_OR_RETURN(const NetworkDescription::Precision precision,
+                   ResolvePrecision(options.network.precision(), options.max_frames, CpuBfloat16Support()));
+  return std::make_unique<FeedForwardNetwork>(options, precision, std::move(layout));
+}
+
+}  // namespace downpour

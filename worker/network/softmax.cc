@@ -1,0 +1,59 @@
+// Where on the data's way: inside the network; from the output layer's scores to loss, prediction and first
+// gradient.
+#include "worker/network/softmax.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+
+namespace downpour {
+namespace {
+
+// Lanes let the compiler use vector registers without reordering what it may not. NaN never becomes the
+// maximum.
+float Maximum(absl::Span<const float> values) {
+  constexpr size_t kLanes = 16;
+  float lanes[kLanes];
+  std::fill_n(lanes, kLanes, -std::numeric_limits<float>::infinity());
+  size_t i = 0;
+  for (; i + kLanes <= values.size(); i += kLanes) {
+    for (size_t lane = 0; lane < kLanes; ++lane) {
+      lanes[lane] = values[i + lane] > lanes[lane] ? values[i + lane] : lanes[lane];
+    }
+  }
+  float maximum = *std::max_element(lanes, lanes + kLanes);
+  for (; i < values.size(); ++i) maximum = values[i] > maximum ? values[i] : maximum;
+  return maximum;
+}
+
+int32_t FirstAt(absl::Span<const float> values, float value) {
+  const auto found = std::find(values.begin(), values.end(), value);
+  return found == values.end() ? 0 : static_cast<int32_t>(found - values.begin());
+}
+
+}  // namespace
+
+FrameScore SoftmaxCrossEntropy(absl::Span<const float> scores, int32_t label) {
+  const float maximum = Maximum(scores);
+  double sum = 0;
+  for (const float score : scores) sum += std::exp(score - maximum);
+  return {std::log(sum) - (scores[label] - maximum), FirstAt(scores, maximum)};
+}
+
+FrameScore SoftmaxCrossEntropyGradient(absl::Span<float> scores, int32_t label, float scale) {
+  const float maximum = Maximum(scores);
+  const int32_t prediction = FirstAt(scores, maximum);
+  const float label_score = scores[label] - maximum;
+  double sum = 0;
+  for (float& score : scores) {
+    score = std::exp(score - maximum);
+    sum += score;
+  }
+  const float factor = static_cast<float>(scale / sum);
+  for (float& score : scores) score *= factor;
+  scores[label] -= scale;
+  return {std::log(sum) - label_score, prediction};
+}
+
+}  // namespace downpour

@@ -1,0 +1,27 @@
+// Where on the data's way: inside the network; from the output layer's scores to loss, prediction and first
+// gradient.
+#ifndef DOWNPOUR_WORKER_NETWORK_SOFTMAX_H_
+#define DOWNPOUR_WORKER_NETWORK_SOFTMAX_H_
+
+#include <cstdint>
+
+#include "absl/types/span.h"
+
+namespace downpour {
+
+struct FrameScore {
+  double loss = 0;         // -log softmax(scores)[label], nats
+  int32_t prediction = 0;  // class of the highest score, the lowest of them in a tie
+};
+
+// Both take one frame's scores [classes] and a label in [0, classes), and stay finite for any finite scores:
+// the largest is subtracted before exponentiation. NaN or Inf among the scores gives a loss that is not
+// finite. Thread-safe.
+FrameScore SoftmaxCrossEntropy(absl::Span<const float> scores, int32_t label);
+// The same, and replaces the scores by scale * d loss / d scores = scale * (softmax(scores) -
+// one_hot(label)).
+FrameScore SoftmaxCrossEntropyGradient(absl::Span<float> scores, int32_t label, float scale);
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_WORKER_NETWORK_SOFTMAX_H_

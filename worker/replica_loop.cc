@@ -1,0 +1,269 @@
+// Where on the data's way: drives one model replica in real time.
+#include "worker/replica_loop.h"
+
+#include <atomic>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/back_off.h"
+#include "common/random.h"
+#include "common/shard_map.h"
+#include "common/status_macros.h"
+#include "spdlog/spdlog.h"
+#include "worker/model_replica.h"
+
+namespace downpour {
+namespace {
+
+constexpr absl::Duration kWaitForWork = absl::Milliseconds(200);
+
+class ReplicaLoop {
+ public:
+  explicit ReplicaLoop(const ReplicaLoopOptions& options)
+      : options_(options), replica_id_(options.replica_id) {}
+
+  absl::Status Run();
+
+ private:
+  struct Shard {
+    KeyRange range;
+    ShardAddress address;
+    std::unique_ptr<ShardClient> client;  // null until connected
+  };
+
+  absl::Status Join();
+  absl::Status Train();
+  absl::Status Steps();
+  absl::Status Fetch();
+  absl::Status Push();
+  absl::StatusOr<ReportReply::Directive> Report();
+  void Leave();
+
+  absl::StatusOr<ShardClient*> Client(Shard& shard);
+  void LookUp(Shard& shard);
+
+  // Calls `call(shard index, client)` for every shard, with retries; the first failure, if any.
+  template <typename Call>
+  absl::Status ForEachShard(const Call& call);
+  template <typename Attempt>
+  auto Retry(const Attempt& attempt);
+
+  const ReplicaLoopOptions& options_;
+  std::optional<uint64_t> replica_id_;
+  RunDescription description_;
+  RunKey run_;
+  std::vector<Shard> shards_;
+  std::unique_ptr<Network> network_;
+  std::unique_ptr<GradientPool> pool_;
+  std::unique_ptr<ModelReplica> replica_;
+  uint64_t incarnation_ = 0;
+  absl::Time last_report_;
+  bool forgotten_ = false;  // the coordinator does not know this incarnation (any more)
+  std::atomic<uint64_t> jitter_streams_ = 0;
+};
+
+template <typename Attempt>
+auto ReplicaLoop::Retry(const Attempt& attempt) {
+  Random jitter(options_.jitter_seed, ++jitter_streams_);
+  RetryPolicy policy;
+  policy.give_up_after = options_.give_up_after;
+  policy.stopped = options_.stopped;
+  return CallWithRetries(policy, options_.clock, &jitter, attempt);
+}
+
+template <typename Call>
+absl::Status ReplicaLoop::ForEachShard(const Call& call) {
+  std::vector<absl::Status> statuses(shards_.size());
+  const auto call_one = [&](size_t index) {
+    Shard& shard = shards_[index];
+    bool failed = false;
+    statuses[index] = Retry([&]() -> absl::StatusOr<bool> {
+                        if (std::exchange(failed, true)) LookUp(shard);
+                        ASSIGN_OR_RETURN(ShardClient* const client, Client(shard));
+                        RETURN_IF_ERROR(call(index, *client));
+                        return true;
+                      }).status();
+  };
+  std::vector<std::thread> threads;
+  for (size_t index = 1; index < shards_.size(); ++index) {
+    if (options_.parallel_shards) {
+      threads.emplace_back(call_one, index);
+    } else {
+      call_one(index);
+    }
+  }
+  call_one(0);
+  for (std::thread& thread : threads) thread.join();
+  for (const absl::Status& status : statuses) RETURN_IF_ERROR(status);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ShardClient*> ReplicaLoop::Client(Shard& shard) {
+  if (shard.client == nullptr) {
+    ASSIGN_OR_RETURN(shard.client, options_.connect_shard(shard.address, shard.range, run_));
+  }
+  return shard.client.get();
+}
+
+void ReplicaLoop::LookUp(Shard& shard) {
+  spdlog::warn("replica {}: shard {} does not answer; looking it up", *replica_id_, shard.address.shard());
+  // As an evaluator: that gives the shard map without a new incarnation, and so without losing this one's
+  // data.
+  JoinRequest request;
+  request.set_run_id(run_.run_id);
+  *request.mutable_data() = options_.data_summary;
+  request.set_evaluator(true);
+  const absl::StatusOr<JoinReply> reply = options_.coordinator->Join(request);
+  if (!reply.ok()) return;
+  for (const ShardAddress& address : reply->shards()) {
+    if (address.shard() != shard.address.shard() || address.address() == shard.address.address()) continue;
+    spdlog::info("shard {} has moved from {} to {}", address.shard(), shard.address.address(),
+                 address.address());
+    shard.address = address;
+    shard.client.reset();
+  }
+}
+
+absl::Status ReplicaLoop::Join() {
+  JoinRequest request;
+  request.set_run_id(options_.run_id);
+  *request.mutable_data() = options_.data_summary;
+  request.set_host(options_.host);
+  if (replica_id_.has_value()) request.set_replica_id(*replica_id_);
+  ASSIGN_OR_RETURN(const JoinReply reply, Retry([&] { return options_.coordinator->Join(request); }));
+  replica_id_ = reply.replica_id();
+  incarnation_ = reply.incarnation();
+  description_ = reply.description();
+  run_ = {reply.run().run_id(), reply.run().layout_fingerprint()};
+  const ClusterDescription& cluster = description_.cluster();
+  if (network_ == nullptr) {
+    ASSIGN_OR_RETURN(network_, Network::Create({.network = description_.network(),
+                                                .input_dim = reply.data().input_dim(),
+                                                .classes = reply.data().classes(),
+                                                .max_frames = cluster.minibatch(),
+                                                .threads = options_.compute_threads}));
+    pool_ = std::make_unique<GradientPool>(network_->layout().size());
+  }
+  if (network_->layout().fingerprint() != run_.layout_fingerprint) {
+    return absl::FailedPreconditionError(absl::StrCat("the run's parameter layout has fingerprint ",
+                                                      run_.layout_fingerprint, ", this replica's has ",
+                                                      network_->layout().fingerprint()));
+  }
+  const int64_t size = network_->layout().size();
+  ASSIGN_OR_RETURN(const ShardMap map, ShardMap::Create(size, reply.shards_size()));
+  shards_.clear();
+  for (int shard = 0; shard < map.shards(); ++shard)
+    shards_.push_back({map.range(shard), reply.shards(shard), nullptr});
+  replica_ = std::make_unique<ModelReplica>(
+      ModelReplica::Options{*replica_id_, incarnation_, cluster.n_push(), cluster.n_fetch(), map.shards()},
+      size, MinibatchSource(options_.data, cluster.minibatch(), description_.seed()), pool_.get());
+  spdlog::info("replica {} (incarnation {}) has joined", *replica_id_, incarnation_);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ReportReply::Directive> ReplicaLoop::Report() {
+  const ReportRequest request = replica_->TakeReport();
+  const absl::StatusOr<ReportReply> reply = Retry([&] { return options_.coordinator->Report(request); });
+  forgotten_ = absl::IsNotFound(reply.status());
+  RETURN_IF_ERROR(reply.status());
+  last_report_ = options_.clock->Now();
+  if (reply->has_slice()) RETURN_IF_ERROR(replica_->source().AddSlice(reply->slice()));
+  return reply->directive();
+}
+
+absl::Status ReplicaLoop::Fetch() {
+  std::vector<uint64_t> versions(shards_.size());
+  RETURN_IF_ERROR(ForEachShard([&](size_t shard, ShardClient& client) -> absl::Status {
+    const KeyRange range = shards_[shard].range;
+    ASSIGN_OR_RETURN(versions[shard],
+                     client.Fetch(replica_->parameters().subspan(range.begin, range.size())));
+    return absl::OkStatus();
+  }));
+  replica_->FetchDone(std::move(versions));
+  return absl::OkStatus();
+}
+
+absl::Status ReplicaLoop::Push() {
+  std::vector<uint64_t> staleness(shards_.size());
+  const absl::Status status = ForEachShard([&](size_t shard, ShardClient& client) -> absl::Status {
+    const KeyRange range = shards_[shard].range;
+    ASSIGN_OR_RETURN(const PushOutcome outcome,
+                     client.Push(replica_->NextPush(static_cast<int>(shard)),
+                                 replica_->gradient().subspan(range.begin, range.size())));
+    staleness[shard] = outcome.staleness;
+    return absl::OkStatus();
+  });
+  if (absl::IsInvalidArgument(status)) {
+    spdlog::warn("replica {}: push rejected: {}", *replica_id_, std::string(status.message()));
+    replica_->PushRejected();
+    return absl::OkStatus();
+  }
+  RETURN_IF_ERROR(status);
+  replica_->PushDone(staleness);
+  return absl::OkStatus();
+}
+
+// From one report to the next: to the next push, or to where data or the coordinator's patience run out.
+absl::Status ReplicaLoop::Steps() {
+  const absl::Duration heartbeat = absl::Seconds(description_.cluster().replica_timeout_s()) / 4;
+  do {
+    if (replica_->FetchDue()) RETURN_IF_ERROR(Fetch());
+    const absl::Status status = replica_->ComputeGradient(*network_);
+    if (absl::IsNotFound(status)) {
+      options_.clock->SleepFor(kWaitForWork);
+      return absl::OkStatus();
+    }
+    if (absl::IsDataLoss(status)) {
+      spdlog::warn("{}", std::string(status.message()));
+      return absl::OkStatus();
+    }
+    RETURN_IF_ERROR(status);
+    if (replica_->PushDue()) return Push();
+  } while (!replica_->source().needs_slice() && options_.clock->Now() - last_report_ < heartbeat &&
+           !options_.stopped());
+  return absl::OkStatus();
+}
+
+absl::Status ReplicaLoop::Train() {
+  for (;;) {
+    ASSIGN_OR_RETURN(const ReportReply::Directive directive, Report());
+    if (directive == ReportReply::STOP || options_.stopped()) return absl::OkStatus();
+    if (directive == ReportReply::WAIT) {
+      options_.clock->SleepFor(kWaitForWork);
+    } else {
+      RETURN_IF_ERROR(Steps());
+    }
+  }
+}
+
+void ReplicaLoop::Leave() {
+  LeaveRequest request;
+  request.set_replica_id(*replica_id_);
+  request.set_incarnation(incarnation_);
+  const absl::Status status = options_.coordinator->Leave(request).status();
+  if (!status.ok())
+    spdlog::info("replica {} left without a good-bye: {}", *replica_id_, std::string(status.message()));
+}
+
+absl::Status ReplicaLoop::Run() {
+  for (;;) {
+    forgotten_ = false;
+    absl::Status status = Join();
+    const bool joined = status.ok();
+    if (joined) status = Train();
+    if (forgotten_) {
+      spdlog::info("the coordinator no longer knows replica {}; joining again", *replica_id_);
+      continue;
+    }
+    if (joined) Leave();
+    return IsTransient(status) && options_.stopped() ? absl::OkStatus() : status;
+  }
+}
+
+}  // namespace
+
+absl::Status RunReplica(const ReplicaLoopOptions& options) { return ReplicaLoop(options).Run(); }
+
+}  // namespace downpour
