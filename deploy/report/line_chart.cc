@@ -1,0 +1,113 @@
+// Where on the data's way: at its end; draws curves, e.g. frame accuracy against updates.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "deploy/report/chart.h"
+#include "deploy/report/chart_frame.h"
+#include "deploy/report/format.h"
+
+namespace downpour {
+namespace {
+
+constexpr size_t kMostDots = 60;       // a longer curve shows its points only when hovered over
+constexpr double kLabelDistance = 15;  // between labels at the ends of lines
+
+struct Extent {
+  double low = std::numeric_limits<double>::infinity();
+  double high = -std::numeric_limits<double>::infinity();
+  void Add(double value) {
+    low = std::min(low, value);
+    high = std::max(high, value);
+  }
+};
+
+std::string LineClasses(const LineChart::Line& line) {
+  return absl::StrCat("line ", ColorClass('s', line.color), line.dashed ? " dashed" : "");
+}
+
+// A value as the reader is told it.
+std::string Value(const LineChart& chart, double y) { return chart.fractions ? Percent(y) : Number(y, 3); }
+
+std::string DrawCurve(const LineChart& chart, const LineChart::Line& line, const ChartFrame& frame,
+                      double scale) {
+  std::string path, points;
+  const bool dots = !line.dashed && line.points.size() <= kMostDots;
+  for (const auto& [x, y] : line.points) {
+    const double at_x = frame.X(x), at_y = frame.Y(std::min(y, chart.y_most) * scale);
+    absl::StrAppendFormat(&path, "%c%.1f %.1f", path.empty() ? 'M' : 'L', at_x, at_y);
+    absl::StrAppendFormat(
+        &points, "<circle class=\"point %s\" cx=\"%.1f\" cy=\"%.1f\" r=\"%s\"><title>%s</title></circle>\n",
+        ColorClass('f', line.color), at_x, at_y, dots ? "2.6" : "0.1",
+        EscapeMarkup(
+            absl::StrCat(line.name, ": ", Value(chart, y), "; ", chart.x_label, ": ", Number(x, 2))));
+  }
+  return absl::StrFormat("<path class=\"%s\" d=\"%s\"/>\n%s", LineClasses(line), path, points);
+}
+
+// Moves labels apart that would lie on each other; keeps their order.
+std::vector<double> SpreadLabels(const std::vector<double>& wanted, double top, double bottom) {
+  std::vector<size_t> order(wanted.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return wanted[a] < wanted[b]; });
+  std::vector<double> placed = wanted;
+  for (size_t i = 1; i < order.size(); ++i) {
+    placed[order[i]] = std::max(wanted[order[i]], placed[order[i - 1]] + kLabelDistance);
+  }
+  double floor = bottom + kLabelDistance;
+  for (size_t i = order.size(); i-- > 0;) {
+    placed[order[i]] = std::max(top, std::min(placed[order[i]], floor - kLabelDistance));
+    floor = placed[order[i]];
+  }
+  return placed;
+}
+
+}  // namespace
+
+std::string Draw(const LineChart& chart) {
+  const double scale = chart.fractions ? 100 : 1;
+  ChartFrame frame(chart.title, chart.subtitle, chart.x_label, chart.y_label);
+  Extent x, y;
+  x.Add(0);
+  if (chart.fractions) y.Add(0);
+  std::vector<const LineChart::Line*> lines;
+  for (const LineChart::Line& line : chart.lines) {
+    if (line.points.empty()) continue;
+    lines.push_back(&line);
+    frame.legend.push_back({line.name, LineClasses(line)});
+    const std::string end_label = Value(chart, line.points.back().second);
+    frame.right_margin =
+        std::max(frame.right_margin, TextWidth(absl::StrCat(line.name, " ", end_label)) + 18);
+    for (const auto& [at_x, at_y] : line.points) {
+      x.Add(at_x);
+      y.Add(std::min(at_y, chart.y_most) * scale);
+    }
+  }
+  if (lines.empty()) {
+    return frame.Draw(Text((frame.left() + frame.right()) / 2, (frame.top() + frame.bottom()) / 2, "middle",
+                           "subtitle", "nothing to draw yet"));
+  }
+  frame.x_axis = Axis::Covering(x.low, x.high, 8);
+  frame.x_axis.high = std::max(x.high, frame.x_axis.step / 2);
+  frame.y_axis = Axis::Covering(y.low, y.high, 6);
+
+  std::string marks;
+  std::vector<double> wanted;
+  for (const LineChart::Line* line : lines) {
+    absl::StrAppend(&marks, DrawCurve(chart, *line, frame, scale));
+    wanted.push_back(frame.Y(std::min(line->points.back().second, chart.y_most) * scale));
+  }
+  const std::vector<double> placed = SpreadLabels(wanted, frame.top(), frame.bottom());
+  for (size_t i = 0; i < lines.size(); ++i) {
+    const auto& [at_x, at_y] = lines[i]->points.back();
+    absl::StrAppend(&marks, Text(frame.X(at_x) + 9, placed[i] + 4, "start",
+                                 absl::StrCat("end ", ColorClass('f', lines[i]->color)),
+                                 absl::StrCat(lines[i]->name, " ", Value(chart, at_y))));
+  }
+  return frame.Draw(marks);
+}
+
+}  // namespace downpour

@@ -1,0 +1,143 @@
+// Where on the data's way: at its end; one run folder as the report reads it.
+#include "deploy/report/logged_run.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/file.h"
+#include "common/run_description.h"
+#include "deploy/report/format.h"
+
+namespace downpour {
+namespace {
+
+CsvTable ReadCsv(const std::string& directory, const std::string& name, std::vector<std::string>* notes) {
+  const absl::StatusOr<std::string> text = ReadFile(absl::StrCat(directory, "/", name));
+  CsvTable table = ParseCsv(text.ok() ? *text : "", name);
+  if (!text.ok()) {
+    notes->push_back(std::string(text.status().message()));
+  } else if (table.rows.empty()) {
+    notes->push_back(absl::StrCat(name, ": no line yet"));
+  }
+  notes->insert(notes->end(), table.notes.begin(), table.notes.end());
+  return table;
+}
+
+// Empty if the run has reached its budget.
+std::string WhatIsLeft(const LoggedRun& run) {
+  const BudgetDescription& budget = run.description.budget();
+  const double updates = run.log.Last("updates").value_or(0), epochs = run.log.Last("epoch").value_or(0);
+  const bool updates_done = budget.updates() > 0 && updates >= static_cast<double>(budget.updates());
+  const bool epochs_done = budget.epochs() > 0 && epochs >= budget.epochs() - 1e-6;
+  if (updates_done || epochs_done || (budget.updates() == 0 && budget.epochs() == 0)) return "";
+  std::string text = absl::StrCat("not at its budget: ");
+  if (budget.updates() > 0)
+    absl::StrAppend(&text, Number(updates, 0), " of ", WithThousands(budget.updates()), " updates");
+  if (budget.updates() > 0 && budget.epochs() > 0) absl::StrAppend(&text, ", ");
+  if (budget.epochs() > 0)
+    absl::StrAppend(&text, Number(epochs, 2), " of ", Number(budget.epochs(), 2), " epochs");
+  return text;
+}
+
+// The rows that can be counts, in order.
+std::vector<std::pair<double, double>> StalenessCounts(const CsvTable& table,
+                                                       std::vector<std::string>* notes) {
+  constexpr double kLargest = 1e15;
+  const auto is_count = [](double value) {
+    return value >= 0 && value <= kLargest && value == std::floor(value);
+  };
+  std::vector<std::pair<double, double>> counts = table.Points("staleness", "pushes");
+  const auto refused = std::remove_if(counts.begin(), counts.end(), [&](const auto& row) {
+    return !is_count(row.first) || !is_count(row.second);
+  });
+  if (refused != counts.end()) {
+    notes->push_back(absl::StrCat("staleness.csv: ", counts.end() - refused, " lines left out: not counts"));
+  }
+  counts.erase(refused, counts.end());
+  std::sort(counts.begin(), counts.end());
+  return counts;
+}
+
+double Pushes(const LoggedRun& run) {
+  double pushes = 0;
+  for (const auto& [staleness, count] : run.staleness) pushes += count;
+  return pushes;
+}
+
+}  // namespace
+
+absl::StatusOr<LoggedRun> ReadRun(const std::string& directory) {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  const std::string description_path = absl::StrCat(directory, "/run.textproto");
+  const bool described = fs::exists(description_path, ignored);
+  if (!described && !fs::exists(absl::StrCat(directory, "/frame_accuracy.csv"), ignored)) {
+    return absl::NotFoundError(
+        absl::StrCat(directory, ": not a run folder: neither run.textproto nor frame_accuracy.csv"));
+  }
+  LoggedRun run;
+  run.directory = directory;
+  fs::path folder = fs::absolute(directory).lexically_normal();
+  if (!folder.has_filename()) folder = folder.parent_path();
+  run.name = folder.filename().string();
+  if (described) {
+    absl::StatusOr<RunDescription> description = ReadRunDescription(description_path);
+    if (description.ok()) {
+      run.description = *std::move(description);
+      if (run.description.has_name()) run.name = run.description.name();
+    } else {
+      run.notes.push_back(std::string(description.status().message()));
+    }
+  } else {
+    run.notes.push_back("no run.textproto");
+  }
+  run.log = ReadCsv(directory, "frame_accuracy.csv", &run.notes);
+  run.staleness = StalenessCounts(ReadCsv(directory, "staleness.csv", &run.notes), &run.notes);
+  if (std::string left = WhatIsLeft(run); !left.empty()) run.notes.push_back(std::move(left));
+  return run;
+}
+
+std::optional<double> StalenessMean(const LoggedRun& run) {
+  const double pushes = Pushes(run);
+  if (pushes == 0) return std::nullopt;
+  double sum = 0;
+  for (const auto& [staleness, count] : run.staleness) sum += staleness * count;
+  return sum / pushes;
+}
+
+std::optional<double> StalenessQuantile(const LoggedRun& run, double share) {
+  const double pushes = Pushes(run);
+  double seen = 0;
+  for (const auto& [staleness, count] : run.staleness) {
+    seen += count;
+    if (pushes > 0 && seen >= share * pushes) return staleness;
+  }
+  return std::nullopt;
+}
+
+std::string OptimizerText(const OptimizerDescription& optimizer) {
+  const auto kind = optimizer.kind();
+  std::string text = OptimizerDescription::Kind_Name(kind);
+  if (kind != OptimizerDescription::ADADELTA)
+    absl::StrAppend(&text, ", learning rate ", optimizer.learning_rate());
+  if (kind != OptimizerDescription::ADAGRAD && kind != OptimizerDescription::SGD) {
+    absl::StrAppend(&text, ", ρ ", optimizer.rho());
+  }
+  if (kind == OptimizerDescription::ADADELTA || kind == OptimizerDescription::WINDOWED) {
+    absl::StrAppend(&text, ", ε ", optimizer.epsilon());
+  }
+  return text;
+}
+
+std::string NetworkText(const NetworkDescription& network) {
+  if (network.hidden_width().empty()) return "softmax regression";
+  const char* const nonlinearity = network.nonlinearity() == NetworkDescription::RELU ? "rectified linear"
+                                   : network.nonlinearity() == NetworkDescription::LOGISTIC ? "logistic"
+                                                                                            : "tanh";
+  return absl::StrCat(absl::StrJoin(network.hidden_width(), "-"), " ", nonlinearity);
+}
+
+}  // namespace downpour

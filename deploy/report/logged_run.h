@@ -1,0 +1,42 @@
+// Where on the data's way: at its end; one run folder as the report reads it.
+#ifndef DOWNPOUR_DEPLOY_REPORT_LOGGED_RUN_H_
+#define DOWNPOUR_DEPLOY_REPORT_LOGGED_RUN_H_
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "deploy/report/csv.h"
+#include "proto/config.pb.h"
+
+namespace downpour {
+
+// A run finished, going on or broken off. A value.
+struct LoggedRun {
+  std::string directory;
+  std::string name;  // the description's, or the folder's
+  RunDescription description;
+  CsvTable log;  // frame_accuracy.csv, columns as in server/coordinator/run_log.h
+  std::vector<std::pair<double, double>> staleness;  // (staleness, pushes) of staleness.csv; whole, ascending
+  std::vector<std::string> notes;  // what could not be read, and how far the run is if not at its budget
+};
+
+// Whatever of the folder can be read. NOT_FOUND: `directory` has neither run.textproto nor
+// frame_accuracy.csv.
+absl::StatusOr<LoggedRun> ReadRun(const std::string& directory);
+
+// Mean of the histogram, and its smallest value that at least `share` of all pushes do not exceed; absent
+// without pushes.
+std::optional<double> StalenessMean(const LoggedRun& run);
+std::optional<double> StalenessQuantile(const LoggedRun& run, double share);
+
+// "ADADELTA, rho 0.95, epsilon 1e-06": the rule and the settings it has.
+std::string OptimizerText(const OptimizerDescription& optimizer);
+// "512-512 ReLU"; "softmax regression" without hidden layers.
+std::string NetworkText(const NetworkDescription& network);
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_DEPLOY_REPORT_LOGGED_RUN_H_

@@ -1,0 +1,25 @@
+// Where on the data's way: at its end; run folders become the figures and the table that a person looks at.
+#ifndef DOWNPOUR_DEPLOY_REPORT_REPORT_H_
+#define DOWNPOUR_DEPLOY_REPORT_REPORT_H_
+
+#include <string>
+#include <vector>
+
+#include "deploy/report/html.h"
+#include "deploy/report/logged_run.h"
+
+namespace downpour {
+
+struct Report {
+  std::string html;   // report.html: all figures, the table, and what could not be read
+  std::string svg;    // report.svg: the main figure alone
+  TextTable results;  // the table, for a terminal too
+};
+
+// Depends on `runs` alone, so the same run folders give the same bytes. Runs of one name are told apart by
+// folder.
+Report MakeReport(std::vector<LoggedRun> runs);
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_DEPLOY_REPORT_REPORT_H_

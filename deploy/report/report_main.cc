@@ -1,0 +1,75 @@
+// Where on the data's way: at its end; downpour-report turns run folders into report.html and report.svg.
+#include <filesystem>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "absl/flags/flag.h"
+#include "absl/strings/str_cat.h"
+#include "common/command_line.h"
+#include "common/exit_code.h"
+#include "common/file.h"
+#include "common/status_macros.h"
+#include "deploy/report/report.h"
+
+ABSL_FLAG(std::string, out, "",
+          "Where to write the page; the main figure lies beside it, as .svg. Default: report.html in the "
+          "folder that "
+          "holds the run folders.");
+
+namespace downpour {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kUsage[] = R"(downpour-report [--out=report.html] RUN_DIR...
+
+Draws one or several runs: test frame accuracy against updates and time, loss, accuracy on human speech, staleness
+histograms and a table, in one self-contained page, with the main figure beside it as SVG. A run may still be going on;
+what cannot be read is noted on the page.)";
+
+// report.html in the deepest folder that holds every run folder.
+fs::path DefaultOut(const std::vector<std::string>& directories) {
+  fs::path common = fs::absolute(directories[0]).lexically_normal();
+  if (!common.has_filename()) common = common.parent_path();
+  common = common.parent_path();
+  for (const std::string& directory : directories) {
+    const fs::path path = fs::absolute(directory).lexically_normal();
+    while (common != common.root_path() && *path.lexically_relative(common).begin() == "..")
+      common = common.parent_path();
+  }
+  return (common / "report.html").lexically_relative(fs::current_path());
+}
+
+absl::Status WriteReport(const CommandLine& command_line) {
+  const std::vector<std::string>& directories = command_line.positional;
+  if (directories.empty()) return absl::InvalidArgumentError("no run folder given; see --help");
+  fs::path out = absl::GetFlag(FLAGS_out);
+  if (out.empty()) out = DefaultOut(directories);
+  fs::path figure = out;
+  figure.replace_extension(".svg");
+  if (figure == out) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--out=", out.string(), " names the page; the figure goes beside it as .svg by itself"));
+  }
+  std::vector<LoggedRun> runs;
+  for (const std::string& directory : directories) {
+    ASSIGN_OR_RETURN(LoggedRun run, ReadRun(directory));
+    runs.push_back(std::move(run));
+  }
+  const Report report = MakeReport(std::move(runs));
+  RETURN_IF_ERROR(ReplaceFile(out.string(), {report.html}));
+  RETURN_IF_ERROR(ReplaceFile(figure.string(), {report.svg}));
+  std::cout << PlainTable(report.results) << "\n" << out.string() << "\n" << figure.string() << "\n";
+  return absl::OkStatus();
+}
+
+}  // namespace
+}  // namespace downpour
+
+int main(int argc, char** argv) {
+  const auto command_line =
+      downpour::ParseCommandLine(argc, argv, downpour::kUsage, /*takes_settings=*/false);
+  return downpour::ExitCode("downpour-report",
+                            command_line.ok() ? downpour::WriteReport(*command_line) : command_line.status());
+}

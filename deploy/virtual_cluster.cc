@@ -1,0 +1,251 @@
+// Where on the data's way: all of it in one process and in virtual time.
+#include "deploy/virtual_cluster.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/check.h"
+#include "common/status_macros.h"
+#include "deploy/in_process_clients.h"
+#include "spdlog/spdlog.h"
+
+namespace downpour {
+namespace {
+
+using Event = VirtualClusterCheckpoint::Event;
+
+constexpr int kAheadPerThread = 4;                  // gradients computed ahead of virtual time
+constexpr double kShortestReportIntervalS = 0.001;  // virtual, of a replica told to wait
+constexpr absl::Duration kProgressInterval = absl::Milliseconds(200);
+
+}  // namespace
+
+VirtualCluster::VirtualCluster(Options options)
+    : options_(std::move(options)), times_(options_.description.virtual_clock()) {}
+
+VirtualCluster::~VirtualCluster() = default;
+
+absl::StatusOr<std::unique_ptr<VirtualCluster>> VirtualCluster::Create(
+    Options options, const VirtualClusterSnapshot* checkpoint) {
+  std::unique_ptr<VirtualCluster> cluster(new VirtualCluster(std::move(options)));
+  RETURN_IF_ERROR(cluster->CreateComputation());
+  RETURN_IF_ERROR(checkpoint == nullptr ? cluster->Begin() : cluster->Resume(*checkpoint));
+  return cluster;
+}
+
+absl::Status VirtualCluster::CreateComputation() {
+  const RunDescription& description = options_.description;
+  const DataSummary& data = options_.data->summary;
+  std::vector<std::unique_ptr<Network>> networks;
+  for (int i = 0; i < options_.threads; ++i) {
+    ASSIGN_OR_RETURN(networks.emplace_back(),
+                     Network::Create({.network = description.network(),
+                                      .input_dim = data.input_dim(),
+                                      .classes = data.classes(),
+                                      .max_frames = description.cluster().minibatch()}));
+  }
+  elements_ = networks[0]->layout().size();
+  gradients_ = std::make_unique<GradientPool>(elements_);
+  pool_ = std::make_unique<ComputePool>(
+      std::move(networks), description.cluster().replicas(), kAheadPerThread * options_.threads,
+      [this](int index, Network& network) {
+        replicas_[index].computed = replicas_[index].model->ComputeGradient(network);
+      });
+  ASSIGN_OR_RETURN(evaluator_, ClusterEvaluator::Create(description, *options_.data, options_.threads));
+  return absl::OkStatus();
+}
+
+std::unique_ptr<ModelReplica> VirtualCluster::NewModel(uint64_t replica_id, uint64_t incarnation) {
+  const ClusterDescription& cluster = options_.description.cluster();
+  return std::make_unique<ModelReplica>(
+      ModelReplica::Options{replica_id, incarnation, cluster.n_push(), cluster.n_fetch(), cluster.shards()},
+      elements_, MinibatchSource(options_.data->train, cluster.minibatch(), options_.description.seed()),
+      gradients_.get());
+}
+
+Coordinator::Options VirtualCluster::CoordinatorOptions() {
+  return {options_.description, options_.run_id, &clock_, options_.wall_clock, options_.observer};
+}
+
+absl::Status VirtualCluster::Begin() {
+  const RunDescription& description = options_.description;
+  const DataSummary& data = options_.data->summary;
+  ASSIGN_OR_RETURN(coordinator_, Coordinator::Create(CoordinatorOptions()));
+  ASSIGN_OR_RETURN(shards_, CreateShards(description, options_.run_id, data));
+  RETURN_IF_ERROR(RegisterShards(shards_, data, *coordinator_));
+  for (int index = 0; index < description.cluster().replicas(); ++index) {
+    JoinRequest join;
+    join.set_host("virtual cluster");
+    *join.mutable_data() = data;
+    ASSIGN_OR_RETURN(const JoinReply reply, coordinator_->Join(join));
+    replicas_.push_back(
+        {NewModel(reply.replica_id(), reply.incarnation()), ReplicaTimes(description.seed(), index, times_)});
+    events_.Schedule(0, Event::REPORT, index);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status VirtualCluster::Run() {
+  RETURN_IF_ERROR(EvaluateIfDue());
+  const absl::Duration checkpoint_interval = absl::Seconds(options_.description.checkpoint().every_s());
+  absl::Time next_progress = absl::InfinitePast();
+  absl::Time next_checkpoint = options_.wall_clock->Now() + checkpoint_interval;
+  while (!finished_ && !options_.stopped()) {
+    const absl::Time now = options_.wall_clock->Now();
+    if (now >= next_progress) {
+      ASSIGN_OR_RETURN(const RunStatus status, Status());
+      options_.progress(status);
+      next_progress = now + kProgressInterval;
+    }
+    if (now >= next_checkpoint) {
+      WriteCheckpointAside();
+      next_checkpoint = now + checkpoint_interval;
+    }
+    RETURN_IF_ERROR(Handle(events_.Pop()));
+  }
+  RETURN_IF_ERROR(WriteLastCheckpoint());
+  return finished_ ? absl::OkStatus() : absl::CancelledError("stopped");
+}
+
+absl::Status VirtualCluster::Handle(const EventQueue::Event& event) {
+  clock_.Set(event.time_ns);
+  switch (event.kind) {
+    case Event::REPORT:
+      return Report(event.replica);
+    case Event::FETCHED:
+      return Fetched(event.replica, event.shard);
+    case Event::COMPUTED:
+      return Computed(event.replica);
+    case Event::PUSHED:
+      return Pushed(event.replica, event.shard);
+    case Event::ACKNOWLEDGED:
+      return Acknowledged(event.replica);
+    default:
+      return absl::DataLossError(absl::StrCat("the checkpoint has an event of unknown kind ", event.kind));
+  }
+}
+
+absl::Status VirtualCluster::EvaluateIfDue() {
+  ASSIGN_OR_RETURN(const NextEvaluationReply::Directive directive,
+                   evaluator_->EvaluateIfDue(shards_, *coordinator_));
+  finished_ = directive == NextEvaluationReply::STOP;
+  return absl::OkStatus();
+}
+
+absl::Status VirtualCluster::Report(uint32_t index) {
+  ModelReplica& model = *replicas_[index].model;
+  ASSIGN_OR_RETURN(const ReportReply reply, coordinator_->Report(model.TakeReport()));
+  if (reply.has_slice()) RETURN_IF_ERROR(model.source().AddSlice(reply.slice()));
+  // A replica told to stop stays, so that a run whose budget is raised later goes on with it.
+  if (reply.directive() == ReportReply::CONTINUE) {
+    BeginStep(index);
+  } else {
+    ReportLater(index);
+  }
+  return EvaluateIfDue();
+}
+
+void VirtualCluster::ReportLater(uint32_t index) {
+  const double delay_s = std::max(times_.compute_mean_s(), kShortestReportIntervalS);
+  events_.Schedule(clock_.now_ns() + absl::ToInt64Nanoseconds(absl::Seconds(delay_s)), Event::REPORT, index);
+}
+
+void VirtualCluster::BeginStep(uint32_t index) {
+  if (replicas_[index].model->FetchDue()) {
+    BeginTransfers(index, Event::FETCHED);
+  } else {
+    BeginCompute(index);
+  }
+}
+
+void VirtualCluster::BeginTransfers(uint32_t index, EventQueue::Kind arrival) {
+  Replica& replica = replicas_[index];
+  replica.transfers_left = static_cast<int>(shards_.size());
+  replica.answers.assign(shards_.size(), 0);
+  replica.push_rejected = false;
+  for (size_t shard = 0; shard < shards_.size(); ++shard) {
+    const int64_t bytes = shards_[shard]->range().size() * static_cast<int64_t>(sizeof(float));
+    events_.Schedule(clock_.now_ns() + replica.times.TransferNs(times_, bytes), arrival, index, shard);
+  }
+}
+
+void VirtualCluster::BeginCompute(uint32_t index) {
+  Replica& replica = replicas_[index];
+  const int64_t done_ns = clock_.now_ns() + replica.times.ComputeNs(times_);
+  events_.Schedule(done_ns, Event::COMPUTED, index);
+  replica.in_pool = true;
+  pool_->Submit(static_cast<int>(index), done_ns);
+}
+
+absl::Status VirtualCluster::Fetched(uint32_t index, uint32_t shard) {
+  Replica& replica = replicas_[index];
+  const KeyRange range = shards_[shard]->range();
+  replica.answers[shard] = shards_[shard]->version();
+  RETURN_IF_ERROR(
+      shards_[shard]->Read(range, replica.model->parameters().subspan(range.begin, range.size())));
+  if (--replica.transfers_left > 0) return absl::OkStatus();
+  replica.model->FetchDone(replica.answers);
+  BeginCompute(index);
+  return absl::OkStatus();
+}
+
+absl::Status VirtualCluster::Computed(uint32_t index) {
+  Replica& replica = replicas_[index];
+  if (std::exchange(replica.in_pool, false)) pool_->Finish(static_cast<int>(index));
+  if (absl::IsNotFound(replica.computed)) {  // no data: ask again
+    ReportLater(index);
+    return absl::OkStatus();
+  }
+  if (absl::IsDataLoss(replica.computed)) {
+    spdlog::warn("{}", std::string(replica.computed.message()));
+    return Report(index);
+  }
+  RETURN_IF_ERROR(replica.computed);
+  if (replica.model->PushDue()) {
+    BeginTransfers(index, Event::PUSHED);
+    return absl::OkStatus();
+  }
+  if (replica.model->source().needs_slice()) return Report(index);
+  BeginStep(index);
+  return absl::OkStatus();
+}
+
+absl::Status VirtualCluster::Pushed(uint32_t index, uint32_t shard) {
+  Replica& replica = replicas_[index];
+  const KeyRange range = shards_[shard]->range();
+  InProcessShardClient client(shards_[shard].get(), shards_[shard]->run());
+  const absl::StatusOr<PushOutcome> outcome =
+      client.Push(replica.model->NextPush(static_cast<int>(shard)),
+                  replica.model->gradient().subspan(range.begin, range.size()));
+  if (outcome.ok()) {
+    replica.answers[shard] = outcome->staleness;
+  } else if (absl::IsInvalidArgument(outcome.status())) {
+    spdlog::warn("replica {}: push rejected: {}", index, std::string(outcome.status().message()));
+    replica.push_rejected = true;
+  } else {
+    return outcome.status();
+  }
+  if (--replica.transfers_left > 0) return absl::OkStatus();
+  events_.Schedule(clock_.now_ns() + replica.times.TransferNs(times_, 0), Event::ACKNOWLEDGED, index);
+  return absl::OkStatus();
+}
+
+absl::Status VirtualCluster::Acknowledged(uint32_t index) {
+  Replica& replica = replicas_[index];
+  if (replica.push_rejected) {
+    replica.model->PushRejected();
+  } else {
+    replica.model->PushDone(replica.answers);
+  }
+  return Report(index);
+}
+
+std::vector<float> VirtualCluster::Parameters() const {
+  std::vector<float> parameters(elements_);
+  DOWNPOUR_CHECK(ReadParameters(shards_, absl::MakeSpan(parameters)).ok());
+  return parameters;
+}
+
+}  // namespace downpour

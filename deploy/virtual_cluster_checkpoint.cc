@@ -1,0 +1,78 @@
+// Where on the data's way: the virtual cluster at rest, in the file cluster.ckpt.
+#include "deploy/virtual_cluster_checkpoint.h"
+
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "common/checkpoint_file.h"
+#include "common/status_macros.h"
+#include "server/checkpointer.h"
+
+namespace downpour {
+namespace {
+
+constexpr char kKind[] = "downpour.VirtualClusterCheckpoint";
+
+std::string ShardPrefix(size_t shard) { return absl::StrCat("shard ", shard, "/"); }
+std::string ReplicaSection(size_t replica, absl::string_view name) {
+  return absl::StrCat("replica ", replica, "/", name);
+}
+
+void AddFloats(std::string name, absl::Span<const float> values, CheckpointFile* file) {
+  file->sections.push_back(
+      {std::move(name), {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)}});
+}
+
+absl::StatusOr<std::vector<float>> Floats(const CheckpointFile& file, const std::string& name) {
+  ASSIGN_OR_RETURN(const absl::string_view bytes, file.Find(name));
+  if (bytes.size() % sizeof(float) != 0) {
+    return absl::DataLossError(
+        absl::StrCat("section '", name, "' has ", bytes.size(), " bytes, want float32"));
+  }
+  std::vector<float> values(bytes.size() / sizeof(float));
+  std::memcpy(values.data(), bytes.data(), bytes.size());
+  return values;
+}
+
+}  // namespace
+
+absl::Status WriteVirtualCluster(const std::string& path, const VirtualClusterSnapshot& snapshot) {
+  VirtualClusterCheckpoint header = snapshot.header;
+  CheckpointFile file;
+  for (size_t i = 0; i < snapshot.shards.size(); ++i) {
+    *header.add_shards() = snapshot.shards[i].header;
+    AddSections(snapshot.shards[i], ShardPrefix(i), &file);
+  }
+  for (size_t i = 0; i < snapshot.replicas.size(); ++i) {
+    const VirtualClusterSnapshot::Replica& replica = snapshot.replicas[i];
+    AddFloats(ReplicaSection(i, "parameters"), replica.parameters, &file);
+    if (!replica.gradient.empty()) AddFloats(ReplicaSection(i, "gradient"), replica.gradient, &file);
+  }
+  file.kind = kKind;
+  file.header = header.SerializeAsString();
+  return WriteCheckpointFile(path, file);
+}
+
+absl::StatusOr<VirtualClusterSnapshot> ReadVirtualCluster(const std::string& path) {
+  ASSIGN_OR_RETURN(const CheckpointFile file, ReadCheckpointFile(path, kKind));
+  VirtualClusterSnapshot snapshot;
+  if (!snapshot.header.ParseFromString(file.header)) {
+    return absl::DataLossError(absl::StrCat(path, ": the header is no ", kKind));
+  }
+  for (int i = 0; i < snapshot.header.shards_size(); ++i) {
+    ASSIGN_OR_RETURN(snapshot.shards.emplace_back(),
+                     SnapshotFromSections(file, ShardPrefix(i), snapshot.header.shards(i)));
+  }
+  for (int i = 0; i < snapshot.header.replicas_size(); ++i) {
+    VirtualClusterSnapshot::Replica& replica = snapshot.replicas.emplace_back();
+    ASSIGN_OR_RETURN(replica.parameters, Floats(file, ReplicaSection(i, "parameters")));
+    if (snapshot.header.replicas(i).model().accumulated() == 0) continue;
+    ASSIGN_OR_RETURN(replica.gradient, Floats(file, ReplicaSection(i, "gradient")));
+  }
+  snapshot.header.clear_shards();
+  return snapshot;
+}
+
+}  // namespace downpour

@@ -1,0 +1,33 @@
+// Where on the data's way: the virtual cluster at rest, in the file cluster.ckpt.
+#ifndef DOWNPOUR_DEPLOY_VIRTUAL_CLUSTER_CHECKPOINT_H_
+#define DOWNPOUR_DEPLOY_VIRTUAL_CLUSTER_CHECKPOINT_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "proto/checkpoint.pb.h"
+#include "server/parameter_shard.h"
+
+namespace downpour {
+
+// Everything a virtual cluster is at one instant between two events.
+struct VirtualClusterSnapshot {
+  struct Replica {
+    std::vector<float> parameters;
+    std::vector<float> gradient;  // empty where it holds none
+  };
+  VirtualClusterCheckpoint header;  // without `shards`, which are in the snapshots below
+  std::vector<ShardSnapshot> shards;
+  std::vector<Replica> replicas;
+};
+
+// Statuses as WriteCheckpointFile.
+absl::Status WriteVirtualCluster(const std::string& path, const VirtualClusterSnapshot& snapshot);
+// Statuses as ReadCheckpointFile; DATA_LOSS also where header and sections do not fit together.
+absl::StatusOr<VirtualClusterSnapshot> ReadVirtualCluster(const std::string& path);
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_DEPLOY_VIRTUAL_CLUSTER_CHECKPOINT_H_
