@@ -1,0 +1,45 @@
+// Where on the data's way: its start; Kaldi archives and scp files of any bytes.
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/check.h"
+#include "worker/data/byte_source.h"
+#include "worker/data/kaldi_io.h"
+
+namespace downpour {
+namespace {
+
+template <typename ReadObject>
+void ReadEntries(const std::string& bytes, ReadObject read_object) {
+  ArchiveReader reader(ByteSource::FromMemory(bytes, "fuzz"));
+  std::string key;
+  for (;;) {
+    const absl::StatusOr<bool> more = reader.NextKey(&key);
+    if (!more.ok() || !*more || !read_object(reader)) return;
+  }
+}
+
+}  // namespace
+}  // namespace downpour
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace downpour;  // NOLINT
+  const std::string bytes(reinterpret_cast<const char*>(data), size);
+  FloatMatrix matrix;
+  ReadEntries(bytes, [&](ArchiveReader& reader) {
+    if (!reader.ReadMatrix(&matrix).ok()) return false;
+    DOWNPOUR_CHECK(static_cast<int64_t>(matrix.values.size()) == matrix.rows * matrix.cols);
+    return true;
+  });
+  std::vector<int32_t> values;
+  ReadEntries(bytes, [&](ArchiveReader& reader) { return reader.ReadIntVector(&values).ok(); });
+  for (const ScpEntry& entry : ParseScp(bytes, "fuzz").value_or(std::vector<ScpEntry>())) {
+    DOWNPOUR_CHECK(!entry.key.empty() && !entry.path.empty() && entry.offset >= 0);
+    ArchiveReader reader(ByteSource::FromMemory(bytes, "fuzz"));
+    if (reader.SeekTo(entry.offset).ok()) reader.ReadMatrix(&matrix).IgnoreError();
+  }
+  return 0;
+}

@@ -1,0 +1,48 @@
+// Where on the data's way: the wire; chunk messages of any bytes, in any pieces.
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <google/protobuf/stubs/logging.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "common/check.h"
+#include "common/chunk_codec.h"
+#include "proto/parameter_server.pb.h"
+
+namespace downpour {
+namespace {
+
+constexpr size_t kMostElements = 64;
+
+// What comes out: "" where the chunk is refused, else its fields and then its payload.
+template <typename Message>
+std::string Decode(const uint8_t* data, size_t size, int piece_bytes) {
+  google::protobuf::io::ArrayInputStream input(data, static_cast<int>(size), piece_bytes);
+  std::vector<float> buffer(kMostElements);
+  Message fields;
+  const auto payload = DecodeChunk(&input, absl::MakeSpan(buffer), &fields);
+  if (!payload.ok()) return "";
+  DOWNPOUR_CHECK(payload->size() <= kMostElements);
+  return absl::StrCat(
+      "accepted", fields.SerializeAsString(),
+      absl::string_view(reinterpret_cast<const char*>(payload->data()), payload->size() * sizeof(float)));
+}
+
+}  // namespace
+}  // namespace downpour
+
+// However the bytes are cut in pieces, the same must come out.
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace downpour;  // NOLINT
+  static google::protobuf::LogSilencer no_complaints_about_utf8;
+  const std::string whole = Decode<PushChunk>(data, size, -1);
+  for (const int piece_bytes : {1, 7, 64}) {
+    DOWNPOUR_CHECK(Decode<PushChunk>(data, size, piece_bytes) == whole);
+  }
+  Decode<FetchChunk>(data, size, -1);
+  return 0;
+}

@@ -1,0 +1,264 @@
+// Where on the data's way: the shard's end of the wire; senders that do not keep to the protocol, and too
+// many of them.
+#include <gmock/gmock.h>
+#include <grpcpp/client_context.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "common/chunk_codec.h"
+#include "common/grpc_channel.h"
+#include "common/grpc_chunk.h"
+#include "common/grpc_status.h"
+#include "proto/parameter_server.grpc.pb.h"
+#include "server/parameter_service.h"
+#include "tests/testing/child_process.h"
+#include "tests/testing/integer_shard.h"
+#include "worker/grpc_shard_client.h"
+
+namespace downpour {
+namespace {
+
+using ::testing::Each;
+using ::testing::HasSubstr;
+
+constexpr int64_t kSize = kChunkElements + 100;  // keys [1000, 1000 + kSize)
+
+// An ordinary protobuf client of the service, as another language would have it.
+class BadRequests : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    absl::StatusOr<ListeningServer> server = ListenAt("127.0.0.1:0", {&service_});
+    ASSERT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+    channel_ = ConnectTo(server_.address);
+    stub_ = ParameterServer::NewStub(channel_);
+    service_.Serve(shard_);
+  }
+  void TearDown() override { server_.server.reset(); }
+
+  PushChunk Chunk(int64_t begin, int64_t elements, float value = 1) const {
+    const std::vector<float> gradient(elements, value);
+    PushChunk chunk;
+    chunk.set_begin(begin);
+    chunk.set_gradient(gradient.data(), gradient.size() * sizeof(float));
+    return chunk;
+  }
+  PushChunk First(int64_t begin, int64_t elements, uint64_t sequence = 1) const {
+    PushChunk chunk = Chunk(begin, elements);
+    PushIdentity* header = chunk.mutable_header();
+    header->mutable_run()->set_run_id(shard_->run().run_id);
+    header->mutable_run()->set_layout_fingerprint(shard_->run().layout_fingerprint);
+    header->set_replica_id(1);
+    header->set_incarnation(1);
+    header->set_sequence(sequence);
+    return chunk;
+  }
+  absl::Status Push(const std::vector<PushChunk>& chunks) const {
+    grpc::ClientContext context;
+    PushReply reply;
+    const std::unique_ptr<grpc::ClientWriter<PushChunk>> writer = stub_->Push(&context, &reply);
+    for (const PushChunk& chunk : chunks) {
+      if (!writer->Write(chunk)) break;
+    }
+    writer->WritesDone();
+    return FromGrpcStatus(writer->Finish());
+  }
+  absl::Status SendBytes(const std::string& method, const std::string& bytes) const {
+    grpc::GenericStub stub(channel_);
+    grpc::ClientContext context;
+    grpc::CompletionQueue queue;
+    const grpc::Slice slice(bytes);
+    const auto call = stub.PrepareUnaryCall(&context, method, grpc::ByteBuffer(&slice, 1), &queue);
+    call->StartCall();
+    grpc::ByteBuffer reply;
+    grpc::Status status;
+    call->Finish(&reply, &status, nullptr);
+    void* tag = nullptr;
+    bool ok = false;
+    queue.Next(&tag, &ok);
+    return FromGrpcStatus(status);
+  }
+  void ExpectUntouched() const {
+    std::vector<float> parameters(kSize, 9);
+    ASSERT_TRUE(shard_->Read(shard_->range(), absl::MakeSpan(parameters)).ok());
+    EXPECT_THAT(parameters, Each(0));
+    EXPECT_EQ(shard_->version(), 0);
+  }
+  std::unique_ptr<GrpcShardClient> Client() const {
+    GrpcShardClient::Options options;
+    options.address = server_.address;
+    options.range = shard_->range();
+    options.run = shard_->run();
+    return std::make_unique<GrpcShardClient>(options);
+  }
+
+  std::shared_ptr<ParameterShard> shard_ = IntegerShard(kSize);
+  ParameterService service_{{.max_pushes = 1, .max_fetches = 1}};
+  ListeningServer server_;
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<ParameterServer::Stub> stub_;
+};
+
+TEST_F(BadRequests, AnOrdinaryProtobufClientIsServed) {
+  ASSERT_TRUE(
+      Push({First(1000, 70), Chunk(1070, kChunkElements - 3), Chunk(1067 + kChunkElements, 33)}).ok());
+  grpc::ClientContext context;
+  FetchRequest request;
+  *request.mutable_run() = First(0, 1).header().run();
+  const std::unique_ptr<grpc::ClientReader<FetchChunk>> reader = stub_->Fetch(&context, request);
+  FetchChunk chunk;
+  uint64_t next = 1000;
+  while (reader->Read(&chunk)) {
+    EXPECT_EQ(chunk.begin(), next);
+    EXPECT_EQ(chunk.version(), next == 1000 ? 1 : 0);
+    next += chunk.parameters().size() / sizeof(float);
+  }
+  EXPECT_TRUE(reader->Finish().ok());
+  EXPECT_EQ(next, 1000 + kSize);
+}
+
+TEST_F(BadRequests, ATensorOfWrongLength) {
+  PushChunk chunk = First(1000, 10);
+  chunk.set_gradient("1234567");
+  const absl::Status status = Push({chunk});
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_THAT(status.message(), HasSubstr("7 bytes"));
+  EXPECT_TRUE(absl::IsInvalidArgument(Push({First(1000, 0)})));
+  EXPECT_TRUE(absl::IsInvalidArgument(Push({First(1000, kChunkElements + 1)})));
+  ExpectUntouched();
+}
+
+TEST_F(BadRequests, AChunkOutsideTheRange) {
+  for (const int64_t begin : {int64_t{0}, int64_t{999}, 1000 + kSize - 9, 1000 + kSize, int64_t{-1},
+                              std::numeric_limits<int64_t>::max(), std::numeric_limits<int64_t>::min()}) {
+    const absl::Status status = Push({First(begin, 10)});
+    EXPECT_TRUE(absl::IsOutOfRange(status)) << begin << " " << status;
+  }
+  ExpectUntouched();
+}
+
+TEST_F(BadRequests, AGap) {
+  const absl::Status status = Push({First(1000, 10), Chunk(1011, 10)});
+  EXPECT_TRUE(absl::IsOutOfRange(status)) << status;
+  EXPECT_THAT(status.message(), HasSubstr("1010"));
+  EXPECT_EQ(shard_->version(), 0);
+}
+
+TEST_F(BadRequests, AnotherRunOrLayout) {
+  PushChunk chunk = First(1000, 10);
+  chunk.mutable_header()->mutable_run()->set_run_id("other");
+  EXPECT_TRUE(absl::IsFailedPrecondition(Push({chunk})));
+  chunk = First(1000, 10);
+  chunk.mutable_header()->mutable_run()->set_layout_fingerprint(1);
+  EXPECT_TRUE(absl::IsFailedPrecondition(Push({chunk})));
+  ExpectUntouched();
+}
+
+TEST_F(BadRequests, NoHeaderOrTwo) {
+  EXPECT_TRUE(absl::IsInvalidArgument(Push({})));
+  EXPECT_TRUE(absl::IsInvalidArgument(Push({Chunk(1000, 10)})));
+  ExpectUntouched();
+  EXPECT_TRUE(absl::IsInvalidArgument(Push({First(1000, 10), First(1010, 10)})));
+}
+
+TEST_F(BadRequests, APushThatEndsEarlyMayBeRepeatedWhole) {
+  const absl::Status status = Push({First(1000, 10)});
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_THAT(status.message(), HasSubstr("1010"));
+  EXPECT_TRUE(
+      Client()->Push({.replica_id = 1, .incarnation = 1, .sequence = 1}, std::vector<float>(kSize, 1)).ok());
+  std::vector<float> parameters(kSize);
+  ASSERT_TRUE(shard_->Read(shard_->range(), absl::MakeSpan(parameters)).ok());
+  EXPECT_THAT(parameters, Each(-1));
+}
+
+TEST_F(BadRequests, BytesThatAreNoMessage) {
+  for (const std::string& bytes :
+       {std::string(100, '\xff'), std::string("\x7a\xff\xff\xff\xff\x07"), std::string(1, '\0')}) {
+    const absl::Status pushed = SendBytes("/downpour.ParameterServer/Push", bytes);
+    EXPECT_TRUE(absl::IsInvalidArgument(pushed)) << pushed;
+    const absl::Status fetched = SendBytes("/downpour.ParameterServer/Fetch", bytes);
+    EXPECT_FALSE(fetched.ok());
+  }
+  ExpectUntouched();
+}
+
+TEST_F(BadRequests, OnePushMoreThanTakenIsToldSoAndGetsItsTurn) {
+  grpc::ClientContext context;
+  PushReply reply;
+  const std::unique_ptr<grpc::ClientWriter<PushChunk>> first = stub_->Push(&context, &reply);
+  ASSERT_TRUE(first->Write(First(1000, 100)));
+  ASSERT_TRUE(WaitFor([&] { return absl::IsResourceExhausted(Push({First(1000, 10, 2)})); }));
+
+  absl::Status pushed;
+  std::thread patient([&] {
+    pushed = Client()
+                 ->Push({.replica_id = 2, .incarnation = 1, .sequence = 1}, std::vector<float>(kSize, 1))
+                 .status();
+  });
+  ASSERT_TRUE(first->Write(Chunk(1100, kChunkElements)));
+  first->WritesDone();
+  EXPECT_TRUE(first->Finish().ok());
+  patient.join();
+  EXPECT_TRUE(pushed.ok()) << pushed;
+  EXPECT_EQ(shard_->version(), 2);
+}
+
+TEST_F(BadRequests, ASenderThatVanishesLeavesItsPlace) {
+  grpc::ClientContext context;
+  PushReply reply;
+  const std::unique_ptr<grpc::ClientWriter<PushChunk>> vanishing = stub_->Push(&context, &reply);
+  ASSERT_TRUE(vanishing->Write(First(1000, 100)));
+  context.TryCancel();
+  EXPECT_TRUE(absl::IsCancelled(FromGrpcStatus(vanishing->Finish())));
+  EXPECT_TRUE(
+      Client()->Push({.replica_id = 2, .incarnation = 1, .sequence = 1}, std::vector<float>(kSize, 1)).ok());
+}
+
+TEST(ParameterServiceTest, IsUnavailableBeforeItHasAShard) {
+  ParameterService service({});
+  const absl::StatusOr<ListeningServer> server = ListenAt("127.0.0.1:0", {&service});
+  ASSERT_TRUE(server.ok());
+  GrpcShardClient::Options options;
+  options.address = server->address;
+  options.range = {0, 10};
+  options.retry.give_up_after = absl::ZeroDuration();
+  std::vector<float> vector(10);
+  EXPECT_TRUE(absl::IsUnavailable(GrpcShardClient(options).Fetch(absl::MakeSpan(vector)).status()));
+  EXPECT_TRUE(absl::IsUnavailable(GrpcShardClient(options).Push({1, 1, 1, 0}, vector).status()));
+}
+
+TEST(GrpcChannelTest, NobodyThere) {
+  std::string address;
+  {
+    ParameterService service({});
+    const absl::StatusOr<ListeningServer> server = ListenAt("127.0.0.1:0", {&service});
+    ASSERT_TRUE(server.ok());
+    address = server->address;
+  }
+  GrpcShardClient::Options options;
+  options.address = address;
+  options.range = {0, 10};
+  options.retry.give_up_after = absl::ZeroDuration();
+  std::vector<float> vector(10);
+  const absl::Status status = GrpcShardClient(options).Fetch(absl::MakeSpan(vector)).status();
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  EXPECT_THAT(status.message(), HasSubstr(address));
+}
+
+TEST(GrpcChannelTest, AddressesToListenAt) {
+  ParameterService service({});
+  for (const char* address :
+       {"", "127.0.0.1", ":7100", "127.0.0.1:", "127.0.0.1:port", "127.0.0.1:70000", "h:-1"}) {
+    EXPECT_TRUE(absl::IsInvalidArgument(ListenAt(address, {&service}).status())) << address;
+  }
+}
+
+}  // namespace
+}  // namespace downpour

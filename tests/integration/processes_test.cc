@@ -1,0 +1,298 @@
+// Where on the data's way: all of it, as processes on one machine that are killed without warning.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "common/command_line.h"
+#include "common/grpc_coordinator_stub.h"
+#include "tests/testing/child_process.h"
+#include "tests/testing/toy_corpus.h"
+
+namespace downpour {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+std::string Program(const std::string& name) { return absl::StrCat(DOWNPOUR_PROGRAM_DIR, "/", name); }
+
+// A run folder with a small data directory beside it, and the programs of a run by name.
+class Processes : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = absl::StrCat(::testing::TempDir(), "/processes_",
+                           ::testing::UnitTest::GetInstance()->current_test_info()->name(), "_", getpid());
+    std::filesystem::create_directories(folder_);
+    WriteToyCorpus(folder_ + "/train", 60, 1);
+    WriteToyCorpus(folder_ + "/test", 20, 2);
+  }
+  void TearDown() override {
+    if (!HasFailure()) std::filesystem::remove_all(folder_);
+  }
+
+  std::vector<std::string> Settings() const {
+    return {absl::StrCat("--data.train_dir=", folder_, "/train"),
+            absl::StrCat("--data.test_dir=", folder_, "/test"),
+            "--data.left_context=2",
+            "--data.right_context=2",
+            "--data.slice_frames=200",
+            "--network.hidden_width=[16]",
+            "--cluster.shards=2",
+            "--cluster.minibatch=10",
+            "--cluster.replica_timeout_s=2",
+            absl::StrCat("--budget.updates=", updates_),
+            "--evaluation.every_updates=200",
+            "--checkpoint.every_s=0.5"};
+  }
+
+  std::unique_ptr<ChildProcess> Start(const std::string& name, std::vector<std::string> arguments) const {
+    arguments.insert(arguments.begin(), Program(name));
+    return std::make_unique<ChildProcess>(arguments, absl::StrCat(folder_, "/", name, ".out"));
+  }
+
+  // At the address of an earlier one, if there was one.
+  void StartCoordinator() {
+    std::vector<std::string> arguments = Settings();
+    const std::string port_file = folder_ + "/port";
+    arguments.push_back("--run_dir=" + folder_ + "/run");
+    arguments.push_back("--port_file=" + port_file);
+    arguments.push_back("--listen=" + (address_.empty() ? "127.0.0.1:0" : address_));
+    std::filesystem::remove(port_file);
+    coordinator_ = Start("downpour-coordinator", arguments);
+    ASSERT_TRUE(WaitFor(
+        [&] { return !FileText(port_file).empty() || coordinator_->Wait(absl::ZeroDuration()) >= 0; }));
+    address_ = std::string(absl::StripAsciiWhitespace(FileText(port_file)));
+    ASSERT_THAT(address_, Not(IsEmpty())) << coordinator_->Output();
+    CoordinatorStub::Options options;
+    options.address = address_;
+    options.retry.give_up_after = absl::ZeroDuration();
+    stub_ = std::make_unique<CoordinatorStub>(options);
+  }
+  std::unique_ptr<ChildProcess> StartShard(int shard) const {
+    return Start("downpour-server", {"--coordinator=" + address_, absl::StrCat("--shard=", shard),
+                                     "--state_dir=" + folder_ + "/run/checkpoints"});
+  }
+  std::unique_ptr<ChildProcess> StartWorker(std::vector<std::string> more = {}) const {
+    more.push_back("--coordinator=" + address_);
+    more.push_back("--replicas=2");
+    return Start("downpour-worker", more);
+  }
+  std::unique_ptr<ChildProcess> StartEvaluator() const {
+    return Start("downpour-evaluator", {"--coordinator=" + address_, "--threads=1"});
+  }
+  void StartAll() {
+    StartCoordinator();
+    for (int shard = 0; shard < 2; ++shard) shards_.push_back(StartShard(shard));
+    for (int worker = 0; worker < 2; ++worker) workers_.push_back(StartWorker());
+    evaluator_ = StartEvaluator();
+  }
+
+  RunStatus Status() const {
+    return stub_->Call(&ClusterCoordinator::Stub::GetRunStatus, RunStatusRequest()).value_or(RunStatus());
+  }
+  void WaitForUpdates(int64_t updates) const {
+    ASSERT_TRUE(WaitFor([&] { return Status().updates() >= updates; })) << Status().DebugString();
+  }
+
+  void ExpectFinishedWell() {
+    EXPECT_EQ(coordinator_->Wait(), 0) << coordinator_->Output();
+    for (const auto& shard : shards_) EXPECT_EQ(shard->Wait(), 0) << shard->Output();
+    for (const auto& worker : workers_) EXPECT_EQ(worker->Wait(), 0) << worker->Output();
+    EXPECT_EQ(evaluator_->Wait(), 0) << evaluator_->Output();
+    const std::vector<std::string> lines =
+        absl::StrSplit(FileText(folder_ + "/run/frame_accuracy.csv"), '\n', absl::SkipEmpty());
+    ASSERT_GT(lines.size(), 3);
+    const std::vector<std::string> names = absl::StrSplit(lines[0], ',');
+    const auto column = [&](const std::string& line, const std::string& name) {
+      const std::vector<std::string> fields = absl::StrSplit(line, ',');
+      double value = -1;
+      EXPECT_TRUE(
+          absl::SimpleAtod(fields[std::find(names.begin(), names.end(), name) - names.begin()], &value))
+          << line;
+      return value;
+    };
+    for (size_t i = 2; i < lines.size(); ++i)
+      EXPECT_GT(column(lines[i], "updates"), column(lines[i - 1], "updates"));
+    EXPECT_GE(column(lines.back(), "updates"), updates_);
+    static_assert(0.8 > 3.0 / kToyClasses, "far above chance");
+    EXPECT_GT(column(lines.back(), "test_frame_accuracy"), 0.8);
+  }
+
+  int64_t updates_ = 5000;
+  std::string folder_;
+  std::string address_;
+  std::unique_ptr<CoordinatorStub> stub_;
+  std::unique_ptr<ChildProcess> coordinator_;
+  std::vector<std::unique_ptr<ChildProcess>> shards_;
+  std::vector<std::unique_ptr<ChildProcess>> workers_;
+  std::unique_ptr<ChildProcess> evaluator_;
+};
+
+TEST_F(Processes, RunFinishesThoughWorkerThenShardThenCoordinatorAreKilled) {
+  StartAll();
+  WaitForUpdates(300);
+  ASSERT_TRUE(WaitFor([&] { return Status().live_replicas() == 4; }));
+
+  workers_[0]->KillAndWait();
+  ASSERT_TRUE(WaitFor([&] { return Status().live_replicas() == 2; })) << "the dead were not noticed";
+  WaitForUpdates(Status().updates() + 100);
+  workers_[0] = StartWorker();
+
+  // Not before it has a checkpoint to come back from; then at another port.
+  ASSERT_TRUE(WaitFor([&] { return std::filesystem::exists(folder_ + "/run/checkpoints/shard-1.ckpt"); }));
+  shards_[1]->KillAndWait();
+  shards_[1] = StartShard(1);
+  WaitForUpdates(Status().updates() + 300);
+
+  const int64_t before = Status().updates();
+  ASSERT_LT(before, updates_) << "the run is over before all was killed";
+  coordinator_->KillAndWait();
+  StartCoordinator();
+  EXPECT_GT(Status().updates(), 0);
+  ExpectFinishedWell();
+}
+
+TEST_F(Processes, RunResumesAfterEverythingIsKilledAtOnce) {
+  StartAll();
+  ASSERT_TRUE(WaitFor([&] { return Status().last_evaluation().updates() >= 400; }));
+  ASSERT_TRUE(WaitFor([&] {
+    return std::filesystem::exists(folder_ + "/run/checkpoints/shard-0.ckpt") &&
+           std::filesystem::exists(folder_ + "/run/checkpoints/shard-1.ckpt");
+  }));
+  ASSERT_LT(Status().updates(), updates_);
+  const std::string run_id = stub_->Call(&ClusterCoordinator::Stub::Describe, DescribeRequest())->run_id();
+  coordinator_->KillAndWait();
+  evaluator_->KillAndWait();
+  for (auto* group : {&shards_, &workers_}) {
+    for (const auto& process : *group) process->KillAndWait();
+    group->clear();
+  }
+  StartAll();
+  EXPECT_EQ(stub_->Call(&ClusterCoordinator::Stub::Describe, DescribeRequest())->run_id(), run_id);
+  EXPECT_GT(Status().updates(), 0);
+  ExpectFinishedWell();
+
+  // Once more: there is nothing left to do, and everybody says so.
+  address_.clear();
+  shards_.clear();
+  workers_.clear();
+  StartAll();
+  ExpectFinishedWell();
+}
+
+TEST_F(Processes, InterruptedProgramsSaveAndSayHowTheyEnded) {
+  updates_ = 1'000'000;
+  StartAll();
+  WaitForUpdates(200);
+  for (const auto& worker : workers_) worker->Signal(SIGINT);
+  for (const auto& worker : workers_) EXPECT_EQ(worker->Wait(), kExitInterrupted) << worker->Output();
+  ASSERT_TRUE(WaitFor([&] { return Status().live_replicas() == 0; }, absl::Seconds(1)))
+      << "they did not say good-bye";
+  evaluator_->Signal(SIGTERM);
+  EXPECT_EQ(evaluator_->Wait(), kExitInterrupted);
+  for (int shard = 0; shard < 2; ++shard) {
+    const std::string checkpoint = absl::StrCat(folder_, "/run/checkpoints/shard-", shard, ".ckpt");
+    std::filesystem::remove(checkpoint);
+    shards_[shard]->Signal(SIGTERM);
+    EXPECT_EQ(shards_[shard]->Wait(), kExitInterrupted);
+    EXPECT_TRUE(std::filesystem::exists(checkpoint));
+  }
+  coordinator_->Signal(SIGINT);
+  EXPECT_EQ(coordinator_->Wait(), kExitInterrupted) << coordinator_->Output();
+  EXPECT_TRUE(std::filesystem::exists(folder_ + "/run/checkpoints/coordinator.ckpt"));
+}
+
+TEST_F(Processes, RefuseAPortInUse) {
+  StartCoordinator();
+  std::vector<std::string> arguments = Settings();
+  arguments.push_back("--run_dir=" + folder_ + "/other_run");
+  arguments.push_back("--listen=" + address_);
+  const auto second = Start("downpour-coordinator", arguments);
+  EXPECT_EQ(second->Wait(), kExitFailed);
+  EXPECT_THAT(second->Output(),
+              HasSubstr(absl::StrCat("cannot listen at ", address_, ": the port is in use")));
+
+  const auto server = Start("downpour-server", {"--coordinator=" + address_, "--listen=" + address_,
+                                                "--state_dir=" + folder_ + "/other_run/checkpoints"});
+  EXPECT_EQ(server->Wait(), kExitFailed);
+  EXPECT_THAT(server->Output(), HasSubstr("the port is in use"));
+  EXPECT_EQ(Status().phase(), RunStatus::WAITING);  // the first one still answers
+}
+
+TEST_F(Processes, RefuseARunFolderInUse) {
+  StartCoordinator();
+  std::vector<std::string> arguments = Settings();
+  arguments.push_back("--run_dir=" + folder_ + "/run");
+  arguments.push_back("--listen=127.0.0.1:0");
+  const auto second = Start("downpour-coordinator", arguments);
+  EXPECT_EQ(second->Wait(), kExitUsage);
+  EXPECT_THAT(second->Output(), HasSubstr("another process"));
+}
+
+TEST_F(Processes, RefuseAnotherRun) {
+  StartCoordinator();
+  const auto described = StartWorker({"--optimizer.kind=ADAGRAD"});
+  EXPECT_EQ(described->Wait(), kExitUsage);
+  EXPECT_THAT(described->Output(), HasSubstr("optimizer.kind"));
+
+  for (int shard = 0; shard < 2; ++shard) shards_.push_back(StartShard(shard));
+  workers_.push_back(StartWorker());
+  WaitForUpdates(1);
+  WriteToyCorpus(folder_ + "/other_train", 61, 3);
+  const auto other_data = StartWorker({absl::StrCat("--data.train_dir=", folder_, "/other_train")});
+  EXPECT_EQ(other_data->Wait(), kExitUsage) << other_data->Output();
+
+  // Neither does another run begin in this run's folder.
+  coordinator_->KillAndWait();
+  std::vector<std::string> arguments = Settings();
+  arguments.push_back("--optimizer.kind=ADAGRAD");
+  arguments.push_back("--run_dir=" + folder_ + "/run");
+  const auto other_run = Start("downpour-coordinator", arguments);
+  EXPECT_EQ(other_run->Wait(), kExitUsage);
+  EXPECT_THAT(other_run->Output(), HasSubstr("another run"));
+}
+
+TEST_F(Processes, DeployLocalRunsStopsAndResumesTheWholeJob) {
+  std::vector<std::string> command = {absl::StrCat(DOWNPOUR_SOURCE_DIR, "/deploy/local"),
+                                      folder_ + "/run.textproto", "--run_dir=" + folder_ + "/run",
+                                      "--workers=2", "--cluster.replicas=4"};
+  std::ofstream(folder_ + "/run.textproto") << "name: \"toy\"\n";
+  const std::vector<std::string> settings = Settings();
+  command.insert(command.end(), settings.begin(), settings.end());
+  setenv("DOWNPOUR_BIN", DOWNPOUR_PROGRAM_DIR, 1);
+  const std::string csv = folder_ + "/run/frame_accuracy.csv";
+  const auto lines = [&] {
+    const std::string text = FileText(csv);
+    return std::count(text.begin(), text.end(), '\n');
+  };
+
+  ChildProcess first(command, folder_ + "/local.out");
+  ASSERT_TRUE(WaitFor([&] { return lines() >= 4; })) << first.Output();
+  first.Signal(SIGINT);
+  ASSERT_EQ(first.Wait(), kExitInterrupted) << first.Output();
+  const auto lines_before = lines();
+
+  ChildProcess second(command, folder_ + "/local.out");
+  EXPECT_EQ(second.Wait(), 0) << second.Output();
+  EXPECT_GT(lines(), lines_before);
+  EXPECT_THAT(second.Output(), HasSubstr("finished"));
+
+  command.push_back("--optimizer.kind=ADAGRAD");
+  EXPECT_EQ(ChildProcess(command, folder_ + "/local.out").Wait(), kExitUsage);
+}
+
+}  // namespace
+}  // namespace downpour

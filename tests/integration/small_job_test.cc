@@ -1,0 +1,96 @@
+// Where on the data's way: all of it, in one process, in small: every optimizer learns, by either clock.
+#include <limits>
+#include <string>
+#include <tuple>
+
+#include "gtest/gtest.h"
+#include "tests/testing/training_run.h"
+
+namespace downpour {
+namespace {
+
+using Rule = std::tuple<OptimizerDescription::Kind, float>;  // kind and learning rate
+
+class SmallJobTest : public ::testing::TestWithParam<std::tuple<ClusterDescription::ClockKind, Rule>> {};
+
+TEST_P(SmallJobTest, LearnsFarAboveChance) {
+  const auto& [clock, rule] = GetParam();
+  RunDescription description = SyntheticRun();
+  description.mutable_cluster()->set_clock(clock);
+  description.mutable_optimizer()->set_kind(std::get<0>(rule));
+  description.mutable_optimizer()->set_learning_rate(std::get<1>(rule));
+  if (std::get<0>(rule) == OptimizerDescription::MOMENTUM) description.mutable_optimizer()->set_rho(0.5);
+  description.mutable_budget()->set_updates(1500);
+  description.mutable_evaluation()->set_every_updates(500);
+  const TrainingJob job = SyntheticJob(description, FreshRunDir());
+  const absl::StatusOr<RunStatus> end = PrepareAndRun(job);
+  ASSERT_TRUE(end.ok()) << end.status();
+  EXPECT_EQ(end->phase(), RunStatus::FINISHED);
+  const Curve curve = ReadCurve(job.run_dir);
+  ASSERT_GE(curve.size(), 2);
+  EXPECT_EQ(curve.front().at("updates"), "0");
+  EXPECT_GE(std::stoi(curve.back().at("updates")), 1500);
+  EXPECT_LT(std::stod(curve.front().at("test_frame_accuracy")), 0.6);
+  EXPECT_GT(std::stod(curve.back().at("test_frame_accuracy")), 0.9);  // chance is 0.2
+  EXPECT_LT(std::stod(curve.back().at("test_loss")), std::stod(curve.front().at("test_loss")));
+  EXPECT_EQ(curve.back().at("pushes_rejected"), "0");
+}
+
+std::string Name(const ::testing::TestParamInfo<SmallJobTest::ParamType>& info) {
+  return ClusterDescription::ClockKind_Name(std::get<0>(info.param)) + "_" +
+         OptimizerDescription::Kind_Name(std::get<0>(std::get<1>(info.param)));
+}
+
+INSTANTIATE_TEST_SUITE_P(ClocksAndRules, SmallJobTest,
+                         ::testing::Combine(::testing::Values(ClusterDescription::VIRTUAL,
+                                                              ClusterDescription::WALL),
+                                            ::testing::Values(Rule{OptimizerDescription::ADADELTA, 1},
+                                                              Rule{OptimizerDescription::ADAGRAD, 0.1},
+                                                              Rule{OptimizerDescription::MOMENTUM, 0.05},
+                                                              Rule{OptimizerDescription::SGD, 0.2},
+                                                              Rule{OptimizerDescription::WINDOWED, 0.005})),
+                         Name);
+
+class BadFeaturesTest : public ::testing::TestWithParam<ClusterDescription::ClockKind> {};
+
+// One utterance of 40 has a NaN: the minibatches it falls into are lost, and nothing else.
+TEST_P(BadFeaturesTest, PushesAreRejectedAndCountedAndTrainingGoesOn) {
+  std::vector<float> features;
+  std::vector<int32_t> labels;
+  const auto good = SyntheticDataset(40, 50, kSyntheticClasses, 1);
+  for (const Dataset::Utterance& utterance : good->utterances()) {
+    for (int64_t frame = 0; frame < utterance.frames; ++frame) {
+      float window[2];
+      good->CopyWindow(utterance, frame, absl::MakeSpan(window));
+      features.insert(features.end(), window, window + 2);
+      labels.push_back(good->label(utterance.first_frame + frame));
+    }
+  }
+  features[777] = std::numeric_limits<float>::quiet_NaN();
+  auto data = std::make_shared<RunData>(*SyntheticRunData());
+  data->train = std::make_shared<Dataset>(good->utterances(), features, labels, 2, 0, 0, std::vector<bool>());
+
+  RunDescription description = SyntheticRun();
+  description.mutable_cluster()->set_clock(GetParam());
+  description.mutable_optimizer()->set_kind(OptimizerDescription::ADAGRAD);
+  description.mutable_optimizer()->set_learning_rate(0.1);
+  description.mutable_budget()->clear_updates();
+  description.mutable_budget()->set_epochs(5);
+  TrainingJob job = SyntheticJob(description, FreshRunDir());
+  job.data = data;
+  const absl::StatusOr<RunStatus> end = PrepareAndRun(job);
+  ASSERT_TRUE(end.ok()) << end.status();
+  EXPECT_EQ(end->phase(), RunStatus::FINISHED);
+  const Curve curve = ReadCurve(job.run_dir);
+  // Once an epoch; an epoch more may have begun, or the fifth not come to it.
+  EXPECT_GE(std::stoi(curve.back().at("pushes_rejected")), 4);
+  EXPECT_LE(std::stoi(curve.back().at("pushes_rejected")), 6);
+  EXPECT_GT(std::stod(curve.back().at("test_frame_accuracy")), 0.9);
+  EXPECT_LT(std::stod(curve.back().at("train_loss")), 1);
+}
+
+INSTANTIATE_TEST_SUITE_P(Clocks, BadFeaturesTest,
+                         ::testing::Values(ClusterDescription::VIRTUAL, ClusterDescription::WALL));
+
+}  // namespace
+}  // namespace downpour

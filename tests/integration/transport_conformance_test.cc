@@ -1,0 +1,221 @@
+// Where on the data's way: between replica and shard; what every way there must do, whatever carries the
+// bytes.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <limits>
+#include <memory>
+#include <numeric>
+#include <thread>
+#include <vector>
+
+#include "common/chunk_codec.h"
+#include "common/random.h"
+#include "tests/testing/integer_shard.h"
+#include "tests/testing/transport.h"
+
+namespace downpour {
+namespace {
+
+using ::testing::Each;
+using ::testing::HasSubstr;
+
+class TransportConformance : public ::testing::TestWithParam<TransportKind> {
+ protected:
+  void Serve(int64_t size) {
+    shard_ = IntegerShard(size);
+    transport_ = GetParam().serve(shard_);
+    client_ = transport_->Connect(shard_->run());
+  }
+  std::vector<float> Fetched() {
+    std::vector<float> parameters(shard_->range().size(), -1);
+    const absl::StatusOr<uint64_t> version = client_->Fetch(absl::MakeSpan(parameters));
+    EXPECT_TRUE(version.ok()) << version.status();
+    return parameters;
+  }
+
+  std::shared_ptr<ParameterShard> shard_;
+  std::unique_ptr<Transport> transport_;
+  std::unique_ptr<ShardClient> client_;
+};
+
+INSTANTIATE_TEST_SUITE_P(All, TransportConformance, ::testing::ValuesIn(AllTransports()),
+                         [](const auto& info) { return info.param.name; });
+
+TEST_P(TransportConformance, FetchesWhatWasPushed) {
+  for (const int64_t size : {int64_t{1}, int64_t{2}, int64_t{5}, int64_t{1023}, kChunkElements - 1,
+                             kChunkElements, kChunkElements + 1, 5 * kChunkElements + 3}) {
+    Serve(size);
+    EXPECT_EQ(client_->range(), shard_->range());
+    std::vector<float> gradient(size);
+    for (int64_t i = 0; i < size; ++i) gradient[i] = static_cast<float>(i % 4093 - 2000);
+    const absl::StatusOr<PushOutcome> outcome =
+        client_->Push({.replica_id = 1, .incarnation = 1, .sequence = 1}, gradient);
+    ASSERT_TRUE(outcome.ok()) << outcome.status();
+    EXPECT_EQ(outcome->version, 1);
+    EXPECT_FALSE(outcome->duplicate);
+    const std::vector<float> parameters = Fetched();
+    for (int64_t i = 0; i < size; ++i) ASSERT_EQ(parameters[i], -gradient[i]) << i << " of " << size;
+  }
+}
+
+TEST_P(TransportConformance, TellsVersionAndStaleness) {
+  Serve(10);
+  const std::vector<float> gradient(10, 1);
+  std::vector<float> parameters(10);
+  for (uint64_t sequence = 1; sequence <= 3; ++sequence) {
+    ASSERT_TRUE(client_->Push({.replica_id = 1, .incarnation = 1, .sequence = sequence}, gradient).ok());
+  }
+  EXPECT_EQ(*client_->Fetch(absl::MakeSpan(parameters)), 3);
+  const absl::StatusOr<PushOutcome> outcome =
+      client_->Push({.replica_id = 2, .incarnation = 1, .sequence = 1, .fetched_version = 1}, gradient);
+  EXPECT_EQ(outcome->version, 4);
+  EXPECT_EQ(outcome->staleness, 2);
+}
+
+TEST_P(TransportConformance, AppliesARepeatedPushOnce) {
+  Serve(kChunkElements + 10);
+  const std::vector<float> gradient(kChunkElements + 10, 1);
+  const PushHeader header{.replica_id = 1, .incarnation = 1, .sequence = 1};
+  EXPECT_FALSE(client_->Push(header, gradient)->duplicate);
+  EXPECT_TRUE(client_->Push(header, gradient)->duplicate);
+  EXPECT_TRUE(transport_->Connect(shard_->run())->Push(header, gradient)->duplicate);
+  EXPECT_THAT(Fetched(), Each(-1));
+  EXPECT_EQ(shard_->version(), 1);
+}
+
+TEST_P(TransportConformance, AppliesALatePushOnce) {
+  Serve(10);
+  const std::vector<float> gradient(10, 1);
+  for (const uint64_t sequence : {1, 2, 1, 2, 3, 1}) {
+    ASSERT_TRUE(client_->Push({.replica_id = 1, .incarnation = 1, .sequence = sequence}, gradient).ok());
+  }
+  EXPECT_THAT(Fetched(), Each(-3));
+  const absl::StatusOr<PushOutcome> old =
+      client_->Push({.replica_id = 1, .incarnation = 0, .sequence = 9}, gradient);
+  EXPECT_TRUE(absl::IsFailedPrecondition(old.status())) << old.status();
+  EXPECT_THAT(Fetched(), Each(-3));
+}
+
+TEST_P(TransportConformance, RefusesAnotherRunAndAnotherLayout) {
+  Serve(10);
+  const std::vector<float> gradient(10, 1);
+  std::vector<float> parameters(10, 5);
+  RunKey other_run = shard_->run();
+  other_run.run_id = "another run";
+  RunKey other_layout = shard_->run();
+  ++other_layout.layout_fingerprint;
+  for (const RunKey& run : {other_run, other_layout}) {
+    const std::unique_ptr<ShardClient> client = transport_->Connect(run);
+    const absl::Status pushed =
+        client->Push({.replica_id = 1, .incarnation = 1, .sequence = 1}, gradient).status();
+    EXPECT_TRUE(absl::IsFailedPrecondition(pushed)) << pushed;
+    EXPECT_THAT(pushed.message(), HasSubstr("want"));
+    const absl::Status fetched = client->Fetch(absl::MakeSpan(parameters)).status();
+    EXPECT_TRUE(absl::IsFailedPrecondition(fetched)) << fetched;
+  }
+  EXPECT_THAT(Fetched(), Each(0));
+}
+
+TEST_P(TransportConformance, RefusesAVectorOfAnotherLength) {
+  Serve(10);
+  std::vector<float> vector(11, 1);
+  for (const size_t size : {0, 9, 11}) {
+    const absl::Status pushed =
+        client_->Push({.replica_id = 1, .incarnation = 1, .sequence = 1}, absl::MakeSpan(vector).first(size))
+            .status();
+    EXPECT_TRUE(absl::IsInvalidArgument(pushed)) << pushed;
+    EXPECT_TRUE(absl::IsInvalidArgument(client_->Fetch(absl::MakeSpan(vector).first(size)).status()));
+  }
+  EXPECT_THAT(Fetched(), Each(0));
+}
+
+TEST_P(TransportConformance, RejectsWhatIsNotFiniteAndGoesOn) {
+  Serve(kChunkElements + 10);
+  std::vector<float> gradient(kChunkElements + 10, 1);
+  uint64_t sequence = 0;
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
+                          -std::numeric_limits<float>::infinity()}) {
+    gradient[77] = bad;
+    const PushHeader header{.replica_id = 1, .incarnation = 1, .sequence = ++sequence};
+    const absl::Status pushed = client_->Push(header, gradient).status();
+    EXPECT_TRUE(absl::IsInvalidArgument(pushed)) << pushed;
+    EXPECT_THAT(pushed.message(), HasSubstr("1077"));
+    EXPECT_TRUE(absl::IsInvalidArgument(client_->Push(header, gradient).status()));
+  }
+  EXPECT_THAT(Fetched(), Each(0));
+  EXPECT_EQ(shard_->Status().pushes_rejected(), 3);
+  gradient[77] = 1;
+  EXPECT_TRUE(client_->Push({.replica_id = 1, .incarnation = 1, .sequence = ++sequence}, gradient).ok());
+  EXPECT_THAT(Fetched(), Each(-1));
+}
+
+TEST_P(TransportConformance, SumsTheIntegersOf200ReplicasExactly) {
+  constexpr int64_t kSize = kChunkElements + 4321;
+  constexpr int kReplicas = 200;
+  constexpr uint64_t kPushes = 3;
+  Serve(kSize);
+  const auto element = [](int replica, uint64_t sequence, int64_t key) {
+    return static_cast<float>(static_cast<int64_t>(RandomAt(replica * kPushes + sequence, key) % 17) - 8);
+  };
+  std::atomic<int> failures = 0;
+  std::vector<std::thread> threads;
+  for (int replica = 0; replica < kReplicas; ++replica) {
+    threads.emplace_back([&, replica] {
+      const std::unique_ptr<ShardClient> client = transport_->Connect(shard_->run());
+      std::vector<float> gradient(kSize);
+      PushHeader header{.replica_id = static_cast<uint64_t>(replica + 1), .incarnation = 1};
+      for (header.sequence = 1; header.sequence <= kPushes; ++header.sequence) {
+        for (int64_t key = 0; key < kSize; ++key) gradient[key] = element(replica, header.sequence, key);
+        if (!client->Push(header, gradient).ok()) ++failures;
+        // Every seventh comes twice, as after a lost acknowledgement.
+        if (replica % 7 == 0 && !client->Push(header, gradient)->duplicate) ++failures;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(failures, 0);
+
+  const std::vector<float> parameters = Fetched();
+  for (int64_t key = 0; key < kSize; key += 101) {
+    float sum = 0;
+    for (int replica = 0; replica < kReplicas; ++replica) {
+      for (uint64_t sequence = 1; sequence <= kPushes; ++sequence) sum += element(replica, sequence, key);
+    }
+    ASSERT_EQ(parameters[key], -sum) << key;
+  }
+  EXPECT_EQ(shard_->version(), kReplicas * kPushes);
+}
+
+TEST_P(TransportConformance, FetchesWhileOthersPush) {
+  constexpr int64_t kSize = 3 * kChunkElements;
+  Serve(kSize);
+  std::atomic<bool> done = false;
+  std::thread pusher([&] {
+    const std::unique_ptr<ShardClient> client = transport_->Connect(shard_->run());
+    const std::vector<float> gradient(kSize, 1);
+    for (uint64_t sequence = 1; sequence <= 50; ++sequence) {
+      EXPECT_TRUE(client->Push({.replica_id = 1, .incarnation = 1, .sequence = sequence}, gradient).ok());
+    }
+    done = true;
+  });
+  uint64_t last_version = 0;
+  while (!done) {
+    std::vector<float> parameters(kSize);
+    const absl::StatusOr<uint64_t> version = client_->Fetch(absl::MakeSpan(parameters));
+    ASSERT_TRUE(version.ok()) << version.status();
+    EXPECT_GE(*version, last_version);
+    last_version = *version;
+    // Within a chunk no push is half applied, and none that the version counts is missing.
+    for (int64_t chunk = 0; chunk < 3; ++chunk) {
+      const auto values = absl::MakeConstSpan(parameters).subspan(chunk * kChunkElements, kChunkElements);
+      ASSERT_THAT(values, Each(values[0]));
+      EXPECT_LE(values[0], -static_cast<float>(*version));
+    }
+  }
+  pusher.join();
+}
+
+}  // namespace
+}  // namespace downpour

@@ -1,0 +1,45 @@
+// Where on the data's way: around it; a program as a user starts it, for tests that kill it.
+#ifndef DOWNPOUR_TESTS_TESTING_CHILD_PROCESS_H_
+#define DOWNPOUR_TESTS_TESTING_CHILD_PROCESS_H_
+
+#include <sys/types.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+
+namespace downpour {
+
+// Not thread-safe. Killed with its process group when destroyed, if it still runs.
+class ChildProcess {
+ public:
+  // command[0] is the program's path. Both output streams are appended to `log`.
+  ChildProcess(const std::vector<std::string>& command, const std::string& log);
+  ~ChildProcess();
+  ChildProcess(const ChildProcess&) = delete;
+  ChildProcess& operator=(const ChildProcess&) = delete;
+
+  void Signal(int signal);
+  void KillAndWait();  // SIGKILL
+  // The exit code; 128 + signal if one ended it; -1 if it still runs after `timeout`.
+  int Wait(absl::Duration timeout = absl::Seconds(120));
+  // What it and its predecessors with the same log have said.
+  std::string Output() const;
+
+ private:
+  const std::string log_;
+  pid_t pid_ = 0;
+  int exit_code_ = -1;
+};
+
+// Asks every 20 ms; false if `condition` is not true within `timeout`.
+bool WaitFor(const std::function<bool()>& condition, absl::Duration timeout = absl::Seconds(120));
+
+// The whole file; empty if there is none.
+std::string FileText(const std::string& path);
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_TESTS_TESTING_CHILD_PROCESS_H_

@@ -1,0 +1,132 @@
+// Where on the data's way: beside it; a coordinator with its shards registered, and replicas that report to
+// it.
+#ifndef DOWNPOUR_TESTS_TESTING_COORDINATOR_CLUSTER_H_
+#define DOWNPOUR_TESTS_TESTING_COORDINATOR_CLUSTER_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "server/coordinator/coordinator.h"
+#include "tests/testing/fake_clock.h"
+
+namespace downpour {
+
+class RecordingObserver final : public RunObserver {
+ public:
+  void OnDataSummary(const DataSummary& data) override { summaries.push_back(data); }
+  void OnEvaluation(const EvaluationRecord& record) override { records.push_back(record); }
+
+  std::vector<DataSummary> summaries;
+  std::vector<EvaluationRecord> records;
+};
+
+// 10 utterances of 100 frames each in 5 slices, 2 shards, an evaluation every 10 updates, 30 s to be taken
+// for dead.
+inline RunDescription SmallRun() {
+  RunDescription description;
+  description.mutable_data()->set_train_dir("train");
+  description.mutable_data()->set_slice_frames(200);
+  description.mutable_network()->add_hidden_width(8);
+  description.mutable_cluster()->set_shards(2);
+  description.mutable_cluster()->set_replica_timeout_s(30);
+  description.mutable_budget()->set_updates(100);
+  description.mutable_evaluation()->set_every_updates(10);
+  return description;
+}
+
+inline DataSummary SmallData() {
+  DataSummary data;
+  data.set_input_dim(6);
+  data.set_classes(4);
+  data.set_utterances(10);
+  data.set_frames(1000);
+  data.set_fingerprint(0xfeed);
+  return data;
+}
+
+inline JoinRequest SmallJoin(const std::string& host) {
+  JoinRequest request;
+  *request.mutable_data() = SmallData();
+  request.set_host(host);
+  return request;
+}
+
+// One replica's side of the conversation.
+class FakeReplica {
+ public:
+  explicit FakeReplica(const JoinReply& joined) {
+    report.set_replica_id(joined.replica_id());
+    report.set_incarnation(joined.incarnation());
+  }
+
+  // Adds `updates` pushes of 10 frames each at a loss of 2 nats a frame.
+  FakeReplica& Push(int updates, uint64_t staleness = 0) {
+    report.set_minibatches(report.minibatches() + updates);
+    report.set_frames(report.frames() + 10 * updates);
+    report.set_pushes_applied(report.pushes_applied() + updates);
+    report.set_loss_sum(report.loss_sum() + 20.0 * updates);
+    for (int i = 0; i < updates; ++i) report.add_staleness(staleness);
+    return *this;
+  }
+
+  absl::StatusOr<ReportReply> Report(Coordinator& coordinator, bool wants_slice = false) {
+    report.set_report(report.report() + 1);
+    report.set_wants_slice(wants_slice);
+    sent = report;
+    report.clear_staleness();
+    report.clear_finished();
+    return coordinator.Report(sent);
+  }
+
+  ReportRequest report;  // being gathered
+  ReportRequest sent;    // the last
+};
+
+class CoordinatorTest : public ::testing::Test {
+ protected:
+  // A coordinator of `description` whose data is known and whose shards are registered.
+  void Start(const RunDescription& description) {
+    Create(description);
+    JoinRequest evaluator = SmallJoin("evaluator");
+    evaluator.set_evaluator(true);
+    EXPECT_EQ(coordinator->Join(evaluator).status().code(), absl::StatusCode::kUnavailable);
+    for (int shard = 0; shard < description.cluster().shards(); ++shard) {
+      ASSERT_TRUE(coordinator->RegisterShard({}).ok());
+    }
+  }
+
+  void Create(const RunDescription& description) {
+    auto created = Coordinator::Create(OptionsFor(description));
+    ASSERT_TRUE(created.ok()) << created.status();
+    coordinator = *std::move(created);
+  }
+
+  Coordinator::Options OptionsFor(const RunDescription& description) {
+    return {description, "run-1", &clock, &wall_clock, &observer};
+  }
+
+  FakeReplica Join(const std::string& host = "host") {
+    const auto joined = coordinator->Join(SmallJoin(host));
+    EXPECT_TRUE(joined.ok()) << joined.status();
+    return FakeReplica(joined.value_or(JoinReply()));
+  }
+
+  RunStatus Status() { return coordinator->GetRunStatus({}).value(); }
+
+  FakeClock clock;
+  FakeClock wall_clock{absl::FromUnixSeconds(1000)};
+  RecordingObserver observer;
+  std::unique_ptr<Coordinator> coordinator;
+};
+
+// status or a StatusOr's status has the code, and its message contains the text.
+MATCHER_P2(FailsWith, code, text, "") {
+  return arg.status().code() == code && std::string(arg.status().message()).find(text) != std::string::npos;
+}
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_TESTS_TESTING_COORDINATOR_CLUSTER_H_

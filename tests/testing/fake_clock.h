@@ -1,0 +1,39 @@
+// Where on the data's way: beside it; a clock that a test sets.
+#ifndef DOWNPOUR_TESTS_TESTING_FAKE_CLOCK_H_
+#define DOWNPOUR_TESTS_TESTING_FAKE_CLOCK_H_
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "common/clock.h"
+
+namespace downpour {
+
+// Thread-safe. Time stands still but for Set, Advance and SleepFor, which returns at once.
+class FakeClock final : public Clock {
+ public:
+  explicit FakeClock(absl::Time now = absl::UnixEpoch()) : now_(now) {}
+
+  absl::Time Now() override {
+    absl::MutexLock lock(&mutex_);
+    return now_;
+  }
+  void SleepFor(absl::Duration duration) override { Advance(duration); }
+
+  void Set(absl::Time now) {
+    absl::MutexLock lock(&mutex_);
+    now_ = now;
+  }
+  void Advance(absl::Duration duration) {
+    absl::MutexLock lock(&mutex_);
+    now_ += duration;
+  }
+
+ private:
+  absl::Mutex mutex_;
+  absl::Time now_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_TESTS_TESTING_FAKE_CLOCK_H_

@@ -1,0 +1,82 @@
+// Where on the data's way: between replica and shard; a wire that drops, duplicates, delays and reorders
+// chunks.
+#include "tests/testing/faulty_shard_client.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
+
+namespace downpour {
+namespace {
+
+constexpr double kSendOnAfterFailure = 0.5;
+
+}  // namespace
+
+FaultyNetwork::FaultyNetwork(
+    uint64_t seed, FaultRates rates, std::function<ParameterShard*(uint32_t)> shard,
+    std::function<void(const Message&, const absl::StatusOr<PushOutcome>&)> delivered)
+    : random_(seed, /*stream=*/1),
+      rates_(rates),
+      shard_(std::move(shard)),
+      delivered_(std::move(delivered)) {}
+
+absl::StatusOr<PushOutcome> FaultyNetwork::Deliver(const Message& message) {
+  ParameterShard* const shard = shard_(message.shard);
+  if (shard == nullptr) return absl::UnavailableError(absl::StrCat("shard ", message.shard, " is down"));
+  const absl::StatusOr<PushOutcome> outcome =
+      shard->ApplyChunk(message.header, message.begin, message.gradient);
+  delivered_(message, outcome);
+  return outcome;
+}
+
+absl::StatusOr<PushOutcome> FaultyNetwork::Send(Message message) {
+  if (Happens(rates_.drop)) return absl::UnavailableError("dropped");
+  if (Happens(rates_.delay)) {
+    delayed_.push_back(std::move(message));
+    return absl::UnavailableError("delayed");
+  }
+  if (Happens(rates_.duplicate)) delayed_.push_back(message);
+  const absl::StatusOr<PushOutcome> outcome = Deliver(message);
+  if (Happens(rates_.lose_reply)) return absl::UnavailableError("reply lost");
+  return outcome;
+}
+
+bool FaultyNetwork::DeliverOneDelayed() {
+  if (delayed_.empty()) return false;
+  std::swap(delayed_[random_.Below(delayed_.size())], delayed_.back());
+  const Message message = std::move(delayed_.back());
+  delayed_.pop_back();
+  Deliver(message).IgnoreError();
+  return true;
+}
+
+absl::StatusOr<PushOutcome> FaultyShardClient::Push(const PushHeader& header,
+                                                    absl::Span<const float> gradient) {
+  PushOutcome outcome;
+  absl::Status failure;
+  for (int64_t at = 0; at < range_.size(); at += chunk_elements_) {
+    const absl::Span<const float> chunk = gradient.subspan(at, chunk_elements_);
+    const absl::StatusOr<PushOutcome> sent =
+        network_->Send({shard_, header, range_.begin + at, {chunk.begin(), chunk.end()}});
+    if (sent.ok()) {
+      outcome = *sent;
+    } else if (failure.ok()) {
+      failure = sent.status();
+    }
+    if (!failure.ok() && !network_->Happens(kSendOnAfterFailure)) break;
+  }
+  RETURN_IF_ERROR(failure);
+  return outcome;
+}
+
+absl::StatusOr<uint64_t> FaultyShardClient::Fetch(absl::Span<float> parameters) {
+  ParameterShard* const shard = network_->shard(shard_);
+  if (shard == nullptr) return absl::UnavailableError(absl::StrCat("shard ", shard_, " is down"));
+  const uint64_t version = shard->version();
+  RETURN_IF_ERROR(shard->Read(range_, parameters));
+  return version;
+}
+
+}  // namespace downpour

@@ -1,0 +1,77 @@
+// Where on the data's way: between replica and shard; a wire that drops, duplicates, delays and reorders
+// chunks.
+#ifndef DOWNPOUR_TESTS_TESTING_FAULTY_SHARD_CLIENT_H_
+#define DOWNPOUR_TESTS_TESTING_FAULTY_SHARD_CLIENT_H_
+
+#include <cstdint>
+#include <functional>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/random.h"
+#include "server/parameter_shard.h"
+#include "worker/shard_client.h"
+
+namespace downpour {
+
+// Probabilities, of each message.
+struct FaultRates {
+  double drop = 0.05;   // a chunk never arrives
+  double delay = 0.05;  // a chunk arrives later, in any order with others, after the sender has given it up
+  double duplicate = 0.05;   // a chunk arrives now, and once more later
+  double lose_reply = 0.05;  // a chunk arrives, and its sender does not hear of it
+};
+
+// The network of a simulated cluster and what is under way in it. Deterministic in its seed. Not thread-safe.
+class FaultyNetwork {
+ public:
+  struct Message {
+    uint32_t shard = 0;
+    PushHeader header;
+    int64_t begin = 0;
+    std::vector<float> gradient;
+  };
+  // `shard` gives a shard by its index, which may be another object after a crash; null: it is down.
+  // `delivered` is called after each chunk that a shard has seen.
+  FaultyNetwork(uint64_t seed, FaultRates rates, std::function<ParameterShard*(uint32_t)> shard,
+                std::function<void(const Message&, const absl::StatusOr<PushOutcome>&)> delivered);
+
+  // UNAVAILABLE: dropped, delayed, reply lost, or the shard is down. Otherwise the shard's own answer.
+  absl::StatusOr<PushOutcome> Send(Message message);
+  // Lets one delayed message, drawn at random, arrive; false: there is none.
+  bool DeliverOneDelayed();
+
+  ParameterShard* shard(uint32_t index) const { return shard_(index); }
+  bool Happens(double probability) { return random_.Uniform() < probability; }
+
+ private:
+  absl::StatusOr<PushOutcome> Deliver(const Message& message);
+
+  Random random_;
+  const FaultRates rates_;
+  const std::function<ParameterShard*(uint32_t)> shard_;
+  const std::function<void(const Message&, const absl::StatusOr<PushOutcome>&)> delivered_;
+  std::vector<Message> delayed_;
+};
+
+// A ShardClient over such a network. A failed chunk does not always stop the ones after it, as in a pipeline.
+class FaultyShardClient final : public ShardClient {
+ public:
+  FaultyShardClient(FaultyNetwork* network, uint32_t shard, KeyRange range, int64_t chunk_elements)
+      : network_(network), shard_(shard), range_(range), chunk_elements_(chunk_elements) {}
+
+  KeyRange range() const override { return range_; }
+  absl::StatusOr<PushOutcome> Push(const PushHeader& header, absl::Span<const float> gradient) override;
+  absl::StatusOr<uint64_t> Fetch(absl::Span<float> parameters) override;
+
+ private:
+  FaultyNetwork* network_;
+  uint32_t shard_;
+  KeyRange range_;
+  int64_t chunk_elements_;
+};
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_TESTS_TESTING_FAULTY_SHARD_CLIENT_H_

@@ -1,0 +1,36 @@
+// Where on the data's way: the shard; one whose arithmetic is exact, so that what was pushed is what is
+// fetched.
+#ifndef DOWNPOUR_TESTS_TESTING_INTEGER_SHARD_H_
+#define DOWNPOUR_TESTS_TESTING_INTEGER_SHARD_H_
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "common/check.h"
+#include "common/push.h"
+#include "server/parameter_shard.h"
+
+namespace downpour {
+
+// SGD with learning rate 1 from zeros: after pushes of small integers the parameters are minus their sum,
+// exactly. `size` keys from 1000 on.
+inline std::shared_ptr<ParameterShard> IntegerShard(int64_t size) {
+  absl::StatusOr<ParameterLayout> layout =
+      ParameterLayout::Create({{"before", {1000}}, {"here", {size}}, {"after", {7}}});
+  DOWNPOUR_CHECK(layout.ok());
+  ParameterShard::Options options;
+  options.run = {"a run", layout->fingerprint()};
+  options.range = {1000, 1000 + size};
+  options.layout = *layout;
+  options.optimizer.set_kind(OptimizerDescription::SGD);
+  options.optimizer.set_learning_rate(1);
+  absl::StatusOr<std::unique_ptr<ParameterShard>> shard =
+      ParameterShard::Create(options, std::vector<float>(size));
+  DOWNPOUR_CHECK(shard.ok());
+  return *std::move(shard);
+}
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_TESTS_TESTING_INTEGER_SHARD_H_

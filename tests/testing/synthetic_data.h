@@ -1,0 +1,66 @@
+// Where on the data's way: at its beginning; a small separable data set and a run description that fits it.
+#ifndef DOWNPOUR_TESTS_TESTING_SYNTHETIC_DATA_H_
+#define DOWNPOUR_TESTS_TESTING_SYNTHETIC_DATA_H_
+
+#include <cmath>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/random.h"
+#include "worker/data/dataset.h"
+
+namespace downpour {
+
+// Frames of `classes` classes, each a point on a circle plus noise; two dimensions, no context.
+inline std::shared_ptr<const Dataset> SyntheticDataset(int utterances, int frames_each, int classes,
+                                                       uint64_t seed) {
+  constexpr double kNoise = 0.15;
+  Random random(seed);
+  std::vector<Dataset::Utterance> rows;
+  std::vector<float> features;
+  std::vector<int32_t> labels;
+  for (int u = 0; u < utterances; ++u) {
+    rows.push_back({"utterance" + std::to_string(u), u * int64_t{frames_each}, frames_each});
+    for (int frame = 0; frame < frames_each; ++frame) {
+      const auto label = static_cast<int32_t>(random.Below(classes));
+      const double angle = 2 * std::acos(-1.0) * label / classes;
+      features.push_back(static_cast<float>(std::cos(angle) + kNoise * random.Normal()));
+      features.push_back(static_cast<float>(std::sin(angle) + kNoise * random.Normal()));
+      labels.push_back(label);
+    }
+  }
+  return std::make_shared<Dataset>(std::move(rows), std::move(features), std::move(labels), /*feature_dim=*/2,
+                                   /*left_context=*/0, /*right_context=*/0, std::vector<bool>());
+}
+
+inline constexpr int kSyntheticClasses = 5;
+
+// 2,000 frames to train on, 500 to test; chance is 1 in 5.
+inline std::shared_ptr<const RunData> SyntheticRunData() {
+  auto data = std::make_shared<RunData>();
+  data->train = SyntheticDataset(40, 50, kSyntheticClasses, 1);
+  data->test = SyntheticDataset(10, 50, kSyntheticClasses, 2);
+  data->normalization = {{0, 0}, {1, 1}};
+  data->summary = Summarize(*data->train, data->normalization, kSyntheticClasses);
+  return data;
+}
+
+// Two shards and 4 replicas that learn SyntheticRunData(); 100 updates.
+inline RunDescription SyntheticRun() {
+  RunDescription description;
+  description.mutable_data()->set_train_dir("synthetic");
+  description.mutable_data()->set_slice_frames(200);
+  description.mutable_network()->add_hidden_width(16);
+  description.mutable_network()->set_precision(NetworkDescription::FLOAT32);
+  description.mutable_cluster()->set_replicas(4);
+  description.mutable_cluster()->set_minibatch(20);
+  description.mutable_budget()->set_updates(100);
+  description.mutable_evaluation()->set_every_updates(25);
+  return description;
+}
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_TESTS_TESTING_SYNTHETIC_DATA_H_

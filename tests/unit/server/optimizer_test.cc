@@ -1,0 +1,187 @@
+// Where on the data's way: inside the shard; the update rules against steps worked out by hand.
+#include "server/optimizer/optimizer.h"
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace downpour {
+namespace {
+
+using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+OptimizerDescription Describe(OptimizerDescription::Kind kind, float rho, float epsilon,
+                              float learning_rate) {
+  OptimizerDescription description;
+  description.set_kind(kind);
+  description.set_rho(rho);
+  description.set_epsilon(epsilon);
+  description.set_learning_rate(learning_rate);
+  return description;
+}
+
+// One parameter and its state, stepped one gradient at a time.
+class Dimension {
+ public:
+  Dimension(const OptimizerDescription& description, float initial)
+      : optimizer_(*Optimizer::Create(description)), x_(initial), state_(optimizer_->state_names().size()) {}
+
+  float Step(float gradient) {
+    std::vector<float*> pointers;
+    for (float& state : state_) pointers.push_back(&state);
+    optimizer_->Apply({&gradient, 1}, {&x_, 1}, pointers);
+    return x_;
+  }
+
+  const std::vector<float>& state() const { return state_; }
+
+ private:
+  std::unique_ptr<Optimizer> optimizer_;
+  float x_;
+  std::vector<float> state_;
+};
+
+TEST(Sgd, FollowsEquation2) {
+  Dimension x(Describe(OptimizerDescription::SGD, 0, 0, 0.5), 1);
+  EXPECT_EQ(x.Step(0.25), 0.875f);  // 1 - 0.5 * 0.25
+  EXPECT_EQ(x.Step(-1), 1.375f);    // 0.875 + 0.5
+  EXPECT_TRUE(x.state().empty());
+}
+
+TEST(Momentum, FollowsEquation4) {
+  Dimension x(Describe(OptimizerDescription::MOMENTUM, 0.5, 0, 0.5), 1);
+  EXPECT_EQ(x.Step(1), 0.5f);      // dx = 0.5 * 0 - 0.5 * 1 = -0.5
+  EXPECT_EQ(x.Step(1), -0.25f);    // dx = 0.5 * -0.5 - 0.5 = -0.75
+  EXPECT_EQ(x.Step(-1), -0.125f);  // dx = 0.5 * -0.75 + 0.5 = 0.125
+  EXPECT_THAT(x.state(), ElementsAre(0.125f));
+}
+
+TEST(Adagrad, FollowsEquation5) {
+  Dimension x(Describe(OptimizerDescription::ADAGRAD, 0, 0, 0.5), 1);
+  EXPECT_EQ(x.Step(3), 0.5f);                     // sum = 9, dx = -0.5 / 3 * 3
+  EXPECT_FLOAT_EQ(x.Step(4), 0.1f);               // sum = 9 + 16 = 25, dx = -0.5 / 5 * 4 = -0.4
+  EXPECT_FLOAT_EQ(x.Step(-12), 0.1f + 6.f / 13);  // sum = 25 + 144 = 169, dx = 0.5 / 13 * 12
+  EXPECT_THAT(x.state(), ElementsAre(169));
+}
+
+TEST(Adagrad, StaysWhereThePaperDividesZeroByZero) {
+  Dimension x(Describe(OptimizerDescription::ADAGRAD, 0, 0, 0.5), 1);
+  EXPECT_EQ(x.Step(0), 1);
+  EXPECT_EQ(x.Step(1e-30f), 1);  // its square is too small for a float
+  EXPECT_EQ(x.Step(2), 0.5f);
+}
+
+TEST(Windowed, FollowsEquation10) {
+  Dimension x(Describe(OptimizerDescription::WINDOWED, 0.75, 3, 0.5), 1);
+  EXPECT_EQ(x.Step(2), 0.5f);   // E = 0.25 * 4 = 1, RMS = sqrt(1 + 3) = 2, dx = -0.5 / 2 * 2
+  EXPECT_EQ(x.Step(1), 0.25f);  // E = 0.75 * 1 + 0.25 * 1 = 1, RMS = 2, dx = -0.5 / 2 * 1
+  EXPECT_EQ(x.Step(0), 0.25f);  // E = 0.75
+  EXPECT_THAT(x.state(), ElementsAre(0.75f));
+}
+
+TEST(Adadelta, FollowsAlgorithm1) {
+  Dimension x(Describe(OptimizerDescription::ADADELTA, 0.95, 1e-6, 1), 1);
+  // E[g^2] = 0.05 * 0.25 = 0.0125; RMS[g] = sqrt(0.012501) = 0.111807871; RMS[dx]_0 = sqrt(1e-6) = 0.001;
+  // dx = -0.001 / 0.111807871 * 0.5 = -0.00447195708; E[dx^2] = 0.05 * dx^2 = 9.99920006e-7
+  EXPECT_FLOAT_EQ(x.Step(0.5), 0.995528043f);
+  EXPECT_FLOAT_EQ(x.state()[0], 0.0125f);
+  EXPECT_FLOAT_EQ(x.state()[1], 9.99920006e-7f);
+  // E[g^2] = 0.95 * 0.0125 + 0.05 * 0.0625 = 0.015; RMS[g] = sqrt(0.015001) = 0.122478570;
+  // RMS[dx]_1 = sqrt(1.99992001e-6) = 0.00141418528; dx = 0.00141418528 / 0.122478570 * 0.25 = 0.00288659740;
+  // E[dx^2] = 0.95 * 9.99920006e-7 + 0.05 * 8.33244453e-6 = 1.36654623e-6
+  EXPECT_FLOAT_EQ(x.Step(-0.25), 0.998414640f);
+  EXPECT_FLOAT_EQ(x.state()[0], 0.015f);
+  EXPECT_FLOAT_EQ(x.state()[1], 1.36654623e-6f);
+  // No gradient: no step, both averages decay: 0.95 * 0.015 and 0.95 * 1.36654623e-6
+  EXPECT_FLOAT_EQ(x.Step(0), 0.998414640f);
+  EXPECT_FLOAT_EQ(x.state()[0], 0.01425f);
+  EXPECT_FLOAT_EQ(x.state()[1], 1.29821892e-6f);
+}
+
+class AnyRule : public ::testing::TestWithParam<OptimizerDescription::Kind> {
+ protected:
+  Dimension NewDimension() const { return {Describe(GetParam(), 0.9, 1e-6, 0.1), 1}; }
+};
+
+TEST_P(AnyRule, DoesNotMoveWithoutGradient) {
+  Dimension x = NewDimension();
+  for (int t = 0; t < 100; ++t) EXPECT_EQ(x.Step(0), 1);
+  EXPECT_THAT(x.state(), Each(0));
+}
+
+TEST_P(AnyRule, OutlivesTheLargestGradients) {
+  Dimension x = NewDimension();
+  for (float gradient : {1e30f, -1e30f, 3.4e38f, 3.4e38f, 3.4e38f, -3.4e38f}) {
+    EXPECT_TRUE(std::isfinite(x.Step(gradient))) << gradient;
+    for (float state : x.state()) EXPECT_TRUE(std::isfinite(state)) << gradient;
+  }
+  const float before = x.Step(0);
+  for (int t = 0; t < 1000; ++t) x.Step(1);
+  EXPECT_LE(x.Step(1), before);  // it still descends
+}
+
+INSTANTIATE_TEST_SUITE_P(Optimizer, AnyRule,
+                         ::testing::Values(OptimizerDescription::SGD, OptimizerDescription::MOMENTUM,
+                                           OptimizerDescription::ADAGRAD, OptimizerDescription::WINDOWED,
+                                           OptimizerDescription::ADADELTA),
+                         [](const auto& info) { return OptimizerDescription::Kind_Name(info.param); });
+
+TEST(DecayingState, HoldsNoSubnormalOnceGradientsHaveCeased) {
+  for (auto kind :
+       {OptimizerDescription::MOMENTUM, OptimizerDescription::WINDOWED, OptimizerDescription::ADADELTA}) {
+    Dimension x(Describe(kind, 0.95, 1e-6, 0.1), 1);
+    x.Step(1);
+    EXPECT_THAT(x.state(), Each(::testing::Ne(0)));
+    for (int t = 0; t < 2000; ++t) x.Step(0);  // 0.95^2000 = 3e-45
+    EXPECT_THAT(x.state(), Each(0)) << OptimizerDescription::Kind_Name(kind);
+  }
+}
+
+// A gradient whose square overflows takes the step of any other large gradient: the paper's "robust to large
+// gradients".
+TEST(Adadelta, TakesTheStepOfItsDirectionWhereTheSquareOverflows) {
+  const OptimizerDescription description = Describe(OptimizerDescription::ADADELTA, 0.95, 1e-6, 1);
+  Dimension large(description, 0);
+  Dimension larger(description, 0);
+  // First step: dx = -sqrt(epsilon / (1 - rho)) = -0.00447214, whatever the gradient.
+  EXPECT_FLOAT_EQ(large.Step(1e15), -0.00447213595f);
+  EXPECT_FLOAT_EQ(larger.Step(1e30), -0.00447213595f);
+}
+
+TEST(OptimizerCreate, DefaultsAreThePapers) {
+  OptimizerDescription description;
+  EXPECT_EQ(description.kind(), OptimizerDescription::ADADELTA);
+  EXPECT_EQ(description.rho(), 0.95f);
+  EXPECT_EQ(description.epsilon(), 1e-6f);
+  EXPECT_THAT((*Optimizer::Create(description))->state_names(), ElementsAre("E[g^2]", "E[dx^2]"));
+}
+
+void ExpectRefused(const OptimizerDescription& description, const std::string& message) {
+  const auto optimizer = Optimizer::Create(description);
+  EXPECT_EQ(optimizer.status().code(), absl::StatusCode::kInvalidArgument) << description.ShortDebugString();
+  EXPECT_THAT(std::string(optimizer.status().message()), HasSubstr(message));
+}
+
+TEST(OptimizerCreate, NamesTheFieldTheValueAndWhatIsWanted) {
+  using D = OptimizerDescription;
+  ExpectRefused(Describe(D::MOMENTUM, 1, 0, 1), "optimizer.rho is 1, want 0 <= rho < 1");
+  ExpectRefused(Describe(D::ADADELTA, -0.5, 1e-6, 1), "optimizer.rho is -0.5, want");
+  ExpectRefused(Describe(D::ADADELTA, NAN, 1e-6, 1), "optimizer.rho is nan, want");
+  ExpectRefused(Describe(D::ADADELTA, 0.9, 0, 1), "optimizer.epsilon is 0, want 0 < epsilon");
+  ExpectRefused(Describe(D::WINDOWED, 0.9, -1, 1), "optimizer.epsilon is -1, want");
+  ExpectRefused(Describe(D::WINDOWED, 0.9, kInfinity, 1), "optimizer.epsilon is inf, want");
+  ExpectRefused(Describe(D::SGD, 0.9, 1e-6, 0), "optimizer.learning_rate is 0, want");
+  ExpectRefused(Describe(D::ADAGRAD, 0.9, 1e-6, kInfinity), "optimizer.learning_rate is inf, want");
+  ExpectRefused(Describe(D::ADAGRAD, 0.9, 1e-6, NAN), "optimizer.learning_rate is nan, want");
+  EXPECT_TRUE(Optimizer::Create(Describe(D::ADAGRAD, 0, 0, 1)).ok());
+}
+
+}  // namespace
+}  // namespace downpour

@@ -1,0 +1,160 @@
+// Where on the data's way: a Kaldi data directory to frames and labels, and directories that are not in
+// order.
+#include "worker/data/kaldi_directory.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <zlib.h>
+
+#include <filesystem>
+#include <limits>
+
+#include "tests/unit/worker/data/kaldi_files.h"
+
+namespace downpour {
+namespace {
+
+using absl::StatusCode;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+const TestUtterance kFirst = {"u1", {1, 2, 3, 4, 5, 6}, {4, 0, 4}};
+const TestUtterance kSecond = {"u2", {7, 8}, {9}};
+
+TEST(KaldiDirectory, JoinsFeaturesAndAlignmentsByKeyInTheOrderOfFeatsScp) {
+  const std::string folder = WriteKaldiDirectory("d", {kSecond, kFirst});
+  const auto read = ReadKaldiDirectory(folder, "pdf*");
+  ASSERT_TRUE(read.ok()) << read.status();
+  ASSERT_THAT(read->utterances, SizeIs(2));
+  EXPECT_EQ(read->utterances[0].key, "u2");
+  EXPECT_EQ(read->utterances[1].first_frame, 1);
+  EXPECT_EQ(read->utterances[1].frames, 3);
+  EXPECT_EQ(read->feature_dim, 2);
+  EXPECT_THAT(read->features, ElementsAre(7, 8, 1, 2, 3, 4, 5, 6));
+  EXPECT_THAT(read->labels, ElementsAre(9, 4, 0, 4));
+  EXPECT_EQ(read->num_pdfs, 0);
+  EXPECT_THAT(read->silence_pdfs, IsEmpty());
+  EXPECT_THAT(read->notes, IsEmpty());
+}
+
+TEST(KaldiDirectory, ReadsGzippedAlignmentsInSeveralFilesAndTextForm) {
+  const std::string folder = WriteKaldiDirectory("d", {kFirst, kSecond});
+  std::filesystem::remove(folder + "/pdf.ark");
+  std::filesystem::create_directory(folder + "/ali");
+  gzFile file = gzopen((folder + "/ali/pdf.1.gz").c_str(), "wb");
+  const std::string archive("u1 \0B\4\3\0\0\0\4\5\0\0\0\4\6\0\0\0\4\7\0\0\0", 3 + 2 + 5 + 15);
+  ASSERT_EQ(gzwrite(file, archive.data(), archive.size()), static_cast<int>(archive.size()));
+  ASSERT_EQ(gzclose(file), Z_OK);
+  WriteText(folder + "/ali/pdf.2.txt", "u2 8\n");
+  const auto read = ReadKaldiDirectory(folder, "ali/pdf.*");
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_THAT(read->labels, ElementsAre(5, 6, 7, 8));
+}
+
+TEST(KaldiDirectory, ReadsCountOfPdfsAndSilence) {
+  const std::string folder = WriteKaldiDirectory("d", {kFirst});
+  WriteText(folder + "/num_pdfs", "12\n");
+  WriteText(folder + "/silence_pdfs", "0\n4\n");
+  const auto read = ReadKaldiDirectory(folder, "pdf*");
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->num_pdfs, 12);
+  EXPECT_THAT(read->silence_pdfs, ElementsAre(0, 4));
+  WriteText(folder + "/silence_pdfs", "0\nsil\n");
+  EXPECT_THAT(ReadKaldiDirectory(folder, "pdf*").status().ToString(),
+              AllOf(HasSubstr("INVALID_ARGUMENT"), HasSubstr("silence_pdfs:2: \"sil\"")));
+}
+
+TEST(KaldiDirectory, LeavesOutWhatIsNotAlignedAndSaysSo) {
+  TestUtterance unaligned = {"u3", {1, 2}, {}};
+  TestUtterance too_short = {"u4", {1, 2, 3, 4}, {1}};
+  const std::string folder =
+      WriteKaldiDirectory("d", {kFirst, unaligned, kSecond, too_short, {"u5", {1, 1}, {1}}});
+  const auto read = ReadKaldiDirectory(folder, "pdf*");
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_THAT(read->labels, ElementsAre(4, 0, 4, 9, 1));
+  EXPECT_THAT(
+      read->notes,
+      ElementsAre(folder + ": 1 of 5 utterances have no alignment and are left out; the first is u3",
+                  folder + ": 1 of 5 utterances have an alignment of another length and are left out; the " +
+                      "first is u4 with 2 frames and 1 labels"));
+}
+
+TEST(KaldiDirectory, RefusesADirectoryMostOfWhichIsNotAligned) {
+  const std::string folder =
+      WriteKaldiDirectory("d", {kFirst, {"u3", {1, 2}, {}}, {"u4", {1, 2, 3, 4}, {1}}});
+  EXPECT_THAT(ReadKaldiDirectory(folder, "pdf*").status().ToString(),
+              AllOf(HasSubstr("INVALID_ARGUMENT"), HasSubstr("1 of 3 utterances can be used"),
+                    HasSubstr("u3"), HasSubstr("u4 with 2 frames and 1 labels")));
+}
+
+TEST(KaldiDirectory, DropsUtterancesWithNanOrInfinity) {
+  const std::string folder = WriteKaldiDirectory(
+      "d", {{"bad1", {1, kNan}, {3}}, kFirst, {"bad2", {kInfinity, 1}, {3}}, {"bad3", {1, -kInfinity}, {3}}});
+  const auto read = ReadKaldiDirectory(folder, "pdf*");
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_THAT(read->labels, ElementsAre(4, 0, 4));
+  EXPECT_THAT(
+      read->notes,
+      ElementsAre(folder +
+                  ": 3 of 4 utterances have NaN or infinite features and are left out; the first is bad1"));
+}
+
+TEST(KaldiDirectory, RefusesADirectoryOfNothingButNan) {
+  const std::string folder = WriteKaldiDirectory("d", {{"bad", {1, kNan}, {3}}});
+  EXPECT_THAT(ReadKaldiDirectory(folder, "pdf*").status().ToString(),
+              AllOf(HasSubstr("INVALID_ARGUMENT"), HasSubstr("0 of 1"), HasSubstr("NaN")));
+}
+
+TEST(KaldiDirectory, RefusesAnotherFeatureDimension) {
+  const std::string folder = WriteKaldiDirectory("d", {kFirst, {"u3", {1, 2, 3}, {1}, 3}});
+  EXPECT_THAT(ReadKaldiDirectory(folder, "pdf*").status().ToString(),
+              AllOf(HasSubstr("INVALID_ARGUMENT"),
+                    HasSubstr("feats.scp:2: utterance u3 has feature dimension 3: wanted 2")));
+}
+
+TEST(KaldiDirectory, RefusesNegativeLabelsAndKeysGivenTwice) {
+  std::string folder = WriteKaldiDirectory("negative", {kFirst, {"u3", {1, 2, 3, 4}, {1, -5}}});
+  EXPECT_THAT(ReadKaldiDirectory(folder, "pdf*").status().ToString(),
+              AllOf(HasSubstr("INVALID_ARGUMENT"), HasSubstr("pdf.ark: utterance u3: label -5 of frame 1")));
+  folder = WriteKaldiDirectory("twice", {kFirst, {"u1", {1, 2}, {}}});
+  EXPECT_THAT(ReadKaldiDirectory(folder, "pdf*").status().ToString(),
+              AllOf(HasSubstr("INVALID_ARGUMENT"), HasSubstr("feats.scp:2: utterance u1")));
+  folder = WriteKaldiDirectory("aligned_twice", {kFirst});
+  std::filesystem::copy_file(folder + "/pdf.ark", folder + "/pdf.2.ark");
+  EXPECT_THAT(ReadKaldiDirectory(folder, "pdf*").status().ToString(),
+              AllOf(HasSubstr("INVALID_ARGUMENT"), HasSubstr("utterance u1 is aligned for the second time")));
+}
+
+TEST(KaldiDirectory, SaysWhatIsMissing) {
+  EXPECT_THAT(ReadKaldiDirectory("/no/such", "pdf*").status().ToString(),
+              AllOf(HasSubstr("NOT_FOUND"), HasSubstr("/no/such/feats.scp")));
+  const std::string folder = WriteKaldiDirectory("d", {kFirst});
+  EXPECT_THAT(ReadKaldiDirectory(folder, "ali*").status().ToString(),
+              AllOf(HasSubstr("NOT_FOUND"), HasSubstr(folder + "/ali*"), HasSubstr("ali-to-pdf")));
+  std::filesystem::remove(folder + "/feats.ark");
+  EXPECT_THAT(ReadKaldiDirectory(folder, "pdf*").status().ToString(),
+              AllOf(HasSubstr("NOT_FOUND"), HasSubstr(folder + "/feats.ark")));
+}
+
+TEST(KaldiDirectory, TruncatedAndMislabelledFilesAreNamedWithTheirPlace) {
+  const std::string folder = WriteKaldiDirectory("d", {kFirst, kSecond});
+  std::filesystem::copy_file(folder + "/feats.ark", folder + "/pdf.2.ark");  // features among the alignments
+  EXPECT_THAT(ReadKaldiDirectory(folder, "pdf*").status().ToString(),
+              AllOf(HasSubstr("INVALID_ARGUMENT"), HasSubstr(folder + "/pdf.2.ark: byte 5: ")));
+  std::filesystem::remove(folder + "/pdf.2.ark");
+  std::filesystem::resize_file(folder + "/feats.ark", std::filesystem::file_size(folder + "/feats.ark") - 3);
+  EXPECT_THAT(ReadKaldiDirectory(folder, "pdf*").status().ToString(),
+              AllOf(HasSubstr("DATA_LOSS"), HasSubstr(folder + "/feats.ark: byte "),
+                    HasSubstr("feats.scp:2: utterance u2")));
+  std::filesystem::resize_file(folder + "/feats.ark", 10);
+  EXPECT_THAT(ReadKaldiDirectory(folder, "pdf*").status().ToString(), HasSubstr("DATA_LOSS"));
+}
+
+}  // namespace
+}  // namespace downpour

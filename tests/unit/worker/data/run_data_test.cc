@@ -1,0 +1,177 @@
+// Where on the data's way: a run's training part and test sets, normalised and checked against each other.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "common/random.h"
+#include "tests/unit/worker/data/kaldi_files.h"
+#include "worker/data/dataset.h"
+
+namespace downpour {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+// Windows of one frame, so that an input is a frame.
+DataDescription Describe(const std::string& train, const std::string& test) {
+  DataDescription description;
+  description.set_train_dir(train);
+  description.set_test_dir(test);
+  description.set_left_context(0);
+  description.set_right_context(0);
+  return description;
+}
+
+std::vector<TestUtterance> RandomUtterances(int count) {
+  Random random(7);
+  std::vector<TestUtterance> utterances;
+  for (int u = 0; u < count; ++u) {
+    TestUtterance utterance{absl::StrCat("u", u), {}, {}};
+    for (uint64_t frames = 1 + random.Below(40); frames > 0; --frames) {
+      utterance.features.push_back(static_cast<float>(1000 + 3 * random.Normal()));
+      utterance.features.push_back(static_cast<float>(-2 + 0.01 * random.Normal()));
+      utterance.labels.push_back(static_cast<int32_t>(random.Below(5)));
+    }
+    utterances.push_back(std::move(utterance));
+  }
+  return utterances;
+}
+
+TEST(LoadRunData, TrainingPartHasMeanZeroAndVarianceOne) {
+  const std::string train = WriteKaldiDirectory("train", RandomUtterances(50));
+  const auto data = LoadRunData(Describe(train, train), nullptr);
+  ASSERT_TRUE(data.ok()) << data.status();
+  std::vector<double> sum(2), squares(2);
+  std::vector<float> input(2);
+  for (const Dataset::Utterance& utterance : data->train->utterances()) {
+    for (int64_t i = 0; i < utterance.frames; ++i) {
+      data->train->CopyWindow(utterance, i, absl::MakeSpan(input));
+      for (int d = 0; d < 2; ++d) sum[d] += input[d];
+      for (int d = 0; d < 2; ++d) squares[d] += input[d] * input[d];
+    }
+  }
+  const double frames = static_cast<double>(data->train->frames());
+  for (int d = 0; d < 2; ++d) {
+    EXPECT_NEAR(sum[d] / frames, 0, 1e-4) << d;
+    EXPECT_NEAR(squares[d] / frames, 1, 1e-4) << d;
+  }
+  EXPECT_NEAR(data->normalization.mean[0], 1000, 1);
+  EXPECT_NEAR(data->normalization.stddev[1], 0.01, 0.002);
+}
+
+TEST(LoadRunData, TestPartsTakeTheTrainingPartsNormalization) {
+  const std::string train =
+      WriteKaldiDirectory("train", {{"a", {0, 5, 2, 5}, {0, 1}}});  // mean 1 and 5, stddev 1 and 0
+  const std::string test = WriteKaldiDirectory("test", {{"b", {4, 5.5}, {1}}});
+  DataDescription description = Describe(train, test);
+  description.set_test_human_dir(train);
+  const auto data = LoadRunData(description, nullptr);
+  ASSERT_TRUE(data.ok()) << data.status();
+  std::vector<float> input(2);
+  data->test->CopyWindow(data->test->utterances()[0], 0, absl::MakeSpan(input));
+  EXPECT_FLOAT_EQ(input[0], 3);
+  EXPECT_FLOAT_EQ(input[1], 0.5f / 1e-5f);  // a constant dimension: the floor
+  EXPECT_EQ(data->test_human->frames(), 2);
+  EXPECT_THAT(data->summary.feature_mean(), ElementsAre(1, 5));
+  EXPECT_THAT(data->summary.feature_stddev(), ElementsAre(1, 1e-5f));
+
+  const Normalization given = {{2, 3}, {4, 0.5}};
+  const auto again = LoadRunData(description, &given);
+  ASSERT_TRUE(again.ok()) << again.status();
+  again->test->CopyWindow(again->test->utterances()[0], 0, absl::MakeSpan(input));
+  EXPECT_THAT(input, ElementsAre(0.5, 5));
+  EXPECT_THAT(again->summary.feature_stddev(), ElementsAre(4, 0.5));
+}
+
+TEST(LoadRunData, ClassesComeFromTheDescriptionOrTheDirectoryOrTheLabels) {
+  const std::string train = WriteKaldiDirectory("train", {{"a", {0, 5, 2, 5}, {0, 6}}});
+  DataDescription description = Describe(train, train);
+  EXPECT_EQ(LoadRunData(description, nullptr)->summary.classes(), 7);
+  WriteText(train + "/num_pdfs", "9\n");
+  EXPECT_EQ(LoadRunData(description, nullptr)->summary.classes(), 9);
+  description.set_classes(8000);
+  EXPECT_EQ(LoadRunData(description, nullptr)->summary.classes(), 8000);
+  description.set_classes(6);
+  EXPECT_THAT(LoadRunData(description, nullptr).status().ToString(),
+              AllOf(HasSubstr("INVALID_ARGUMENT"),
+                    HasSubstr(train + ": utterance a: label 6 of frame 1: wanted below 6")));
+}
+
+TEST(LoadRunData, RefusesTestLabelsThatTrainingDoesNotHave) {
+  const std::string train = WriteKaldiDirectory("train", {{"a", {0, 5, 2, 5}, {0, 1}}});
+  const std::string test = WriteKaldiDirectory("test", {{"b", {4, 5.5}, {2}}});
+  DataDescription description = Describe(train, test);
+  EXPECT_THAT(LoadRunData(description, nullptr).status().ToString(),
+              AllOf(HasSubstr("INVALID_ARGUMENT"),
+                    HasSubstr(test + ": utterance b: label 2 of frame 0: wanted below 2"),
+                    HasSubstr("data.classes")));
+  description.set_classes(3);
+  EXPECT_TRUE(LoadRunData(description, nullptr).ok());
+}
+
+TEST(LoadRunData, RefusesAnotherFeatureDimension) {
+  const std::string train = WriteKaldiDirectory("train", {{"a", {0, 5, 2, 5}, {0, 1}}});
+  const std::string test = WriteKaldiDirectory("test", {{"b", {4, 5, 6}, {1}, 3}});
+  EXPECT_THAT(LoadRunData(Describe(train, test), nullptr).status().ToString(),
+              AllOf(HasSubstr("INVALID_ARGUMENT"), HasSubstr(test + ": feature dimension 3: wanted 2")));
+  const Normalization other = {{0, 0, 0}, {1, 1, 1}};
+  EXPECT_EQ(LoadRunData(Describe(train, train), &other).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST(LoadRunData, SilenceComesFromEachDirectoryOrElseFromTraining) {
+  const std::string train = WriteKaldiDirectory("train", {{"a", {0, 5, 2, 5}, {0, 3}}});
+  const std::string test = WriteKaldiDirectory("test", {{"b", {4, 5.5}, {2}}});
+  EXPECT_FALSE(LoadRunData(Describe(train, test), nullptr)->train->knows_silence());
+  WriteText(train + "/silence_pdfs", "3\n");
+  auto data = LoadRunData(Describe(train, test), nullptr);
+  EXPECT_TRUE(data->test->knows_silence());
+  EXPECT_TRUE(data->test->is_silence(3));
+  EXPECT_FALSE(data->test->is_silence(2));
+  WriteText(test + "/silence_pdfs", "2\n");
+  data = LoadRunData(Describe(train, test), nullptr);
+  EXPECT_TRUE(data->test->is_silence(2));
+  EXPECT_FALSE(data->test->is_silence(3));
+  EXPECT_FALSE(data->train->is_silence(2));
+  WriteText(test + "/silence_pdfs", "4\n");
+  EXPECT_THAT(LoadRunData(Describe(train, test), nullptr).status().ToString(),
+              AllOf(HasSubstr("INVALID_ARGUMENT"), HasSubstr(test + "/silence_pdfs: 4: wanted below 4")));
+}
+
+TEST(LoadRunData, SummaryTellsDataSetsApart) {
+  const std::string train = WriteKaldiDirectory("train", {{"a", {0, 5, 2, 5}, {0, 1}}, {"b", {1, 1}, {1}}});
+  const auto fingerprint = [&] {
+    return LoadRunData(Describe(train, train), nullptr)->summary.fingerprint();
+  };
+  DataDescription description = Describe(train, train);
+  description.set_left_context(3);
+  const auto data = LoadRunData(description, nullptr);
+  EXPECT_EQ(data->summary.input_dim(), 8);
+  EXPECT_EQ(data->summary.utterances(), 2);
+  EXPECT_EQ(data->summary.frames(), 3);
+  const uint32_t before = fingerprint();
+  EXPECT_EQ(fingerprint(), before);
+  EXPECT_EQ(data->summary.fingerprint(), before);
+  WriteKaldiDirectory("train", {{"a", {0, 5, 2, 5}, {0, 1}}, {"c", {1, 1}, {1}}});
+  EXPECT_NE(fingerprint(), before);  // another key
+  WriteKaldiDirectory("train", {{"a", {0, 5, 2, 5}, {0, 1}}, {"b", {1, 1}, {0}}});
+  EXPECT_NE(fingerprint(), before);  // another label
+  WriteKaldiDirectory("train", {{"a", {0, 5}, {0}}, {"b", {1, 1, 2, 5}, {1, 1}}});
+  EXPECT_NE(fingerprint(), before);  // other lengths
+}
+
+TEST(LoadRunData, PassesNotesOnAndWantsATestSet) {
+  const std::string train = WriteKaldiDirectory("train", {{"a", {0, 5, 2, 5}, {0, 1}}, {"b", {1, 1}, {}}});
+  EXPECT_THAT(LoadRunData(Describe(train, train), nullptr)->notes, SizeIs(2));
+  DataDescription description;
+  description.set_train_dir(train);
+  EXPECT_EQ(LoadRunData(description, nullptr).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace downpour

@@ -1,0 +1,187 @@
+// Where on the data's way: one replica's loop: what is due when, and what a push carries.
+#include "worker/model_replica.h"
+
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/testing/synthetic_data.h"
+
+namespace downpour {
+namespace {
+
+constexpr int64_t kParameters = 3;
+
+// Its gradient is (call number, 10 * call number, 100 * call number), but for calls in `bad`.
+class CountingNetwork final : public Network {
+ public:
+  const ParameterLayout& layout() const override { return layout_; }
+  std::string precision() const override { return "float32"; }
+  int64_t max_frames() const override { return 1000; }
+  absl::StatusOr<Result> ComputeGradient(absl::Span<const float>, const Minibatch& minibatch,
+                                         absl::Span<float> gradient) override {
+    ++calls;
+    for (int i = 0; i < kParameters; ++i) gradient[i] = static_cast<float>(calls * std::pow(10, i));
+    if (calls == bad_call) gradient[2] = bad_value;
+    return Result{.loss_sum = 2.0 * minibatch.frames};
+  }
+  absl::StatusOr<Result> Evaluate(absl::Span<const float>, const Minibatch&, std::vector<int32_t>*) override {
+    return absl::UnimplementedError("not used");
+  }
+
+  int calls = 0;
+  int bad_call = 0;
+  float bad_value = 0;
+
+ private:
+  ParameterLayout layout_ = *ParameterLayout::Create({{"w", {kParameters}}});
+};
+
+class ModelReplicaTest : public ::testing::Test {
+ protected:
+  ModelReplica Replica(int n_push, int n_fetch, int slices = 10) {
+    MinibatchSource source(data_, /*minibatch_frames=*/10, /*seed=*/1);
+    for (int i = 0; i < slices; ++i) {
+      DataSlice slice;
+      slice.set_index(i);
+      slice.set_begin(i);
+      slice.set_end(i + 1);  // one utterance of 20 frames: two minibatches
+      EXPECT_TRUE(source.AddSlice(slice).ok());
+    }
+    return ModelReplica(
+        {.replica_id = 7, .incarnation = 3, .n_push = n_push, .n_fetch = n_fetch, .shards = 2}, kParameters,
+        std::move(source), &pool_);
+  }
+
+  // One step as a driver makes it: "F" if it fetched, "P" and the first element pushed if it pushed.
+  std::string Step(ModelReplica& replica) {
+    std::string trace;
+    if (replica.FetchDue()) {
+      trace += "F";
+      replica.FetchDone({10, 20});
+    }
+    EXPECT_TRUE(replica.ComputeGradient(network_).ok());
+    if (replica.PushDue()) {
+      absl::StrAppend(&trace, "P", replica.gradient()[0]);
+      replica.PushDone(std::vector<uint64_t>{1, 2});
+    }
+    return trace.empty() ? "-" : trace;
+  }
+
+  std::vector<std::string> Trace(int n_push, int n_fetch, int steps) {
+    network_ = CountingNetwork();
+    ModelReplica replica = Replica(n_push, n_fetch);
+    std::vector<std::string> trace;
+    for (int step = 0; step < steps; ++step) trace.push_back(Step(replica));
+    return trace;
+  }
+
+  std::shared_ptr<const Dataset> data_ = SyntheticDataset(10, 20, 2, 1);
+  GradientPool pool_{kParameters};
+  CountingNetwork network_;
+};
+
+// By hand from Dean et al. 2012, appendix 7.1, "main", with step counted from 0: fetch if step mod n_fetch ==
+// 0, add gradient number step + 1, push the sum and clear it if step mod n_push == 0.
+TEST_F(ModelReplicaTest, FetchesAndPushesExactlyAsDeanEtAlsLoop) {
+  using ::testing::ElementsAre;
+  EXPECT_THAT(Trace(1, 1, 4), ElementsAre("FP1", "FP2", "FP3", "FP4"));
+  EXPECT_THAT(Trace(2, 1, 5), ElementsAre("FP1", "F", "FP5", "F", "FP9"));  // 2+3, 4+5
+  EXPECT_THAT(Trace(1, 3, 5), ElementsAre("FP1", "P2", "P3", "FP4", "P5"));
+  EXPECT_THAT(Trace(3, 2, 7), ElementsAre("FP1", "-", "F", "P9", "F", "-", "FP18"));  // 2+3+4, 5+6+7
+}
+
+TEST_F(ModelReplicaTest, PushesCarryTheirIdentityASequenceAndTheVersionTheyWereComputedFrom) {
+  ModelReplica replica = Replica(1, 2);
+  replica.FetchDone({10, 20});
+  ASSERT_TRUE(replica.ComputeGradient(network_).ok());
+  EXPECT_EQ(replica.NextPush(0).replica_id, 7);
+  EXPECT_EQ(replica.NextPush(0).incarnation, 3);
+  EXPECT_EQ(replica.NextPush(0).sequence, 1);
+  EXPECT_EQ(replica.NextPush(0).fetched_version, 10);
+  EXPECT_EQ(replica.NextPush(1).fetched_version, 20);
+  replica.PushDone(std::vector<uint64_t>{0, 0});
+  EXPECT_TRUE(replica.gradient().empty());
+  ASSERT_TRUE(replica.ComputeGradient(network_).ok());
+  EXPECT_EQ(replica.NextPush(1).sequence, 2);
+  EXPECT_EQ(replica.NextPush(1).fetched_version, 20);
+}
+
+TEST_F(ModelReplicaTest, ReportsTotalsAndWhatIsNewSinceTheLastReport) {
+  ModelReplica replica = Replica(1, 1, /*slices=*/2);
+  Step(replica);
+  Step(replica);
+  Step(replica);
+  const ReportRequest first = replica.TakeReport();
+  EXPECT_EQ(first.report(), 1);
+  EXPECT_EQ(first.minibatches(), 3);
+  EXPECT_EQ(first.frames(), 30);
+  EXPECT_EQ(first.pushes_applied(), 3);
+  EXPECT_EQ(first.loss_sum(), 60);
+  EXPECT_THAT(first.staleness(), ::testing::ElementsAre(2, 2, 2));  // mean of 1 and 2, rounded
+  EXPECT_EQ(first.finished_size(), 1);
+  EXPECT_FALSE(first.wants_slice());
+  Step(replica);
+  const ReportRequest second = replica.TakeReport();
+  EXPECT_EQ(second.report(), 2);
+  EXPECT_EQ(second.pushes_applied(), 4);
+  EXPECT_EQ(second.staleness_size(), 1);
+  EXPECT_EQ(second.finished_size(), 1);
+  EXPECT_TRUE(second.wants_slice());
+  EXPECT_TRUE(absl::IsNotFound(replica.FetchDue()
+                                   ? (replica.FetchDone({1, 1}), replica.ComputeGradient(network_))
+                                   : absl::OkStatus()));
+}
+
+class BadGradientTest : public ModelReplicaTest, public ::testing::WithParamInterface<float> {};
+
+TEST_P(BadGradientTest, IsDroppedWholeAndCountedAndTrainingGoesOn) {
+  network_.bad_call = 3;
+  network_.bad_value = GetParam();
+  ModelReplica replica = Replica(2, 1);
+  EXPECT_EQ(Step(replica), "FP1");
+  EXPECT_EQ(Step(replica), "F");
+  replica.FetchDone({10, 20});
+  EXPECT_TRUE(absl::IsDataLoss(replica.ComputeGradient(network_)));
+  // Step 2's push is due all the same, with the one gradient that is left.
+  ASSERT_TRUE(replica.PushDue());
+  EXPECT_THAT(replica.gradient(), ::testing::ElementsAre(2, 20, 200));
+  replica.PushDone(std::vector<uint64_t>{0, 0});
+  EXPECT_EQ(Step(replica), "F");
+  EXPECT_EQ(Step(replica), "FP9");
+  const ReportRequest report = replica.TakeReport();
+  EXPECT_EQ(report.pushes_rejected(), 1);
+  EXPECT_EQ(report.pushes_applied(), 3);
+  EXPECT_EQ(report.frames(), 50);
+}
+
+TEST_P(BadGradientTest, AloneInAPushLeavesNothingToPush) {
+  network_.bad_call = 1;
+  network_.bad_value = GetParam();
+  ModelReplica replica = Replica(1, 1);
+  replica.FetchDone({10, 20});
+  EXPECT_TRUE(absl::IsDataLoss(replica.ComputeGradient(network_)));
+  EXPECT_FALSE(replica.PushDue());
+  EXPECT_EQ(Step(replica), "FP2");
+}
+
+INSTANTIATE_TEST_SUITE_P(NotFinite, BadGradientTest,
+                         ::testing::Values(std::numeric_limits<float>::quiet_NaN(),
+                                           std::numeric_limits<float>::infinity(),
+                                           -std::numeric_limits<float>::infinity()));
+
+TEST_F(ModelReplicaTest, APushThatAShardRejectsIsCountedAndItsSequenceNotUsedAgain) {
+  ModelReplica replica = Replica(1, 1);
+  replica.FetchDone({1, 1});
+  ASSERT_TRUE(replica.ComputeGradient(network_).ok());
+  replica.PushRejected();
+  EXPECT_EQ(replica.TakeReport().pushes_rejected(), 1);
+  EXPECT_EQ(replica.NextPush(0).sequence, 2);
+}
+
+}  // namespace
+}  // namespace downpour
