@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <random>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -13,6 +14,15 @@
 #include "common/random.h"
 
 namespace downpour {
+
+// Of jitter, so that no two processes draw the same; never of anything that a result depends on. Thread-safe.
+inline uint64_t ProcessJitterSeed() {
+  static const uint64_t seed = [] {
+    std::random_device device;
+    return uint64_t{device()} << 32 | device();
+  }();
+  return seed;
+}
 
 struct RetryPolicy {
   absl::Duration first_wait = absl::Milliseconds(20);    // a shard is busy for about that long

@@ -2,17 +2,14 @@
 #include "common/checkpoint_file.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <bit>
-#include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <deque>
 #include <utility>
 
-#include "absl/cleanup/cleanup.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "common/crc32c.h"
@@ -26,17 +23,13 @@ static_assert(std::endian::native == std::endian::little,
               "integers and tensors are copied as they are in memory");
 constexpr absl::string_view kMagic = "DPCKPT01";
 
-absl::Status Failure(absl::string_view action, const std::string& path) {
-  return absl::UnavailableError(absl::StrCat("cannot ", action, " ", path, ": ", std::strerror(errno)));
-}
-
 // A rename lasts only once its directory is on the disk.
 absl::Status SyncDirectoryOf(const std::string& path) {
   const size_t slash = path.rfind('/');
   const std::string directory = slash == std::string::npos ? "." : path.substr(0, slash + 1);
   const int fd = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return Failure("open directory", directory);
-  const absl::Status status = fsync(fd) == 0 ? absl::OkStatus() : Failure("sync directory", directory);
+  if (fd < 0) return FileError("open directory", directory);
+  const absl::Status status = fsync(fd) == 0 ? absl::OkStatus() : FileError("sync directory", directory);
   close(fd);
   return status;
 }
@@ -126,21 +119,7 @@ absl::Status WriteCheckpointFile(const std::string& path, const CheckpointFile& 
 }
 
 absl::StatusOr<CheckpointFile> ReadCheckpointFile(const std::string& path, absl::string_view wanted_kind) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0 && errno == ENOENT) return absl::NotFoundError(absl::StrCat("no checkpoint ", path));
-  if (fd < 0) return Failure("open", path);
-  absl::Cleanup close_file = [fd] { close(fd); };
-  struct stat info;
-  if (fstat(fd, &info) != 0) return Failure("examine", path);
-  std::string bytes(info.st_size, '\0');
-  size_t filled = 0;
-  while (filled < bytes.size()) {
-    const ssize_t got = read(fd, &bytes[filled], bytes.size() - filled);
-    if (got == 0) break;  // it shrank since
-    if (got < 0 && errno != EINTR) return Failure("read", path);
-    if (got > 0) filled += got;
-  }
-  bytes.resize(filled);
+  ASSIGN_OR_RETURN(std::string bytes, ReadFile(path));
   return ParseCheckpoint(std::move(bytes), wanted_kind, path);
 }
 

@@ -46,7 +46,7 @@ struct CheckpointFile {
 // crash leaves the old file as it was. Two threads must not write one path at once.
 absl::Status WriteCheckpointFile(const std::string& path, const CheckpointFile& file);
 
-// NOT_FOUND: no such file. UNAVAILABLE: it cannot be read. DATA_LOSS: truncated, wrong magic, wrong checksum,
+// NOT_FOUND, UNAVAILABLE: as ReadFile() of common/file.h. DATA_LOSS: truncated, wrong magic, wrong checksum,
 // or `kind` is not `wanted_kind`; the message names the file, the byte offset, the value seen and the value
 // wanted.
 absl::StatusOr<CheckpointFile> ReadCheckpointFile(const std::string& path, absl::string_view wanted_kind);

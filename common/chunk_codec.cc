@@ -25,7 +25,7 @@ static_assert(std::endian::native == std::endian::little,
               "the wire's float32 are little-endian, and sent as they lie");
 
 constexpr uint32_t kPayloadTag = WireFormatLite::MakeTag(15, WireFormatLite::WIRETYPE_LENGTH_DELIMITED);
-constexpr int64_t kMaxFieldBytes = 64 * 1024;
+constexpr int64_t kMaxFieldBytes = 64 * 1024;  // beyond the longest tensor
 
 absl::Status Malformed(absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat("chunk message: ", what));

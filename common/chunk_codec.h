@@ -29,7 +29,8 @@ std::string EncodeChunkPrefix(const google::protobuf::MessageLite& fields, int64
 // but the payload and returns the payload. It lies in the memory `input` refers to where it is there in one
 // aligned piece; otherwise it is copied to the start of `buffer`, whose size is the longest payload taken.
 // INVALID_ARGUMENT, saying what was seen and what was wanted: a malformed or truncated message, a payload
-// that is no whole number of float32 or longer than `buffer`, or more than 64 KiB of other fields.
+// that is no whole number of float32 or longer than `buffer`, or a message longer than `buffer`
+// and 64 KiB besides.
 absl::StatusOr<absl::Span<const float>> DecodeChunk(google::protobuf::io::ZeroCopyInputStream* input,
                                                     absl::Span<float> buffer,
                                                     google::protobuf::MessageLite* fields);

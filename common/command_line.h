@@ -33,6 +33,8 @@ absl::StatusOr<CommandLine> ParseCommandLine(int argc, char** argv, absl::string
                                              bool takes_settings);
 
 // positional[0], if any, is the run description file; then the settings in order, then validation.
+// INVALID_ARGUMENT: more than one file, an unknown setting, a value it cannot take, or as
+// ValidateRunDescription. Others as ReadRunDescription.
 absl::StatusOr<RunDescription> RunDescriptionFrom(const CommandLine& command_line);
 
 }  // namespace downpour

@@ -12,7 +12,12 @@
 
 namespace downpour {
 
-// NOT_FOUND: no such file. UNAVAILABLE: it cannot be read; the message names file and cause.
+// What errno says of `action`, e.g. "write", on `path`. RESOURCE_EXHAUSTED: disk full. UNAVAILABLE: anything
+// else.
+absl::Status FileError(absl::string_view action, absl::string_view path);
+
+// NOT_FOUND: no such file. UNAVAILABLE: it cannot be read, a folder for example. The message names file and
+// cause.
 absl::StatusOr<std::string> ReadFile(const std::string& path);
 
 // Writes `pieces` one after the other to `path`.partial, syncs, and renames it over `path`: a full disk or a

@@ -5,18 +5,15 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
-
 #include "absl/strings/str_cat.h"
+#include "common/file.h"
 
 namespace downpour {
 
-absl::StatusOr<FolderLock> FolderLock::Acquire(const std::string& folder) {
-  const std::string path = absl::StrCat(folder, "/.lock");
+absl::StatusOr<FolderLock> FolderLock::Acquire(const std::string& folder, absl::string_view name) {
+  const std::string path = absl::StrCat(folder, "/", name);
   FolderLock lock(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
-  if (lock.file_ < 0)
-    return absl::UnavailableError(absl::StrCat("cannot open ", path, ": ", std::strerror(errno)));
+  if (lock.file_ < 0) return FileError("open", path);
   if (flock(lock.file_, LOCK_EX | LOCK_NB) == 0) return lock;
   return absl::FailedPreconditionError(absl::StrCat("another process is at work in ", folder));
 }

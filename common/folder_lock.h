@@ -6,15 +6,16 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 
 namespace downpour {
 
 // Held until destruction, or the end of the process, however it ends. Movable.
 class FolderLock {
  public:
-  // Through the file <folder>/.lock. FAILED_PRECONDITION: another process holds it. UNAVAILABLE: the file
-  // cannot be made.
-  static absl::StatusOr<FolderLock> Acquire(const std::string& folder);
+  // Through the file <folder>/<name>. FAILED_PRECONDITION: another process holds it. Other statuses as
+  // FileError() of common/file.h: the file cannot be made.
+  static absl::StatusOr<FolderLock> Acquire(const std::string& folder, absl::string_view name = ".lock");
   FolderLock(FolderLock&& other) noexcept : file_(std::exchange(other.file_, -1)) {}
   FolderLock& operator=(FolderLock&& other) noexcept {
     std::swap(file_, other.file_);

@@ -33,7 +33,7 @@ class CoordinatorStub {
     RetryPolicy retry;
     absl::Duration rpc_timeout = absl::Seconds(10);  // of one attempt
     Clock* clock = Clock::Real();                    // not owned; of the back-off
-    uint64_t jitter_seed = 0;
+    uint64_t jitter_seed = ProcessJitterSeed();
   };
   explicit CoordinatorStub(Options options)
       : options_(std::move(options)),

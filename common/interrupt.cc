@@ -1,15 +1,17 @@
-// Where on the data's way: beside it; Ctrl-C and SIGTERM as a flag.
+// Where on the data's way: beside it; Ctrl-C, SIGTERM and SIGHUP as a flag.
 #include "common/interrupt.h"
 
+#include <atomic>
 #include <csignal>
 
 namespace downpour {
 namespace {
 
-volatile std::sig_atomic_t interrupted = 0;
+static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler may touch no other");
+std::atomic<bool> interrupted = false;
 
 void OnSignal(int signal_number) {
-  interrupted = 1;
+  interrupted = true;
   std::signal(signal_number, SIG_DFL);
 }
 
@@ -18,8 +20,10 @@ void OnSignal(int signal_number) {
 void CatchInterrupts() {
   std::signal(SIGINT, OnSignal);
   std::signal(SIGTERM, OnSignal);
+  // nohup lets programs ignore it, and wants them to go on.
+  if (std::signal(SIGHUP, OnSignal) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);
 }
 
-bool Interrupted() { return interrupted != 0; }
+bool Interrupted() { return interrupted; }
 
 }  // namespace downpour

@@ -1,10 +1,11 @@
-// Where on the data's way: beside it; Ctrl-C and SIGTERM as a flag that long loops look at.
+// Where on the data's way: beside it; Ctrl-C, SIGTERM and SIGHUP as a flag that long loops look at.
 #ifndef DOWNPOUR_COMMON_INTERRUPT_H_
 #define DOWNPOUR_COMMON_INTERRUPT_H_
 
 namespace downpour {
 
-// Installs handlers for SIGINT and SIGTERM once; a second signal ends the process at once. Call from main.
+// Installs handlers for SIGINT, SIGTERM and, unless it is ignored, SIGHUP; a second such signal ends the
+// process at once. Call from main.
 void CatchInterrupts();
 // Thread-safe.
 bool Interrupted();

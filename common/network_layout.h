@@ -15,7 +15,7 @@ namespace downpour {
 
 // Tensors "layer0/weights" [width, input_dim] (row-major: one row per unit), "layer0/bias" [width], ..., for
 // every hidden layer and last the output layer [classes, width]. The paper's speech network has 42.8 M
-// elements. INVALID_ARGUMENT: a dimension below 1.
+// elements. INVALID_ARGUMENT: a dimension below 1, or more than 2^40 elements.
 absl::StatusOr<ParameterLayout> NetworkLayout(const NetworkDescription& network, int64_t input_dim,
                                               int64_t classes);
 

@@ -10,6 +10,16 @@
 #include "common/crc32c.h"
 
 namespace downpour {
+namespace {
+
+constexpr int64_t kMaxElements = int64_t{1} << 40;  // 4 TiB
+
+absl::Status TooLarge(absl::string_view tensor) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("the parameter layout exceeds ", kMaxElements, " elements with tensor '", tensor, "'"));
+}
+
+}  // namespace
 
 absl::StatusOr<ParameterLayout> ParameterLayout::Create(std::vector<TensorSpec> specs) {
   if (specs.empty()) return absl::InvalidArgumentError("a parameter layout needs at least one tensor");
@@ -26,8 +36,10 @@ absl::StatusOr<ParameterLayout> ParameterLayout::Create(std::vector<TensorSpec> 
         return absl::InvalidArgumentError(
             absl::StrCat("tensor '", spec.name, "' has dimension ", dimension, ", want at least 1"));
       }
+      if (dimension > kMaxElements / elements) return TooLarge(spec.name);
       elements *= dimension;
     }
+    if (elements > kMaxElements - layout.size_) return TooLarge(spec.name);
     absl::StrAppend(&canonical, spec.name, ":", absl::StrJoin(spec.shape, "x"), ";");
     const KeyRange keys{layout.size_, layout.size_ + elements};
     layout.tensors_.push_back({std::move(spec.name), std::move(spec.shape), keys});

@@ -26,7 +26,7 @@ class ParameterLayout {
     KeyRange keys;
   };
 
-  // INVALID_ARGUMENT: no tensor, an empty or repeated name, or a dimension below 1.
+  // INVALID_ARGUMENT: no tensor, an empty or repeated name, a dimension below 1, or more than 2^40 elements.
   static absl::StatusOr<ParameterLayout> Create(std::vector<TensorSpec> specs);
 
   int64_t size() const { return size_; }  // elements of the flat vector

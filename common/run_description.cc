@@ -5,13 +5,12 @@
 #include <google/protobuf/io/tokenizer.h>
 #include <google/protobuf/text_format.h>
 
-#include <fstream>
-#include <iterator>
-
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "common/file.h"
 #include "common/status_macros.h"
 
 namespace downpour {
@@ -24,9 +23,18 @@ using google::protobuf::TextFormat;
 
 class FirstError final : public google::protobuf::io::ErrorCollector {
  public:
-  // The text format counts lines and columns from 0; people count from 1.
+  explicit FirstError(absl::string_view text) : lines_(absl::StrSplit(text, '\n')) {}
+
+  // The text format counts lines and columns from 0, people count from 1; and it reports an unknown field where
+  // the token behind it begins.
   void AddError(int line, google::protobuf::io::ColumnNumber column, const std::string& message) override {
-    if (message_.empty()) message_ = absl::StrCat(line + 1, ":", column + 1, ": ", message);
+    if (!message_.empty()) return;
+    const std::vector<std::string> quoted = absl::StrSplit(message, '"');
+    if (absl::StrContains(message, " has no field named \"") && static_cast<size_t>(line) < lines_.size()) {
+      const size_t field = lines_[line].rfind(quoted[quoted.size() - 2], column);
+      if (field != absl::string_view::npos) column = static_cast<int>(field);
+    }
+    message_ = absl::StrCat(line + 1, ":", column + 1, ": ", message);
   }
   void AddWarning(int line, google::protobuf::io::ColumnNumber column, const std::string& message) override {
     AddError(line, column, message);
@@ -34,11 +42,12 @@ class FirstError final : public google::protobuf::io::ErrorCollector {
   const std::string& message() const { return message_; }
 
  private:
+  const std::vector<absl::string_view> lines_;
   std::string message_;
 };
 
 absl::Status MergeText(absl::string_view text, absl::string_view name, Message* message) {
-  FirstError error;
+  FirstError error(text);
   TextFormat::Parser parser;
   parser.RecordErrorsTo(&error);
   if (!parser.MergeFromString(std::string(text), message)) {
@@ -104,9 +113,7 @@ absl::StatusOr<RunDescription> ParseRunDescription(absl::string_view text, absl:
 }
 
 absl::StatusOr<RunDescription> ReadRunDescription(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) return absl::NotFoundError(absl::StrCat("cannot read the run description ", path));
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
   return ParseRunDescription(text, path);
 }
 

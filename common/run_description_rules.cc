@@ -3,6 +3,7 @@
 #include <google/protobuf/util/message_differencer.h>
 
 #include <cmath>
+#include <cstdint>
 #include <string>
 
 #include "absl/status/status.h"
@@ -22,6 +23,13 @@ absl::Status Want(bool ok, absl::string_view field, T seen, absl::string_view wa
 }
 
 bool AtLeast(double value, double bound) { return value >= bound && std::isfinite(value); }
+bool Within(int32_t value, int32_t low, int32_t high) { return low <= value && value <= high; }
+
+// No run needs more, and sizes computed from them stay far from overflow.
+constexpr int32_t kMaxContext = 1000;   // frames
+constexpr int32_t kMaxWidth = 1 << 20;  // units of a layer
+// A larger epsilon would overflow when it is added to the largest E[g^2].
+constexpr float kMaxEpsilon = 1e30f;
 
 absl::Status ValidateData(const DataDescription& data) {
   const bool kaldi = data.has_train_dir() || data.has_test_dir();
@@ -32,9 +40,12 @@ absl::Status ValidateData(const DataDescription& data) {
     return absl::InvalidArgumentError(
         "no data: set data.train_dir and data.test_dir (Kaldi data directories), or data.mnist_dir");
   }
-  RETURN_IF_ERROR(Want(data.left_context() >= 0, "data.left_context", data.left_context(), "0 or more"));
-  RETURN_IF_ERROR(Want(data.right_context() >= 0, "data.right_context", data.right_context(), "0 or more"));
-  RETURN_IF_ERROR(Want(data.classes() >= 0, "data.classes", data.classes(), "0 (from the data) or more"));
+  RETURN_IF_ERROR(Want(Within(data.left_context(), 0, kMaxContext), "data.left_context", data.left_context(),
+                       "0 to 1000"));
+  RETURN_IF_ERROR(Want(Within(data.right_context(), 0, kMaxContext), "data.right_context",
+                       data.right_context(), "0 to 1000"));
+  RETURN_IF_ERROR(Want(Within(data.classes(), 0, kMaxWidth), "data.classes", data.classes(),
+                       "0 (from the data) to 1048576"));
   return Want(data.slice_frames() >= 1, "data.slice_frames", data.slice_frames(), "1 or more");
 }
 
@@ -79,14 +90,31 @@ absl::Status ValidateBudget(const BudgetDescription& budget) {
 
 }  // namespace
 
+// Comparisons are written so that NaN does not pass.
+absl::Status ValidateOptimizer(const OptimizerDescription& optimizer) {
+  const float rho = optimizer.rho();
+  const float epsilon = optimizer.epsilon();
+  const float learning_rate = optimizer.learning_rate();
+  RETURN_IF_ERROR(Want(rho >= 0 && rho < 1, "optimizer.rho", rho, "0 <= rho < 1"));
+  const bool divides_by_epsilon = optimizer.kind() == OptimizerDescription::ADADELTA ||
+                                  optimizer.kind() == OptimizerDescription::WINDOWED;
+  RETURN_IF_ERROR(Want((divides_by_epsilon ? epsilon > 0 : epsilon >= 0) && epsilon <= kMaxEpsilon,
+                       "optimizer.epsilon", epsilon,
+                       divides_by_epsilon ? "0 < epsilon <= 1e30" : "0 <= epsilon <= 1e30"));
+  return Want(learning_rate > 0 && std::isfinite(learning_rate), "optimizer.learning_rate", learning_rate,
+              "a finite learning rate > 0");
+}
+
 absl::Status ValidateRunDescription(const RunDescription& description) {
   RETURN_IF_ERROR(ValidateData(description.data()));
   for (int32_t width : description.network().hidden_width()) {
-    RETURN_IF_ERROR(Want(width >= 1, "network.hidden_width", width, "1 or more units in every layer"));
+    RETURN_IF_ERROR(Want(Within(width, 1, kMaxWidth), "network.hidden_width", width,
+                         "1 to 1048576 units in every layer"));
   }
   const float loss_scale = description.network().loss_scale();
   RETURN_IF_ERROR(Want(loss_scale > 0 && std::isfinite(loss_scale), "network.loss_scale", loss_scale,
                        "a number above 0"));
+  RETURN_IF_ERROR(ValidateOptimizer(description.optimizer()));
   RETURN_IF_ERROR(ValidateCluster(description.cluster()));
   RETURN_IF_ERROR(ValidateVirtualClock(description.virtual_clock()));
   RETURN_IF_ERROR(ValidateBudget(description.budget()));
@@ -105,6 +133,7 @@ absl::Status CheckSameRun(const RunDescription& seen, const RunDescription& want
     description.clear_budget();
     description.clear_evaluation();
     description.clear_checkpoint();
+    description.mutable_cluster()->clear_replica_timeout_s();
     DataDescription* data = description.mutable_data();
     data->clear_train_dir();
     data->clear_test_dir();
@@ -119,6 +148,16 @@ absl::Status CheckSameRun(const RunDescription& seen, const RunDescription& want
   if (differencer.Compare(essence(seen), essence(wanted))) return absl::OkStatus();
   return absl::FailedPreconditionError(
       absl::StrCat("another run's description: ", difference.substr(0, difference.find('\n'))));
+}
+
+absl::Status CheckSameProcessRun(const RunDescription& seen, const RunDescription& wanted) {
+  const auto without_simulation = [](RunDescription description) {
+    description.clear_virtual_clock();
+    description.mutable_cluster()->clear_replicas();
+    description.mutable_cluster()->clear_clock();
+    return description;
+  };
+  return CheckSameRun(without_simulation(seen), without_simulation(wanted));
 }
 
 }  // namespace downpour

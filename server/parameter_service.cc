@@ -86,20 +86,20 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
       buffer_.resize(kChunkElements);
     }
     PushChunk chunk;
-    ASSIGN_OR_RETURN(const absl::Span<const float> gradient,
-                     DecodeChunk(&message_, absl::MakeSpan(buffer_), &chunk));
-    if (chunk.has_header() == begun_) {
-      return absl::InvalidArgumentError(begun_ ? "a push header in a later message, want it in the first only"
-                                               : "no push header in the first message");
-    }
+    const absl::StatusOr<absl::Span<const float>> gradient =
+        DecodeChunk(&message_, absl::MakeSpan(buffer_), &chunk);
+    if (begun_ && !gradient.ok()) return shard_->RejectPush(header_, gradient.status().message());
+    if (begun_ && chunk.has_header()) return shard_->RejectPush(header_, "a second push header");
+    RETURN_IF_ERROR(gradient.status());
     if (!begun_) {
+      if (!chunk.has_header()) return absl::InvalidArgumentError("no push header in the first message");
       RETURN_IF_ERROR(shard_->CheckRun(ToRunKey(chunk.header().run())));
       header_ = {chunk.header().replica_id(), chunk.header().incarnation(), chunk.header().sequence(),
                  chunk.header().fetched_version()};
       begun_ = true;
     }
-    ASSIGN_OR_RETURN(outcome_, shard_->ApplyChunk(header_, static_cast<int64_t>(chunk.begin()), gradient));
-    next_key_ = static_cast<int64_t>(chunk.begin()) + static_cast<int64_t>(gradient.size());
+    ASSIGN_OR_RETURN(outcome_, shard_->ApplyChunk(header_, static_cast<int64_t>(chunk.begin()), *gradient));
+    next_key_ = static_cast<int64_t>(chunk.begin()) + static_cast<int64_t>(gradient->size());
     return absl::OkStatus();
   }
 

@@ -139,6 +139,15 @@ absl::StatusOr<PushOutcome> ParameterShard::ApplyChunk(const PushHeader& header,
   return PushOutcome{version(), push.staleness(), false};
 }
 
+absl::Status ParameterShard::RejectPush(const PushHeader& header, absl::string_view why) {
+  LedgerEntry& entry = EntryOf(header.replica_id);
+  absl::MutexLock lock(&entry.mutex);
+  ReplicaLedgerEntry& push = entry.push;
+  const bool under_way = header.incarnation == push.incarnation() && header.sequence == push.sequence() &&
+                         static_cast<int64_t>(push.next_key()) < range().end && !push.rejected();
+  return under_way ? Reject(header, why, &push) : absl::InvalidArgumentError(why);
+}
+
 void ParameterShard::Begin(const PushHeader& header, ReplicaLedgerEntry* push) {
   absl::ReaderMutexLock snapshot(&snapshot_mutex_);
   const bool abandoned =

@@ -81,6 +81,11 @@ class ParameterShard {
                                          absl::Span<const float> gradient)
       ABSL_LOCKS_EXCLUDED(ledger_mutex_, snapshot_mutex_);
 
+  // Ends push `header` because of what cannot be a chunk of it: INVALID_ARGUMENT, and if the push is begun
+  // and not complete it is rejected as ApplyChunk does.
+  absl::Status RejectPush(const PushHeader& header, absl::string_view why)
+      ABSL_LOCKS_EXCLUDED(ledger_mutex_, snapshot_mutex_);
+
   // Copies the parameters of `keys` as they are now, segment by segment. OUT_OF_RANGE: keys outside range().
   absl::Status Read(KeyRange keys, absl::Span<float> parameters) const;
 

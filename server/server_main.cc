@@ -1,6 +1,7 @@
 // Where on the data's way: the program around one shard: listens, registers, serves, checkpoints.
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <system_error>
 
@@ -23,7 +24,10 @@ ABSL_FLAG(std::string, coordinator, "127.0.0.1:7100", "host:port of the coordina
 ABSL_FLAG(std::string, listen, "127.0.0.1:0", "host:port to listen at; port 0 takes a free one");
 ABSL_FLAG(std::string, advertise, "",
           "host:port at which replicas reach this shard; empty: where it listens");
-ABSL_FLAG(int, shard, -1, "index of the shard, from 0; -1: whichever the coordinator gives");
+ABSL_FLAG(
+    int, shard, -1,
+    "index of the shard, from 0; -1: one that has a checkpoint in state_dir and no server, else whichever "
+    "the coordinator gives");
 ABSL_FLAG(std::string, state_dir, "", "folder of shard-K.ckpt, from which the shard resumes");
 ABSL_FLAG(std::string, port_file, "", "if set, host:port is written to this file as soon as it listens");
 ABSL_FLAG(std::string, log_file, "", "log here as well as to the terminal");
@@ -42,49 +46,41 @@ constexpr char kUsage[] =
 
 constexpr absl::Duration kPoll = absl::Seconds(1);
 
-absl::StatusOr<RegisterShardReply> Register(CoordinatorStub& coordinator, const std::string& address,
-                                            int shard) {
-  RegisterShardRequest request;
-  request.set_address(address);
-  if (shard >= 0) request.set_shard(shard);
-  return coordinator.Call(&ClusterCoordinator::Stub::RegisterShard, request);
+// The shard that the flag names, or one that this command served before; none: the coordinator's choice.
+absl::StatusOr<std::optional<ShardClaim>> ClaimKnownShard(const std::string& state_dir, int wanted) {
+  if (wanted < 0) return ClaimShardLeft(state_dir);
+  ASSIGN_OR_RETURN(ShardClaim claim, ClaimShard(state_dir, wanted));
+  return std::optional(std::move(claim));
 }
 
-// Under the index it has. FAILED_PRECONDITION: the coordinator has come back with another run.
-absl::Status RegisterAgain(CoordinatorStub& coordinator, const std::string& address,
-                           const RegisterShardReply& registered) {
-  ASSIGN_OR_RETURN(const RegisterShardReply again,
-                   Register(coordinator, address, static_cast<int>(registered.shard())));
-  if (again.run().run_id() == registered.run().run_id()) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat(
-      "the coordinator has another run now: ", again.run().run_id(), ", want ", registered.run().run_id()));
-}
-
-// Until the run is over and no replica needs the shard. CANCELLED: interrupted. Other statuses as
-// RegisterAgain.
-absl::Status ServeUntilFinished(CoordinatorStub& coordinator, const std::string& address,
-                                const RegisterShardReply& registered) {
-  bool forgotten = false;  // perhaps, by a coordinator that restarted from an earlier checkpoint
-  int shards_before = 0;
+// Until the run is over and no replica needs the shard. Registers at every poll, as the coordinator may have
+// come back from a checkpoint that does not know this address. CANCELLED: interrupted. FAILED_PRECONDITION:
+// the coordinator has come back with another run.
+absl::Status ServeUntilFinished(CoordinatorStub& coordinator, const RegisterShardRequest& again) {
+  bool finished = false;
   for (absl::Time next_poll = absl::Now(); !Interrupted(); Clock::Real()->SleepFor(absl::Milliseconds(50))) {
     if (absl::Now() < next_poll) continue;
     next_poll = absl::Now() + kPoll;
     const absl::StatusOr<RunStatus> status =
         coordinator.Call(&ClusterCoordinator::Stub::GetRunStatus, RunStatusRequest());
-    if (status.ok() && status->phase() == RunStatus::FINISHED && status->live_replicas() == 0)
-      return absl::OkStatus();
-    if (!status.ok() || status->shards_registered() < shards_before) forgotten = true;
-    if (!status.ok()) continue;
-    shards_before = status->shards_registered();
-    if (!forgotten) continue;
-    const absl::Status again = RegisterAgain(coordinator, address, registered);
-    if (!again.ok() && !IsTransient(again)) return again;
-    forgotten = !again.ok();
+    if (!status.ok()) {
+      // A coordinator whose run is over waits for replicas a while, then leaves.
+      if (finished && IsTransient(status.status())) return absl::OkStatus();
+      continue;
+    }
+    finished = status->phase() == RunStatus::FINISHED;
+    if (finished && status->live_replicas() == 0) return absl::OkStatus();
+    const absl::Status registered =
+        coordinator.Call(&ClusterCoordinator::Stub::RegisterShard, again).status();
+    if (!registered.ok() && !IsTransient(registered)) return registered;
   }
   return absl::CancelledError("stopped; the same command resumes");
 }
 
-absl::Status Run() {
+absl::Status Run(const CommandLine& command_line) {
+  if (!command_line.positional.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat("unexpected argument '", command_line.positional[0], "'"));
+  }
   const std::string state_dir = absl::GetFlag(FLAGS_state_dir);
   if (state_dir.empty())
     return absl::InvalidArgumentError("--state_dir is not set; want the folder of the checkpoints");
@@ -93,13 +89,17 @@ absl::Status Run() {
   if (error) return absl::UnavailableError(absl::StrCat("cannot make ", state_dir, ": ", error.message()));
   RETURN_IF_ERROR(SetUpLogging("server", absl::GetFlag(FLAGS_log_file), absl::GetFlag(FLAGS_verbose)));
 
+  ASSIGN_OR_RETURN(std::optional<ShardClaim> claim, ClaimKnownShard(state_dir, absl::GetFlag(FLAGS_shard)));
+
   ParameterService service({});
   ASSIGN_OR_RETURN(const ListeningServer server, ListenAt(absl::GetFlag(FLAGS_listen), {&service}));
   if (const std::string file = absl::GetFlag(FLAGS_port_file); !file.empty()) {
     RETURN_IF_ERROR(ReplaceFile(file, {server.address, "\n"}));
   }
   const std::string advertised = absl::GetFlag(FLAGS_advertise);
-  const std::string address = advertised.empty() ? server.address : advertised;
+  RegisterShardRequest request;
+  request.set_address(advertised.empty() ? server.address : advertised);
+  if (claim.has_value()) request.set_shard(claim->shard);
 
   CoordinatorStub::Options options;
   options.address = absl::GetFlag(FLAGS_coordinator);
@@ -107,17 +107,22 @@ absl::Status Run() {
   options.retry.stopped = Interrupted;
   CoordinatorStub patient(options);
   ASSIGN_OR_RETURN(const RegisterShardReply registered,
-                   Register(patient, address, absl::GetFlag(FLAGS_shard)));
+                   patient.Call(&ClusterCoordinator::Stub::RegisterShard, request));
+  if (!claim.has_value()) {
+    ASSIGN_OR_RETURN(claim, ClaimShard(state_dir, registered.shard()));
+  }
   ASSIGN_OR_RETURN(const std::shared_ptr<ParameterShard> shard, StartShard(registered, state_dir));
   Checkpointer checkpointer(shard.get(), ShardCheckpointPath(state_dir, registered.shard()),
                             absl::Seconds(registered.description().checkpoint().every_s()));
   service.Serve(shard);
   spdlog::info("shard {} serves keys [{}, {}) at {}", registered.shard(), shard->range().begin,
-               shard->range().end, address);
+               shard->range().end, request.address());
 
   options.retry.give_up_after = absl::ZeroDuration();
   CoordinatorStub impatient(options);
-  const absl::Status status = ServeUntilFinished(impatient, address, registered);
+  request.set_shard(registered.shard());
+  request.set_run_id(registered.run().run_id());
+  const absl::Status status = ServeUntilFinished(impatient, request);
   RETURN_IF_ERROR(checkpointer.CheckpointNow());
   return status;
 }
@@ -130,5 +135,5 @@ int main(int argc, char** argv) {
       downpour::ParseCommandLine(argc, argv, downpour::kUsage, /*takes_settings=*/false);
   if (!command_line.ok()) return downpour::ExitCode("downpour-server", command_line.status());
   downpour::CatchInterrupts();
-  return downpour::ExitCode("downpour-server", downpour::Run());
+  return downpour::ExitCode("downpour-server", downpour::Run(*command_line));
 }

@@ -2,19 +2,34 @@
 #ifndef DOWNPOUR_SERVER_SHARD_START_H_
 #define DOWNPOUR_SERVER_SHARD_START_H_
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "common/folder_lock.h"
 #include "proto/coordinator.pb.h"
 #include "server/parameter_shard.h"
 
 namespace downpour {
 
+// A shard's checkpoint file for this process alone.
+struct ShardClaim {
+  uint32_t shard = 0;
+  FolderLock lock;
+};
+// FAILED_PRECONDITION: another process serves the shard from this folder. UNAVAILABLE: no lock file can be
+// made.
+absl::StatusOr<ShardClaim> ClaimShard(const std::string& state_dir, uint32_t shard);
+// The lowest shard that has a checkpoint in `state_dir` and is served by no other process, if there is one:
+// what a server that was told no index takes up again.
+absl::StatusOr<std::optional<ShardClaim>> ClaimShardLeft(const std::string& state_dir);
+
 // The shard that `registered` names: from its checkpoint in `state_dir` if there is one, else with the run's
-// initial parameters. FAILED_PRECONDITION: the checkpoint is of another run, or this program lays the
-// parameters out otherwise than the coordinator. Other statuses as LoadShardSnapshot, NetworkLayout and
-// ShardMap::Create.
+// initial parameters, and a checkpoint of them is written. FAILED_PRECONDITION: the checkpoint is of another
+// run, the run has no such shard, or this program lays the parameters out otherwise than the coordinator.
+// Other statuses as LoadShardSnapshot, SaveShardSnapshot, NetworkLayout and ShardMap::Create.
 absl::StatusOr<std::unique_ptr<ParameterShard>> StartShard(const RegisterShardReply& registered,
                                                            const std::string& state_dir);
 

@@ -5,25 +5,17 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
+#include "common/file.h"
 
 namespace downpour {
-namespace {
-
-absl::Status SystemError(absl::string_view action, const std::string& path) {
-  return absl::UnavailableError(absl::StrCat("cannot ", action, " ", path, ": ", std::strerror(errno)));
-}
-
-}  // namespace
 
 absl::StatusOr<AppendFile> AppendFile::Open(const std::string& path, int64_t keep_bytes) {
   const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-  if (fd < 0) return SystemError("open", path);
+  if (fd < 0) return FileError("open", path);
   AppendFile file(path, fd, keep_bytes);
-  if (ftruncate(fd, keep_bytes) != 0) return SystemError("cut", path);
+  if (ftruncate(fd, keep_bytes) != 0) return FileError("cut", path);
   return file;
 }
 
@@ -41,7 +33,7 @@ absl::Status AppendFile::Flush() {
   while (!pending_.empty()) {
     const ssize_t written = pwrite(fd_, pending_.data(), pending_.size(), size_);
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return SystemError("write to", path_);
+    if (written < 0) return FileError("write to", path_);
     size_ += written;
     pending_.erase(0, written);
   }

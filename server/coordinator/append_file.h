@@ -15,16 +15,16 @@ namespace downpour {
 // records that are whole. Move-only; not thread-safe.
 class AppendFile {
  public:
-  // Creates the file if need be and cuts it to its first `keep_bytes`. UNAVAILABLE: it cannot be opened or
-  // cut.
+  // Creates the file if need be and cuts it to its first `keep_bytes`. Statuses as FileError() of
+  // common/file.h.
   static absl::StatusOr<AppendFile> Open(const std::string& path, int64_t keep_bytes);
   AppendFile(AppendFile&& other) noexcept;
   AppendFile& operator=(AppendFile&&) = delete;
   ~AppendFile();
 
   void Append(absl::string_view bytes) { pending_.append(bytes.data(), bytes.size()); }
-  // Hands what was appended to the operating system, so that it outlives this process. UNAVAILABLE: not all
-  // of it could be written; it stays for the next call.
+  // Hands what was appended to the operating system, so that it outlives this process. RESOURCE_EXHAUSTED,
+  // UNAVAILABLE: not all of it could be written; it stays for the next call.
   absl::Status Flush();
 
  private:

@@ -2,7 +2,7 @@
 // accuracy log.
 #include "server/coordinator/coordinator.h"
 
-#include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -13,6 +13,24 @@
 
 namespace downpour {
 namespace {
+
+using Features = google::protobuf::RepeatedField<float>;
+
+// Machines round sums over the data differently, so some difference is none.
+absl::Status CheckClose(const char* field, const Features& seen, const Features& wanted,
+                        const DataSummary& data) {
+  if (seen.size() != wanted.size()) {
+    return absl::FailedPreconditionError(absl::StrCat("data summary: ", field, " has ", seen.size(),
+                                                      " dimensions, the run's data has ", wanted.size()));
+  }
+  for (int i = 0; i < wanted.size(); ++i) {
+    const float spread = i < data.feature_stddev_size() ? data.feature_stddev(i) : 0;
+    if (std::abs(seen[i] - wanted[i]) <= 1e-3f * (std::abs(wanted[i]) + spread)) continue;
+    return absl::FailedPreconditionError(
+        absl::StrCat("data summary: ", field, "[", i, "] is ", seen[i], ", the run's data has ", wanted[i]));
+  }
+  return absl::OkStatus();
+}
 
 absl::Status CheckSameData(const DataSummary& seen, const DataSummary& wanted) {
   const struct {
@@ -29,7 +47,8 @@ absl::Status CheckSameData(const DataSummary& seen, const DataSummary& wanted) {
                                                         ", the run's data has ", value.wanted));
     }
   }
-  return absl::OkStatus();
+  RETURN_IF_ERROR(CheckClose("feature_mean", seen.feature_mean(), wanted.feature_mean(), wanted));
+  return CheckClose("feature_stddev", seen.feature_stddev(), wanted.feature_stddev(), wanted);
 }
 
 }  // namespace
@@ -38,7 +57,9 @@ Coordinator::Coordinator(Options options)
     : options_(std::move(options)),
       started_(options_.clock->Now()),
       wall_started_(options_.clock == options_.wall_clock ? started_ : options_.wall_clock->Now()),
-      evaluations_(options_.description.evaluation().every_updates()) {}
+      evaluations_(options_.description.evaluation().every_updates()),
+      budget_on_disk_(!options_.checkpointed),
+      final_on_disk_(!options_.checkpointed) {}
 
 absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Create(Options options) {
   if (options.run_id.empty()) return absl::InvalidArgumentError("run_id is empty, wanted a name for the run");
@@ -72,18 +93,28 @@ absl::StatusOr<uint32_t> Coordinator::ShardIndex(const RegisterShardRequest& req
                                                     "takes the place of one must name its index"));
 }
 
+absl::Status Coordinator::CheckRunId(const std::string& run_id) const {
+  if (run_id.empty() || run_id == options_.run_id) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("run_id is '", run_id, "', this coordinator's run is '", options_.run_id, "'"));
+}
+
 absl::StatusOr<RegisterShardReply> Coordinator::RegisterShard(const RegisterShardRequest& request) {
   absl::MutexLock lock(&mutex_);
+  RETURN_IF_ERROR(CheckRunId(request.run_id()));
   if (!data_.has_value())
     return absl::UnavailableError("the run's data is not known yet: no replica has joined");
   ASSIGN_OR_RETURN(const uint32_t shard, ShardIndex(request));
+  const auto known = shards_.find(shard);
+  if (known == shards_.end() || known->second != request.address())
+    spdlog::info("shard {} registered at '{}'", shard, request.address());
   shards_[shard] = request.address();
-  spdlog::info("shard {} registered at '{}'", shard, request.address());
   RegisterShardReply reply;
   *reply.mutable_run() = run_;
   reply.set_shard(shard);
   *reply.mutable_description() = options_.description;
   *reply.mutable_data() = *data_;
+  reply.set_updates(updates_);
   return reply;
 }
 
@@ -114,10 +145,7 @@ absl::Status Coordinator::FixData(const DataSummary& data) {
 }
 
 absl::StatusOr<JoinReply> Coordinator::JoinLocked(const JoinRequest& request) {
-  if (!request.run_id().empty() && request.run_id() != options_.run_id) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "run_id is '", request.run_id(), "', this coordinator's run is '", options_.run_id, "'"));
-  }
+  RETURN_IF_ERROR(CheckRunId(request.run_id()));
   if (request.has_data()) {
     RETURN_IF_ERROR(data_.has_value() ? CheckSameData(request.data(), *data_) : FixData(request.data()));
   } else if (!request.evaluator()) {
@@ -143,9 +171,8 @@ absl::StatusOr<JoinReply> Coordinator::JoinLocked(const JoinRequest& request) {
   const Member& member = membership_.Join(
       request.host(), request.has_replica_id() ? std::optional(request.replica_id()) : std::nullopt,
       options_.clock->Now());
-  const int64_t returned = slices_->Return(member.replica_id);
-  spdlog::info("replica {} incarnation {} on '{}' joined; {} replicas live, {} slices to deal again",
-               member.replica_id, member.incarnation, request.host(), membership_.size(), returned);
+  spdlog::info("replica {} incarnation {} on '{}' joined; {} replicas live", member.replica_id,
+               member.incarnation, request.host(), membership_.size());
   reply.set_replica_id(member.replica_id);
   reply.set_incarnation(member.incarnation);
   return reply;
@@ -187,10 +214,10 @@ void Coordinator::RemoveDeadReplicas() {
 }
 
 ReportReply::Directive Coordinator::DirectiveFor(uint64_t replica_id) {
-  if (BudgetReached()) return ReportReply::STOP;
+  if (BudgetReached()) return budget_on_disk_ ? ReportReply::STOP : ReportReply::WAIT;
   if (updates_ >= options_.description.cluster().warm_start_updates()) return ReportReply::CONTINUE;
   if (!membership_.Contains(warm_start_replica_)) {
-    warm_start_replica_ = membership_.first();
+    warm_start_replica_ = replica_id;
     spdlog::info("warm start by replica {}", warm_start_replica_);
   }
   return replica_id == warm_start_replica_ ? ReportReply::CONTINUE : ReportReply::WAIT;

@@ -36,36 +36,37 @@ class Coordinator {
     Clock* clock = Clock::Real();       // not owned; decides who is dead and gives virtual_s
     Clock* wall_clock = Clock::Real();  // not owned; gives wall_s
     RunObserver* observer = nullptr;    // not owned, may be null; called outside the lock, in order
+    // STOP and FINISHED wait until CheckpointWritten() says that what they rest on will outlive a crash:
+    // whoever was told does not come back.
+    bool checkpointed = false;
   };
 
+  // INVALID_ARGUMENT: run_id is empty.
   static absl::StatusOr<std::unique_ptr<Coordinator>> Create(Options options);
   // Goes on from the checkpoint; replicas in it have what was left of their replica_timeout_s to come back.
-  // FAILED_PRECONDITION: the checkpoint is of another run than the options' (budget, evaluation and
-  // checkpoint settings may differ). INVALID_ARGUMENT: the checkpoint contradicts itself; the message says
-  // where.
+  // FAILED_PRECONDITION: the checkpoint is of another run than the options' (by CheckSameProcessRun).
+  // INVALID_ARGUMENT: the checkpoint contradicts itself; the message says where.
   static absl::StatusOr<std::unique_ptr<Coordinator>> Restore(Options options,
                                                               const CoordinatorCheckpoint& checkpoint);
 
   absl::StatusOr<DescribeReply> Describe(const DescribeRequest& request);
-  // Besides what the proto says: FAILED_PRECONDITION if no index is wanted and all are taken,
-  // INVALID_ARGUMENT if the index wanted is beyond the run's shards. A shard without a wanted index gets that
-  // of its address, if it was registered before, or the lowest free one.
+  // A shard without a wanted index gets that of its address, if it was registered before, or the lowest free
+  // one.
   absl::StatusOr<RegisterShardReply> RegisterShard(const RegisterShardRequest& request);
   // The first data summary, be it an evaluator's or of a Join that is answered UNAVAILABLE, fixes the layout.
-  // A replica that brings none gets INVALID_ARGUMENT; an evaluator may do without once the layout is known.
-  // INVALID_ARGUMENT also for a summary that no network fits.
+  // An evaluator may do without once the layout is known.
   absl::StatusOr<JoinReply> Join(const JoinRequest& request);
   // A report that is not newer than the last changes nothing; the last one repeated gets the same slice
-  // again. INVALID_ARGUMENT: report number 0, or totals that fall; nothing changes.
+  // again. INVALID_ARGUMENT: report number 0, or as AdvanceTotals; nothing changes.
   absl::StatusOr<ReportReply> Report(const ReportRequest& request);
   // Always OK; a replica or incarnation not in the cluster changes nothing.
   absl::StatusOr<LeaveReply> Leave(const LeaveRequest& request);
-  // EVALUATE again and again until the evaluation is recorded, so that a restarted evaluator gets it too;
-  // `updates` and the log line are then as of the latest call. WAIT before all shards are registered. STOP
-  // once the last is recorded.
+  // EVALUATE to one evaluator at a time, and again if its result stays away for replica_timeout_s (by
+  // `clock`), so that a restarted evaluator gets it too; `updates` and the log line are then as of the latest
+  // call. WAIT before all shards are registered. STOP once the last is recorded.
   absl::StatusOr<NextEvaluationReply> NextEvaluation(const NextEvaluationRequest& request);
-  // A result of an evaluation that is not under way (recorded already, or handed out again since) changes
-  // nothing. INVALID_ARGUMENT: more updates than the run has, or no frames.
+  // A result of an evaluation that is not under way (recorded already, handed out again since, or handed out
+  // before the coordinator was restored from an older checkpoint) changes nothing.
   absl::StatusOr<RecordEvaluationReply> RecordEvaluation(const EvaluationResult& request);
   // FINISHED: budget reached and the last evaluation recorded.
   absl::StatusOr<RunStatus> GetRunStatus(const RunStatusRequest& request);
@@ -75,12 +76,15 @@ class Coordinator {
 
   // Whatever it holds the observer has been told.
   CoordinatorCheckpoint Checkpoint() const;
+  // Call when a Checkpoint() is on disk.
+  void CheckpointWritten(const CoordinatorCheckpoint& checkpoint);
 
  private:
   explicit Coordinator(Options options);
   absl::Status Load(const CoordinatorCheckpoint& checkpoint);
   absl::Status FixData(const DataSummary& data) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<JoinReply> JoinLocked(const JoinRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status CheckRunId(const std::string& run_id) const;
   absl::Status ShardsComplete() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<uint32_t> ShardIndex(const RegisterShardRequest& request) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -109,6 +113,8 @@ class Coordinator {
   int64_t frames_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t pushes_rejected_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t warm_start_replica_ ABSL_GUARDED_BY(mutex_) = 0;  // 0: none chosen
+  bool budget_on_disk_ ABSL_GUARDED_BY(mutex_);              // that it is reached
+  bool final_on_disk_ ABSL_GUARDED_BY(mutex_);               // that the last evaluation is recorded
 };
 
 }  // namespace downpour

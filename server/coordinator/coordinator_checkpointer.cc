@@ -20,7 +20,7 @@ constexpr absl::Duration kInterval = absl::Seconds(3);
 std::string Milestones(const CoordinatorCheckpoint& checkpoint) {
   std::string milestones =
       absl::StrCat(checkpoint.has_data(), " ", checkpoint.evaluations().last_recorded().updates(), " ",
-                   checkpoint.evaluations().final_recorded());
+                   checkpoint.evaluations().final_recorded(), " ", checkpoint.budget_reached());
   for (const ShardAddress& shard : checkpoint.shards()) absl::StrAppend(&milestones, " ", shard.address());
   for (const MembershipState::Replica& replica : checkpoint.membership().replicas()) {
     absl::StrAppend(&milestones, " ", replica.replica_id(), ".", replica.incarnation());
@@ -37,8 +37,7 @@ absl::StatusOr<CoordinatorCheckpoint> LoadCoordinatorCheckpoint(const std::strin
   return absl::DataLossError(absl::StrCat(path, ": the header is no ", kKind));
 }
 
-CoordinatorCheckpointer::CoordinatorCheckpointer(const Coordinator* coordinator, RunLog* log,
-                                                 std::string path)
+CoordinatorCheckpointer::CoordinatorCheckpointer(Coordinator* coordinator, RunLog* log, std::string path)
     : coordinator_(coordinator), log_(log), path_(std::move(path)), thread_([this] { Run(); }) {}
 
 CoordinatorCheckpointer::~CoordinatorCheckpointer() {
@@ -62,12 +61,14 @@ absl::Status CoordinatorCheckpointer::Write(const CoordinatorCheckpoint& checkpo
   file.kind = kKind;
   file.header = checkpoint.SerializeAsString();
   RETURN_IF_ERROR(WriteCheckpointFile(path_, file));
+  coordinator_->CheckpointWritten(checkpoint);
   written_milestones_ = Milestones(checkpoint);
   return absl::OkStatus();
 }
 
 void CoordinatorCheckpointer::Run() {
   absl::Time next = absl::Now() + kInterval;
+  bool failed = false;  // and so would a milestone's, most likely
   for (;;) {
     {
       absl::MutexLock lock(&mutex_);
@@ -75,10 +76,11 @@ void CoordinatorCheckpointer::Run() {
     }
     absl::MutexLock lock(&write_mutex_);
     const CoordinatorCheckpoint checkpoint = coordinator_->Checkpoint();
-    if (absl::Now() < next && Milestones(checkpoint) == written_milestones_) continue;
+    if (absl::Now() < next && (failed || Milestones(checkpoint) == written_milestones_)) continue;
     next = absl::Now() + kInterval;
     const absl::Status written = Write(checkpoint);
-    if (!written.ok()) spdlog::error("coordinator checkpoint: {}", std::string(written.message()));
+    failed = !written.ok();
+    if (failed) spdlog::error("coordinator checkpoint: {}", std::string(written.message()));
   }
 }
 

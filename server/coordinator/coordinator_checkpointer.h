@@ -20,11 +20,12 @@ namespace downpour {
 absl::StatusOr<CoordinatorCheckpoint> LoadCoordinatorCheckpoint(const std::string& path);
 
 // Writes the coordinator's checkpoint from a thread of its own: soon after shards, replicas or evaluations
-// change, and every few seconds besides. A failed write is logged and tried again. Thread-safe.
+// change, and every few seconds besides. A failed write is logged and tried again a few seconds later.
+// Thread-safe.
 class CoordinatorCheckpointer {
  public:
   // Both are not owned and must outlive it.
-  CoordinatorCheckpointer(const Coordinator* coordinator, RunLog* log, std::string path);
+  CoordinatorCheckpointer(Coordinator* coordinator, RunLog* log, std::string path);
   // Waits for a write under way; begins none. A clean end calls CheckpointNow() first.
   ~CoordinatorCheckpointer();
 
@@ -35,7 +36,7 @@ class CoordinatorCheckpointer {
   void Run() ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status Write(const CoordinatorCheckpoint& checkpoint) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
 
-  const Coordinator* const coordinator_;
+  Coordinator* const coordinator_;
   RunLog* const log_;
   const std::string path_;
   absl::Mutex write_mutex_;                                       // one write at a time

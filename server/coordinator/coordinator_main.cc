@@ -88,10 +88,10 @@ absl::Status Run(const CommandLine& command_line) {
   ASSIGN_OR_RETURN(const RunDescription description, RunDescriptionFrom(command_line));
   const std::string folder = absl::GetFlag(FLAGS_run_dir);
   if (folder.empty()) return absl::InvalidArgumentError("--run_dir is not set; want the folder of the run");
-  Clock* const clock = Clock::Real();
-  ASSIGN_OR_RETURN(RunFolder run, RunFolder::Open(folder, description, clock));
   RETURN_IF_ERROR(
       SetUpLogging("coordinator", absl::StrCat(folder, "/log.txt"), absl::GetFlag(FLAGS_verbose)));
+  Clock* const clock = Clock::Real();
+  ASSIGN_OR_RETURN(RunFolder run, RunFolder::Open(folder, description, clock));
   CoordinatorService service(&run.coordinator(), clock);
   ASSIGN_OR_RETURN(const ListeningServer server, ListenAt(absl::GetFlag(FLAGS_listen), {&service}));
   spdlog::info("{} a run at {}", run.resumed() ? "resumed" : "began", server.address);

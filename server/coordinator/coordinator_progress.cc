@@ -18,7 +18,7 @@ double Coordinator::Epoch() const {
 double Coordinator::FractionDone() const {
   const BudgetDescription& budget = options_.description.budget();
   double fraction = 0;
-  if (budget.updates() > 0) fraction = static_cast<double>(updates_) / budget.updates();
+  if (budget.updates() > 0) fraction = static_cast<double>(updates_ + pushes_rejected_) / budget.updates();
   if (budget.epochs() > 0) fraction = std::max(fraction, Epoch() / budget.epochs());
   return std::min(fraction, 1.0);
 }
@@ -45,10 +45,12 @@ absl::StatusOr<NextEvaluationReply> Coordinator::NextEvaluation(const NextEvalua
   absl::MutexLock lock(&mutex_);
   NextEvaluationReply reply;
   reply.set_directive(NextEvaluationReply::WAIT);
+  const EvaluationPoint now = PointNow();
   if (evaluations_.final_recorded()) {
-    reply.set_directive(NextEvaluationReply::STOP);
-  } else if (ShardsComplete().ok() && evaluations_.Due(updates_, BudgetReached())) {
-    evaluations_.HandOut(PointNow());
+    if (final_on_disk_) reply.set_directive(NextEvaluationReply::STOP);
+  } else if (ShardsComplete().ok() &&
+             evaluations_.Due(now, options_.description.cluster().replica_timeout_s())) {
+    evaluations_.HandOut(now);
     reply.set_directive(NextEvaluationReply::EVALUATE);
     reply.set_updates(updates_);
   }
@@ -61,9 +63,9 @@ absl::StatusOr<RecordEvaluationReply> Coordinator::RecordEvaluation(const Evalua
   record.result = request;
   {
     absl::MutexLock lock(&mutex_);
-    if (request.updates() < 0 || request.updates() > updates_) {
+    if (request.updates() < 0) {
       return absl::InvalidArgumentError(
-          absl::StrCat("evaluation result: updates is ", request.updates(), ", the run has ", updates_));
+          absl::StrCat("evaluation result: updates is ", request.updates(), ", wanted 0 or more"));
     }
     if (request.test().frames() < 1) {
       return absl::InvalidArgumentError(
@@ -85,9 +87,9 @@ absl::StatusOr<RecordEvaluationReply> Coordinator::RecordEvaluation(const Evalua
 absl::StatusOr<RunStatus> Coordinator::GetRunStatus(const RunStatusRequest&) {
   absl::MutexLock lock(&mutex_);
   RunStatus status;
-  status.set_phase(evaluations_.final_recorded() ? RunStatus::FINISHED
-                   : ShardsComplete().ok()       ? RunStatus::TRAINING
-                                                 : RunStatus::WAITING);
+  status.set_phase(evaluations_.final_recorded() && final_on_disk_ ? RunStatus::FINISHED
+                   : ShardsComplete().ok()                         ? RunStatus::TRAINING
+                                                                   : RunStatus::WAITING);
   status.set_updates(updates_);
   status.set_frames(frames_);
   status.set_epoch(Epoch());
@@ -126,7 +128,14 @@ CoordinatorCheckpoint Coordinator::Checkpoint() const {
   checkpoint.set_wall_s(absl::ToDoubleSeconds(options_.wall_clock->Now() - wall_started_));
   checkpoint.set_virtual_s(absl::ToDoubleSeconds(now - started_));
   checkpoint.set_warm_start_replica(warm_start_replica_);
+  checkpoint.set_budget_reached(BudgetReached());
   return checkpoint;
+}
+
+void Coordinator::CheckpointWritten(const CoordinatorCheckpoint& checkpoint) {
+  absl::MutexLock lock(&mutex_);
+  budget_on_disk_ = checkpoint.budget_reached();
+  final_on_disk_ = checkpoint.evaluations().final_recorded();
 }
 
 absl::Status Coordinator::Load(const CoordinatorCheckpoint& checkpoint) {
@@ -159,7 +168,7 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Restore(Options option
     return absl::FailedPreconditionError(
         absl::StrCat("checkpoint: run_id is '", checkpoint.run_id(), "', wanted '", options.run_id, "'"));
   }
-  RETURN_IF_ERROR(CheckSameRun(checkpoint.description(), options.description));
+  RETURN_IF_ERROR(CheckSameProcessRun(checkpoint.description(), options.description));
   ASSIGN_OR_RETURN(std::unique_ptr<Coordinator> coordinator, Create(std::move(options)));
   RETURN_IF_ERROR(coordinator->Load(checkpoint));
   return coordinator;

@@ -45,8 +45,9 @@ int64_t EvaluationSchedule::NextMark() const {
   return (last_recorded_->updates() / every_updates_ + 1) * every_updates_;
 }
 
-bool EvaluationSchedule::Due(int64_t updates, bool budget_reached) const {
-  return handed_out_.has_value() || updates >= NextMark() || (budget_reached && !final_recorded_);
+bool EvaluationSchedule::Due(const EvaluationPoint& now, double patience_s) const {
+  if (handed_out_.has_value()) return now.virtual_s() - handed_out_->point.virtual_s() >= patience_s;
+  return now.updates() >= NextMark() || (now.budget_reached() && !final_recorded_);
 }
 
 void EvaluationSchedule::HandOut(const EvaluationPoint& now) {
@@ -66,6 +67,11 @@ absl::StatusOr<EvaluationSchedule::Evaluation> EvaluationSchedule::Record(const 
   last_recorded_ = result;
   final_recorded_ = evaluation.point.budget_reached();
   return evaluation;
+}
+
+void EvaluationSchedule::ForgetFinal() {
+  final_recorded_ = false;
+  if (handed_out_.has_value()) handed_out_->point.set_budget_reached(false);
 }
 
 EvaluationScheduleState EvaluationSchedule::Save() const {

@@ -40,9 +40,11 @@ class EvaluationSchedule {
   // none.
   double train_loss() const;
 
-  bool Due(int64_t updates, bool budget_reached) const;
-  // Hands the due evaluation out as of now. One handed out before and not recorded is replaced, as its
-  // evaluator may be lost; the new one then covers what that one did as well.
+  // Whether an evaluation is to be handed out. Of one under way the result is awaited for `patience_s` of
+  // virtual_s; its evaluator is taken for lost then.
+  bool Due(const EvaluationPoint& now, double patience_s) const;
+  // Hands the due evaluation out as of now. One handed out before and not recorded is replaced; the new one
+  // then covers what that one did as well.
   void HandOut(const EvaluationPoint& now);
   // The evaluation under way that the result belongs to, which is over with this. NOT_FOUND: none of
   // result.updates is under way (it is recorded already, or was handed out again since); nothing changes.
@@ -51,7 +53,7 @@ class EvaluationSchedule {
   // Whether an evaluation with the budget reached has been recorded.
   bool final_recorded() const { return final_recorded_; }
   // For a run that goes on with a larger budget.
-  void ForgetFinal() { final_recorded_ = false; }
+  void ForgetFinal();
   const std::optional<EvaluationResult>& last_recorded() const { return last_recorded_; }
 
   EvaluationScheduleState Save() const;

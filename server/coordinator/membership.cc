@@ -2,6 +2,7 @@
 #include "server/coordinator/membership.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -18,10 +19,7 @@ constexpr int64_t kMaxTotal = int64_t{1} << 50;
 
 const Member& Membership::Join(const std::string& host, std::optional<uint64_t> wanted_id, absl::Time now) {
   uint64_t id = wanted_id.value_or(0);
-  const auto holder = members_.find(id);
-  if (id == 0 || id > kMaxWantedId || (holder != members_.end() && holder->second.host != host)) {
-    id = last_replica_id_ + 1;
-  }
+  if (id == 0 || id > kMaxWantedId || members_.contains(id)) id = last_replica_id_ + 1;
   last_replica_id_ = std::max(last_replica_id_, id);
   last_incarnation_ =
       std::max<uint64_t>(last_incarnation_ + 1, std::max<int64_t>(0, absl::ToUnixMicros(now)));
@@ -109,6 +107,11 @@ absl::StatusOr<ReportTotals> AdvanceTotals(const ReportRequest& report, Member* 
                                                      total.seen, ", wanted between ", total.last,
                                                      " (as in report ", member->report, ") and ", kMaxTotal));
     }
+  }
+  if (!std::isfinite(report.loss_sum())) {
+    return absl::InvalidArgumentError(absl::StrCat("report ", report.report(), " of replica ",
+                                                   member->replica_id, ": loss_sum is ", report.loss_sum(),
+                                                   ", wanted a finite sum"));
   }
   const ReportTotals now{report.minibatches(), report.frames(), report.pushes_applied(),
                          report.pushes_rejected(), report.loss_sum()};

@@ -39,10 +39,9 @@ struct Member {
 // thread-safe.
 class Membership {
  public:
-  // Adds a replica. It gets wanted_id unless a live replica of another host has that id, and otherwise a new
-  // one; its incarnation is greater than any given before, also by a coordinator that was restored from an
-  // older checkpoint: it is at least the time in microseconds. An earlier incarnation of the same id is
-  // replaced.
+  // Adds a replica. It gets wanted_id unless a live replica has that id (a coordinator that was restored from
+  // an older checkpoint may have given it again), and otherwise a new one. Its incarnation is greater than
+  // any given before, also by a coordinator before such a restore: it is at least the time in microseconds.
   const Member& Join(const std::string& host, std::optional<uint64_t> wanted_id, absl::Time now);
   // NOT_FOUND: no such replica, or another incarnation of it. The pointer holds until the next non-const
   // call.
@@ -53,8 +52,6 @@ class Membership {
   std::vector<uint64_t> SilentSince(absl::Time deadline) const;
 
   int size() const { return static_cast<int>(members_.size()); }
-  // Lowest id; 0 where there is none.
-  uint64_t first() const { return members_.empty() ? 0 : members_.begin()->first; }
 
   MembershipState Save(absl::Time now) const;
   void Load(const MembershipState& state, absl::Time now);
@@ -66,7 +63,8 @@ class Membership {
 };
 
 // Takes in the totals of a report newer than the member's last and returns what they add. INVALID_ARGUMENT: a
-// total below that of the last report, or negative, naming the field, the value seen and the value wanted.
+// total below that of the last report, negative or not finite, naming the field, the value seen and the value
+// wanted.
 absl::StatusOr<ReportTotals> AdvanceTotals(const ReportRequest& report, Member* member);
 
 }  // namespace downpour

@@ -2,6 +2,7 @@
 // checkpoint.
 #include "server/coordinator/run_folder.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <optional>
 #include <system_error>
@@ -9,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "common/file.h"
 #include "common/run_description.h"
 #include "common/status_macros.h"
 
@@ -19,6 +21,23 @@ namespace {
 std::string NewRunId(const RunDescription& description, Clock* clock) {
   return absl::StrCat(description.name(), "-",
                       absl::FormatTime("%Y%m%d-%H%M%E6S", clock->Now(), absl::UTCTimeZone()));
+}
+
+// Opening the log would wipe the lines of a run that has no coordinator.ckpt.
+absl::Status CheckNoOtherRun(const std::string& folder) {
+  const auto refuse = [&](const std::string& file, absl::string_view what) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(folder, " holds ", what, " (", file, "): name another --run_dir"));
+  };
+  const std::string cluster = absl::StrCat(folder, "/checkpoints/cluster.ckpt");
+  std::error_code ignored;
+  if (std::filesystem::exists(cluster, ignored)) return refuse(cluster, "a run by the virtual clock");
+  const std::string csv = absl::StrCat(folder, "/frame_accuracy.csv");
+  const absl::StatusOr<std::string> lines = ReadFile(csv);
+  if (absl::IsNotFound(lines.status())) return absl::OkStatus();
+  RETURN_IF_ERROR(lines.status());
+  if (std::count(lines->begin(), lines->end(), '\n') < 2) return absl::OkStatus();  // the header only
+  return refuse(csv, "the accuracy log of a run whose coordinator.ckpt is gone");
 }
 
 }  // namespace
@@ -45,8 +64,15 @@ absl::StatusOr<RunFolder> RunFolder::Open(const std::string& folder, const RunDe
   options.description = description;
   options.run_id = run.resumed_ ? checkpoint->run_id() : NewRunId(description, clock);
   options.clock = options.wall_clock = clock;
+  options.checkpointed = true;
   // Before the log is opened, which cuts it back to the checkpoint.
-  if (run.resumed_) RETURN_IF_ERROR(CheckSameRun(description, checkpoint->description()));
+  if (run.resumed_) {
+    RETURN_IF_ERROR(CheckSameProcessRun(description, checkpoint->description()));
+    // It may be gone since; the first that comes back takes over.
+    checkpoint->clear_warm_start_replica();
+  } else {
+    RETURN_IF_ERROR(CheckNoOtherRun(folder));
+  }
   ASSIGN_OR_RETURN(run.log_,
                    RunLog::Open({folder, run.resumed_ ? LastRecordedUpdates(*checkpoint) : -1, clock}));
   options.observer = run.log_.get();

@@ -23,12 +23,13 @@ class RunFolder {
  public:
   // Makes the folder if it is not there and resumes the run in it if there is one. The coordinator's
   // checkpoint is on disk when this returns. FAILED_PRECONDITION: another process has the folder open, or the
-  // run in it is another than the description's. UNAVAILABLE, RESOURCE_EXHAUSTED: it cannot be written.
-  // DATA_LOSS: its checkpoint or log is damaged.
+  // run in it is another than the description's, of another kind, or without its checkpoint; nothing is lost
+  // then. UNAVAILABLE, RESOURCE_EXHAUSTED: it cannot be written. DATA_LOSS: its checkpoint or log is damaged.
   static absl::StatusOr<RunFolder> Open(const std::string& folder, const RunDescription& description,
                                         Clock* clock);
 
   Coordinator& coordinator() { return *coordinator_; }
+  // Statuses as CoordinatorCheckpointer::CheckpointNow.
   absl::Status CheckpointNow() { return checkpointer_->CheckpointNow(); }
   bool resumed() const { return resumed_; }
 

@@ -41,8 +41,8 @@ class RunLog final : public RunObserver {
   };
   static constexpr size_t kMaxWaiting = 256;
 
-  // UNAVAILABLE: a file cannot be opened. DATA_LOSS: the frame_accuracy.csv there is not one; message names
-  // the line.
+  // RESOURCE_EXHAUSTED, UNAVAILABLE: a file cannot be opened or written. DATA_LOSS: the frame_accuracy.csv
+  // there is not one; message names the line.
   static absl::StatusOr<std::unique_ptr<RunLog>> Open(Options options);
   // Writes what is waiting.
   ~RunLog() override;
