@@ -22,9 +22,10 @@ absl::StatusOr<RunDescription> LocalDescription(const RunDescription& coordinato
     ASSIGN_OR_RETURN(own, ReadRunDescription(command_line.positional[0]));
   }
   for (const auto& [path, value] : command_line.settings) RETURN_IF_ERROR(SetField(path, value, &own));
-  RETURN_IF_ERROR(CheckSameRun(own, coordinators));
+  RETURN_IF_ERROR(CheckSameProcessRun(own, coordinators));
   RunDescription local = coordinators;
   *local.mutable_data() = own.data();
+  RETURN_IF_ERROR(ValidateRunDescription(local));
   return local;
 }
 
@@ -44,7 +45,7 @@ absl::StatusOr<DescribedRun> LoadDescribedRun(CoordinatorClient& coordinator,
       {reply.data().feature_stddev().begin(), reply.data().feature_stddev().end()}};
   ASSIGN_OR_RETURN(run.data,
                    LoadRunData(run.description.data(), reply.has_data() ? &normalization : nullptr));
-  for (const std::string& note : run.data.notes) spdlog::info("{}", note);
+  for (const std::string& note : run.data.notes) spdlog::warn("{}", note);
   return run;
 }
 

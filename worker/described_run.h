@@ -21,7 +21,8 @@ struct DescribedRun {
 
 // The description that this process works by: the coordinator's, but data lies where the command line's run
 // description file or settings say, if they do. FAILED_PRECONDITION: they are of another run; names the first
-// field that differs. Other statuses as ReadRunDescription and SetField.
+// field that differs. INVALID_ARGUMENT: the two together contradict each other. Other statuses as
+// ReadRunDescription and SetField.
 absl::StatusOr<RunDescription> LocalDescription(const RunDescription& coordinators,
                                                 const CommandLine& command_line);
 
@@ -29,8 +30,8 @@ absl::StatusOr<RunDescription> LocalDescription(const RunDescription& coordinato
 // CoordinatorClient::GetRunStatus.
 absl::StatusOr<bool> RunIsFinished(CoordinatorClient& coordinator);
 
-// Asks the coordinator for the run, and loads its data. Statuses as CoordinatorClient::Describe,
-// LocalDescription and LoadRunData.
+// Asks the coordinator for the run, and loads its data; logs what was left out. Statuses as
+// CoordinatorClient::Describe, LocalDescription and LoadRunData. Thread-safe.
 absl::StatusOr<DescribedRun> LoadDescribedRun(CoordinatorClient& coordinator,
                                               const CommandLine& command_line);
 

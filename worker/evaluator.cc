@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "common/check.h"
 #include "common/status_macros.h"
+#include "worker/data/minibatch_source.h"
 
 namespace downpour {
 namespace {
@@ -18,19 +19,6 @@ std::vector<int64_t> ChooseFrames(int64_t frames, int64_t max_frames) {
   std::vector<int64_t> rows(chosen);
   for (int64_t i = 0; i < chosen; ++i) rows[i] = i * frames / chosen;
   return rows;
-}
-
-void FillMinibatch(const Dataset& data, absl::Span<const int64_t> rows, Minibatch* minibatch) {
-  const int64_t dim = data.input_dim();
-  minibatch->frames = static_cast<int64_t>(rows.size());
-  minibatch->inputs.resize(rows.size() * dim);
-  minibatch->labels.resize(rows.size());
-  for (size_t i = 0; i < rows.size(); ++i) {
-    const Dataset::Utterance& utterance = data.UtteranceOf(rows[i]);
-    data.CopyWindow(utterance, rows[i] - utterance.first_frame,
-                    absl::MakeSpan(&minibatch->inputs[i * dim], dim));
-    minibatch->labels[i] = data.label(rows[i]);
-  }
 }
 
 absl::StatusOr<TestSetResult> ScoreMinibatch(const Dataset& data, absl::Span<const float> parameters,
@@ -92,6 +80,17 @@ absl::StatusOr<TestSetResult> EvaluateTestSet(const Dataset& data, absl::Span<co
     Add(*result, &sum);
   }
   return sum;
+}
+
+absl::StatusOr<EvaluationResult> EvaluateTestSets(const RunData& data, absl::Span<const float> parameters,
+                                                  int64_t max_frames, absl::Span<Network* const> networks) {
+  EvaluationResult result;
+  ASSIGN_OR_RETURN(*result.mutable_test(), EvaluateTestSet(*data.test, parameters, max_frames, networks));
+  if (data.test_human != nullptr) {
+    ASSIGN_OR_RETURN(*result.mutable_test_human(),
+                     EvaluateTestSet(*data.test_human, parameters, max_frames, networks));
+  }
+  return result;
 }
 
 }  // namespace downpour

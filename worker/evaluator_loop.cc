@@ -20,6 +20,11 @@ namespace {
 constexpr absl::Duration kPoll = absl::Milliseconds(200);
 constexpr int64_t kMinibatchFrames = 256;
 
+// A shard that answers with another's keys has come to its old address: the map at the coordinator is newer.
+bool MayPass(const absl::Status& status) {
+  return IsTransient(status) || absl::IsOutOfRange(status) || absl::IsDataLoss(status);
+}
+
 class EvaluatorLoop {
  public:
   explicit EvaluatorLoop(const EvaluatorLoopOptions& options) : options_(options) {}
@@ -46,7 +51,9 @@ absl::Status EvaluatorLoop::Run() {
     if (directive.ok()) {
       if (*directive == NextEvaluationReply::STOP) return absl::OkStatus();
       last_success = now;
-    } else if (!IsTransient(directive.status()) || now - last_success > options_.give_up_after) {
+    } else if (options_.stopped() && (MayPass(directive.status()) || absl::IsCancelled(directive.status()))) {
+      return absl::OkStatus();
+    } else if (!MayPass(directive.status()) || now - last_success > options_.give_up_after) {
       return directive.status();
     } else {
       spdlog::warn("evaluator: {}; trying again", std::string(directive.status().message()));
@@ -77,7 +84,9 @@ absl::Status EvaluatorLoop::Join() {
                                                                 .classes = reply.data().classes(),
                                                                 .max_frames = kMinibatchFrames}));
   }
-  const int64_t size = networks_.front()->layout().size();
+  const ParameterLayout& layout = networks_.front()->layout();
+  RETURN_IF_ERROR(CheckLayout(layout, reply.run()));
+  const int64_t size = layout.size();
   parameters_.resize(size);
   ASSIGN_OR_RETURN(const ShardMap map, ShardMap::Create(size, reply.shards_size()));
   const RunKey run{reply.run().run_id(), reply.run().layout_fingerprint()};
@@ -95,15 +104,10 @@ absl::Status EvaluatorLoop::Evaluate(int64_t updates) {
   }
   std::vector<Network*> networks;
   for (const std::unique_ptr<Network>& network : networks_) networks.push_back(network.get());
-  const int64_t max_frames = description_.evaluation().max_frames();
-  EvaluationResult result;
+  ASSIGN_OR_RETURN(
+      EvaluationResult result,
+      EvaluateTestSets(*options_.data, parameters_, description_.evaluation().max_frames(), networks));
   result.set_updates(updates);
-  ASSIGN_OR_RETURN(*result.mutable_test(),
-                   EvaluateTestSet(*options_.data->test, parameters_, max_frames, networks));
-  if (options_.data->test_human != nullptr) {
-    ASSIGN_OR_RETURN(*result.mutable_test_human(),
-                     EvaluateTestSet(*options_.data->test_human, parameters_, max_frames, networks));
-  }
   return options_.coordinator->RecordEvaluation(result).status();
 }
 

@@ -28,8 +28,10 @@ struct EvaluatorLoopOptions {
 };
 
 // Does every evaluation that falls due until the coordinator says STOP or stopped() says true; returns OK
-// then. Shards and coordinator may restart meanwhile. UNAVAILABLE: one of them stayed away for give_up_after.
-// FAILED_PRECONDITION: another run, layout or data set. INVALID_ARGUMENT: as EvaluateTestSet.
+// then. Shards and coordinator may restart meanwhile, and shards move. A transient status
+// (common/back_off.h), OUT_OF_RANGE or DATA_LOSS: for give_up_after one of them stayed away, or answered as
+// no shard should. FAILED_PRECONDITION: another run, layout or data set. INVALID_ARGUMENT: as
+// EvaluateTestSet.
 absl::Status RunEvaluator(const EvaluatorLoopOptions& options);
 
 }  // namespace downpour

@@ -43,7 +43,8 @@ absl::Status Run(const CommandLine& command_line) {
   GrpcCoordinatorClient coordinator(coordinator_options);
   ASSIGN_OR_RETURN(const bool finished, RunIsFinished(coordinator));
   if (finished) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const DescribedRun run, LoadDescribedRun(coordinator, command_line));
+  ASSIGN_OR_RETURN(DescribedRun run, LoadDescribedRun(coordinator, command_line));
+  run.data.train.reset();  // the bulk of the memory; its summary is all that is wanted
 
   EvaluatorLoopOptions options;
   options.coordinator = &coordinator;

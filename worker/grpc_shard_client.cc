@@ -181,15 +181,16 @@ absl::StatusOr<uint64_t> GrpcShardClient::TryFetch(absl::Span<float> parameters)
   while (call.Read(&bytes)) {
     FetchChunk chunk;
     const absl::Span<float> destination = parameters.subspan(filled, kChunkElements);
-    ASSIGN_OR_RETURN(const absl::Span<const float> piece, DecodeChunk(&bytes, destination, &chunk));
+    const absl::StatusOr<absl::Span<const float>> piece = DecodeChunk(&bytes, destination, &chunk);
+    if (!piece.ok()) return absl::DataLossError(piece.status().message());
     const int64_t wanted = options_.range.begin + static_cast<int64_t>(filled);
-    if (static_cast<int64_t>(chunk.begin()) != wanted || piece.empty()) {
-      return absl::DataLossError(absl::StrCat("fetched ", piece.size(), " parameters from key ",
+    if (static_cast<int64_t>(chunk.begin()) != wanted || piece->empty()) {
+      return absl::DataLossError(absl::StrCat("fetched ", piece->size(), " parameters from key ",
                                               chunk.begin(), ", want some from key ", wanted));
     }
-    if (piece.data() != destination.data()) std::copy(piece.begin(), piece.end(), destination.begin());
+    if (piece->data() != destination.data()) std::copy(piece->begin(), piece->end(), destination.begin());
     if (filled == 0) version = chunk.version();
-    filled += piece.size();
+    filled += piece->size();
   }
   RETURN_IF_ERROR(call.Finish());
   if (filled == parameters.size()) return version;

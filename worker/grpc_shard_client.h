@@ -41,8 +41,7 @@ class GrpcShardClient final : public ShardClient {
 
   KeyRange range() const override { return options_.range; }
   absl::StatusOr<PushOutcome> Push(const PushHeader& header, absl::Span<const float> gradient) override;
-  // Besides ShardClient's: INVALID_ARGUMENT here and above: a vector of another size than range(). DATA_LOSS:
-  // the shard sent other keys than its range, in order.
+  // Besides ShardClient's: INVALID_ARGUMENT here and above: a vector of another size than range().
   absl::StatusOr<uint64_t> Fetch(absl::Span<float> parameters) override;
 
  private:

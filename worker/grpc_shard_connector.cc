@@ -4,7 +4,8 @@
 #include <memory>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
+#include "common/back_off.h"
+#include "common/random.h"
 #include "worker/grpc_shard_client.h"
 
 namespace downpour {
@@ -26,7 +27,7 @@ ShardConnector GrpcShardConnector(int index, std::function<bool()> stopped) {
     options.run = run;
     options.retry.give_up_after = absl::Seconds(2);
     options.retry.stopped = stopped;
-    options.jitter_seed = static_cast<uint64_t>(index);
+    options.jitter_seed = RandomAt(ProcessJitterSeed(), index);
     return std::make_unique<GrpcShardClient>(options);
   };
 }

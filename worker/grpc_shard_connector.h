@@ -10,7 +10,9 @@
 namespace downpour {
 
 // Connects by gRPC for the replica or evaluator number `index` of this process. The clients retry for a
-// moment only: a loop looks a shard up again that stays away. `stopped` is asked between retries.
+// moment only: a loop looks a shard up again that stays away. `stopped` is asked between retries. The
+// connector always succeeds and is thread-safe: a shard that cannot be reached is UNAVAILABLE at the first
+// call.
 ShardConnector GrpcShardConnector(int index, std::function<bool()> stopped);
 
 }  // namespace downpour

@@ -10,19 +10,25 @@
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
 #include "common/status_macros.h"
+#include "worker/all_finite.h"
 
 namespace downpour {
+
 namespace {
 
-// A sum of x * 0 is 0 exactly when every x is finite; unlike std::isfinite it vectorises.
-bool AllFinite(absl::Span<const float> values) {
-  float lanes[16] = {};
-  size_t i = 0;
-  for (; i + 16 <= values.size(); i += 16) {
-    for (size_t lane = 0; lane < 16; ++lane) lanes[lane] += values[i + lane] * 0.0f;
+// Whether a replica can be in this state: nothing is computed before a fetch.
+absl::Status CheckCoherent(const ReplicaState& state) {
+  const int64_t most_fetched = state.fetched_versions_size() > 0 ? state.step() : -1;
+  if (state.step() >= 0 && state.accumulated() >= 0 && state.accumulated() <= state.step() &&
+      state.sequence() > 0 && state.fetched_step() >= -1 && state.fetched_step() <= most_fetched &&
+      (state.step() == 0 || state.fetched_step() >= 0)) {
+    return absl::OkStatus();
   }
-  for (; i < values.size(); ++i) lanes[0] += values[i] * 0.0f;
-  return std::all_of(std::begin(lanes), std::end(lanes), [](float lane) { return lane == 0; });
+  return absl::DataLossError(absl::StrCat(
+      "replica ", state.totals().replica_id(), " is at step ", state.step(), " with ", state.accumulated(),
+      " gradients accumulated, sequence ", state.sequence(), " and the last of its fetches from ",
+      state.fetched_versions_size(), " shards at step ", state.fetched_step(),
+      ": wanted sequences from 1, no more gradients than steps, and a fetch before any step"));
 }
 
 }  // namespace
@@ -129,6 +135,7 @@ absl::Status ModelReplica::LoadState(const ReplicaState& state, absl::Span<const
                                                    " has fetched from ", state.fetched_versions_size(),
                                                    " shards, want ", options_.shards));
   }
+  RETURN_IF_ERROR(CheckCoherent(state));
   RETURN_IF_ERROR(source_.Load(state.source()));
   state_ = state.totals();
   options_.replica_id = state_.replica_id();

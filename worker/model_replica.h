@@ -3,6 +3,7 @@
 #ifndef DOWNPOUR_WORKER_MODEL_REPLICA_H_
 #define DOWNPOUR_WORKER_MODEL_REPLICA_H_
 
+#include <bit>
 #include <cstdint>
 #include <vector>
 
@@ -59,6 +60,8 @@ class ModelReplica {
   void PushDone(absl::Span<const uint64_t> staleness);
   void PushRejected();
   int64_t pushes_rejected() const { return state_.pushes_rejected(); }
+  // A replica gone wild drops every minibatch: the log has the 1st, 2nd, 4th, 8th, ... of all.
+  bool RejectionIsWorthALine() const { return std::has_single_bit(static_cast<uint64_t>(pushes_rejected())); }
 
   MinibatchSource& source() { return source_; }
   // A report of all totals so far, of finished slices and of staleness since the last call; `wants_slice` is
@@ -67,6 +70,7 @@ class ModelReplica {
 
   // For the virtual cluster's checkpoint, parameters() and gradient() aside. LoadState: `gradient` is what
   // gradient() was, perhaps empty. INVALID_ARGUMENT: the state does not fit the data set or the sizes.
+  // DATA_LOSS: its parts contradict each other.
   ReplicaState SaveState() const;
   absl::Status LoadState(const ReplicaState& state, absl::Span<const float> parameters,
                          absl::Span<const float> gradient);

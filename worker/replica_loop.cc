@@ -39,10 +39,13 @@ class ReplicaLoop {
   absl::Status Fetch();
   absl::Status Push();
   absl::StatusOr<ReportReply::Directive> Report();
+  void LogRejected(const absl::Status& why) const;
   void Leave();
 
+  bool Stopped() const { return run_finished_ || options_.stopped(); }
   absl::StatusOr<ShardClient*> Client(Shard& shard);
-  void LookUp(Shard& shard);
+  // Whether it is, or will be, somewhere else; notes whether the run is finished.
+  bool LookUp(Shard& shard);
 
   // Calls `call(shard index, client)` for every shard, with retries; the first failure, if any.
   template <typename Call>
@@ -60,7 +63,8 @@ class ReplicaLoop {
   std::unique_ptr<ModelReplica> replica_;
   uint64_t incarnation_ = 0;
   absl::Time last_report_;
-  bool forgotten_ = false;  // the coordinator does not know this incarnation (any more)
+  bool forgotten_ = false;                  // the coordinator does not know this incarnation (any more)
+  std::atomic<bool> run_finished_ = false;  // seen while looking a shard up
   std::atomic<uint64_t> jitter_streams_ = 0;
 };
 
@@ -69,7 +73,7 @@ auto ReplicaLoop::Retry(const Attempt& attempt) {
   Random jitter(options_.jitter_seed, ++jitter_streams_);
   RetryPolicy policy;
   policy.give_up_after = options_.give_up_after;
-  policy.stopped = options_.stopped;
+  policy.stopped = [this] { return Stopped(); };
   return CallWithRetries(policy, options_.clock, &jitter, attempt);
 }
 
@@ -78,12 +82,19 @@ absl::Status ReplicaLoop::ForEachShard(const Call& call) {
   std::vector<absl::Status> statuses(shards_.size());
   const auto call_one = [&](size_t index) {
     Shard& shard = shards_[index];
-    bool failed = false;
+    const auto attempt = [&]() -> absl::StatusOr<bool> {
+      ASSIGN_OR_RETURN(ShardClient* const client, Client(shard));
+      RETURN_IF_ERROR(call(index, *client));
+      return true;
+    };
     statuses[index] = Retry([&]() -> absl::StatusOr<bool> {
-                        if (std::exchange(failed, true)) LookUp(shard);
-                        ASSIGN_OR_RETURN(ShardClient* const client, Client(shard));
-                        RETURN_IF_ERROR(call(index, *client));
-                        return true;
+                        absl::StatusOr<bool> done = attempt();
+                        const bool foreign =
+                            absl::IsOutOfRange(done.status()) || absl::IsDataLoss(done.status());
+                        if (!foreign && !IsTransient(done.status())) return done;
+                        const bool moved = LookUp(shard);
+                        if (foreign && moved) return absl::UnavailableError(done.status().message());
+                        return done;
                       }).status();
   };
   std::vector<std::thread> threads;
@@ -107,8 +118,12 @@ absl::StatusOr<ShardClient*> ReplicaLoop::Client(Shard& shard) {
   return shard.client.get();
 }
 
-void ReplicaLoop::LookUp(Shard& shard) {
-  spdlog::warn("replica {}: shard {} does not answer; looking it up", *replica_id_, shard.address.shard());
+bool ReplicaLoop::LookUp(Shard& shard) {
+  spdlog::warn("replica {}: shard {} does not answer as it should; looking it up", *replica_id_,
+               shard.address.shard());
+  const absl::StatusOr<RunStatus> status = options_.coordinator->GetRunStatus({});
+  if (!status.ok()) return false;
+  run_finished_ = status->phase() == RunStatus::FINISHED;
   // As an evaluator: that gives the shard map without a new incarnation, and so without losing this one's
   // data.
   JoinRequest request;
@@ -116,14 +131,21 @@ void ReplicaLoop::LookUp(Shard& shard) {
   *request.mutable_data() = options_.data_summary;
   request.set_evaluator(true);
   const absl::StatusOr<JoinReply> reply = options_.coordinator->Join(request);
-  if (!reply.ok()) return;
+  if (!reply.ok()) return false;
+  bool moved = false;
+  const std::string old_address = shard.address.address();
   for (const ShardAddress& address : reply->shards()) {
-    if (address.shard() != shard.address.shard() || address.address() == shard.address.address()) continue;
-    spdlog::info("shard {} has moved from {} to {}", address.shard(), shard.address.address(),
-                 address.address());
+    const bool same_address = address.address() == old_address;
+    const bool same_shard = address.shard() == shard.address.shard();
+    // An address that another shard has registered is this one's no more, wherever it will turn up.
+    if (same_shard == same_address || old_address.empty()) continue;
+    moved = true;
+    if (!same_shard) continue;
+    spdlog::info("shard {} has moved from {} to {}", address.shard(), old_address, address.address());
     shard.address = address;
     shard.client.reset();
   }
+  return moved;
 }
 
 absl::Status ReplicaLoop::Join() {
@@ -146,11 +168,7 @@ absl::Status ReplicaLoop::Join() {
                                                 .threads = options_.compute_threads}));
     pool_ = std::make_unique<GradientPool>(network_->layout().size());
   }
-  if (network_->layout().fingerprint() != run_.layout_fingerprint) {
-    return absl::FailedPreconditionError(absl::StrCat("the run's parameter layout has fingerprint ",
-                                                      run_.layout_fingerprint, ", this replica's has ",
-                                                      network_->layout().fingerprint()));
-  }
+  RETURN_IF_ERROR(CheckLayout(network_->layout(), reply.run()));
   const int64_t size = network_->layout().size();
   ASSIGN_OR_RETURN(const ShardMap map, ShardMap::Create(size, reply.shards_size()));
   shards_.clear();
@@ -185,6 +203,11 @@ absl::Status ReplicaLoop::Fetch() {
   return absl::OkStatus();
 }
 
+void ReplicaLoop::LogRejected(const absl::Status& why) const {
+  if (!replica_->RejectionIsWorthALine()) return;
+  spdlog::warn("{} ({} rejected so far)", std::string(why.message()), replica_->pushes_rejected());
+}
+
 absl::Status ReplicaLoop::Push() {
   std::vector<uint64_t> staleness(shards_.size());
   const absl::Status status = ForEachShard([&](size_t shard, ShardClient& client) -> absl::Status {
@@ -196,8 +219,8 @@ absl::Status ReplicaLoop::Push() {
     return absl::OkStatus();
   });
   if (absl::IsInvalidArgument(status)) {
-    spdlog::warn("replica {}: push rejected: {}", *replica_id_, std::string(status.message()));
     replica_->PushRejected();
+    LogRejected(status);
     return absl::OkStatus();
   }
   RETURN_IF_ERROR(status);
@@ -215,21 +238,23 @@ absl::Status ReplicaLoop::Steps() {
       options_.clock->SleepFor(kWaitForWork);
       return absl::OkStatus();
     }
-    if (absl::IsDataLoss(status)) {
-      spdlog::warn("{}", std::string(status.message()));
-      return absl::OkStatus();
+    const bool dropped = absl::IsDataLoss(status);
+    if (dropped) {
+      LogRejected(status);
+    } else {
+      RETURN_IF_ERROR(status);
     }
-    RETURN_IF_ERROR(status);
     if (replica_->PushDue()) return Push();
+    if (dropped) return absl::OkStatus();  // to report it: it counts towards the end of the run
   } while (!replica_->source().needs_slice() && options_.clock->Now() - last_report_ < heartbeat &&
-           !options_.stopped());
+           !Stopped());
   return absl::OkStatus();
 }
 
 absl::Status ReplicaLoop::Train() {
   for (;;) {
     ASSIGN_OR_RETURN(const ReportReply::Directive directive, Report());
-    if (directive == ReportReply::STOP || options_.stopped()) return absl::OkStatus();
+    if (directive == ReportReply::STOP || Stopped()) return absl::OkStatus();
     if (directive == ReportReply::WAIT) {
       options_.clock->SleepFor(kWaitForWork);
     } else {
@@ -255,14 +280,26 @@ absl::Status ReplicaLoop::Run() {
     if (joined) status = Train();
     if (forgotten_) {
       spdlog::info("the coordinator no longer knows replica {}; joining again", *replica_id_);
+      // Under an id of its own: where two have come to the same one, they must not take it from each other
+      // for ever, nor come back together.
+      replica_id_.reset();
+      options_.clock->SleepFor(kWaitForWork *
+                               (0.5 + Random(options_.jitter_seed, ++jitter_streams_).Uniform()));
       continue;
     }
     if (joined) Leave();
-    return IsTransient(status) && options_.stopped() ? absl::OkStatus() : status;
+    return Stopped() && (IsTransient(status) || absl::IsCancelled(status)) ? absl::OkStatus() : status;
   }
 }
 
 }  // namespace
+
+absl::Status CheckLayout(const ParameterLayout& own, const RunIdentity& run) {
+  if (own.fingerprint() == run.layout_fingerprint()) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat("the run's parameter layout has fingerprint ",
+                                                    run.layout_fingerprint(), ", this process's has ",
+                                                    own.fingerprint()));
+}
 
 absl::Status RunReplica(const ReplicaLoopOptions& options) { return ReplicaLoop(options).Run(); }
 

@@ -14,6 +14,7 @@
 #include "absl/time/time.h"
 #include "common/clock.h"
 #include "common/key_range.h"
+#include "common/parameter_layout.h"
 #include "common/push.h"
 #include "proto/coordinator.pb.h"
 #include "worker/coordinator_client.h"
@@ -24,6 +25,9 @@ namespace downpour {
 
 using ShardConnector = std::function<absl::StatusOr<std::unique_ptr<ShardClient>>(
     const ShardAddress& address, const KeyRange& range, const RunKey& run)>;
+
+// FAILED_PRECONDITION: the run's parameters are laid out in another way than this process's network.
+absl::Status CheckLayout(const ParameterLayout& own, const RunIdentity& run);
 
 struct ReplicaLoopOptions {
   CoordinatorClient* coordinator = nullptr;  // not owned; shared by any number of replicas
@@ -45,11 +49,14 @@ struct ReplicaLoopOptions {
 };
 
 // Runs one replica until the coordinator says STOP or stopped() says true, then leaves the run and returns
-// OK. Transient failures (common/back_off.h) are retried with back-off and jitter, a shard that does not
-// answer is looked up again at the coordinator, in case it has moved, and a replica that the coordinator has
-// forgotten (NOT_FOUND) joins again. A push that a shard rejects (INVALID_ARGUMENT) is counted and logged,
-// and training goes on. A transient status: a party stayed away for give_up_after. FAILED_PRECONDITION:
-// another run, layout or data set. INVALID_ARGUMENT: a network or slice that does not fit the data.
+// OK. Transient failures (common/back_off.h) are retried with back-off and jitter. A shard that does not
+// answer, or answers as another shard would (OUT_OF_RANGE, DATA_LOSS), is looked up at the coordinator, in
+// case it has moved or the run is over. A replica that the coordinator has forgotten (NOT_FOUND) joins again,
+// under another id. A push that a shard rejects (INVALID_ARGUMENT) is counted, and training goes on.
+// A transient status: a party stayed away for give_up_after. FAILED_PRECONDITION: another run, layout or data
+// set. INVALID_ARGUMENT, UNIMPLEMENTED: a network or slice that does not fit the data. OUT_OF_RANGE,
+// DATA_LOSS: a shard that has not moved answers as no shard should. Threads may each run one on a coordinator
+// client that they share.
 absl::Status RunReplica(const ReplicaLoopOptions& options);
 
 }  // namespace downpour

@@ -24,7 +24,9 @@ class ShardClient {
   // ParameterShard::ApplyChunk and CheckRun; UNAVAILABLE: the shard cannot be reached.
   virtual absl::StatusOr<PushOutcome> Push(const PushHeader& header, absl::Span<const float> gradient) = 0;
 
-  // Fills `parameters` (range().size() elements); returns the shard's version when the fetch began.
+  // Fills `parameters` (range().size() elements); returns the shard's version when the fetch began. Statuses
+  // as ParameterShard::CheckRun; UNAVAILABLE: the shard cannot be reached; DATA_LOSS: it sent something else
+  // than its range.
   virtual absl::StatusOr<uint64_t> Fetch(absl::Span<float> parameters) = 0;
 };
 

@@ -2,6 +2,7 @@
 // own thread.
 #include <unistd.h>
 
+#include <atomic>
 #include <string>
 #include <thread>
 #include <utility>
@@ -9,10 +10,12 @@
 
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
+#include "common/back_off.h"
 #include "common/command_line.h"
 #include "common/exit_code.h"
 #include "common/interrupt.h"
 #include "common/logging.h"
+#include "common/random.h"
 #include "common/status_macros.h"
 #include "spdlog/spdlog.h"
 #include "worker/described_run.h"
@@ -45,9 +48,12 @@ absl::Status Run(const CommandLine& command_line) {
   if (replicas < 1)
     return absl::InvalidArgumentError(absl::StrCat("--replicas=", replicas, ": want at least 1"));
   RETURN_IF_ERROR(SetUpLogging("worker", absl::GetFlag(FLAGS_log_file), absl::GetFlag(FLAGS_verbose)));
+  // One replica's failure is the process's: whoever watches over it starts it again whole.
+  std::atomic<bool> failed = false;
+  const auto stopped = [&failed] { return failed || Interrupted(); };
   CoordinatorStub::Options coordinator_options;
   coordinator_options.address = absl::GetFlag(FLAGS_coordinator);
-  coordinator_options.retry.stopped = Interrupted;
+  coordinator_options.retry.stopped = stopped;
   GrpcCoordinatorClient coordinator(coordinator_options);
   ASSIGN_OR_RETURN(const bool finished, RunIsFinished(coordinator));
   if (finished) return absl::OkStatus();
@@ -60,16 +66,20 @@ absl::Status Run(const CommandLine& command_line) {
   for (int index = 0; index < replicas; ++index) {
     ReplicaLoopOptions options;
     options.coordinator = &coordinator;
-    options.connect_shard = GrpcShardConnector(index, Interrupted);
+    options.connect_shard = GrpcShardConnector(index, stopped);
     options.data = run.data.train;
     options.data_summary = run.data.summary;
     options.run_id = run.run_id;
     options.host = host.c_str();
     options.compute_threads = absl::GetFlag(FLAGS_compute_threads);
-    options.jitter_seed = static_cast<uint64_t>(getpid()) << 16 | static_cast<uint64_t>(index);
-    options.stopped = Interrupted;
-    threads.emplace_back(
-        [&result = results[index], options = std::move(options)] { result = RunReplica(options); });
+    options.jitter_seed = RandomAt(ProcessJitterSeed(), index);
+    options.stopped = stopped;
+    threads.emplace_back([&failed, &result = results[index], options = std::move(options)] {
+      result = RunReplica(options);
+      if (result.ok()) return;
+      spdlog::error("a replica failed, and so this process ends: {}", std::string(result.message()));
+      failed = true;
+    });
   }
   for (std::thread& thread : threads) thread.join();
   for (const absl::Status& result : results) RETURN_IF_ERROR(result);

@@ -39,8 +39,8 @@ absl::StatusOr<std::unique_ptr<ByteSource>> ByteSource::Open(const std::string& 
     close(descriptor);
     return absl::UnavailableError(absl::StrCat(path, ": cannot be opened"));
   }
-  const bool plain = gzdirect(Gz(source->file_)) == 1;
-  source->most_bytes_ = plain ? info.st_size : (info.st_size + 1) * kMostInflation;
+  source->compressed_ = gzdirect(Gz(source->file_)) == 0;
+  source->most_bytes_ = source->compressed_ ? (info.st_size + 1) * kMostInflation : info.st_size;
   return source;
 }
 
@@ -92,8 +92,7 @@ int ByteSource::Get() {
   return byte;
 }
 
-absl::Status ByteSource::Read(int64_t size, void* to) {
-  const int64_t begin = position();
+int64_t ByteSource::ReadUpTo(int64_t size, void* to) {
   char* out = static_cast<char*>(to);
   int64_t left = size;
   while (left > 0) {
@@ -114,9 +113,18 @@ absl::Status ByteSource::Read(int64_t size, void* to) {
     out += take;
     left -= take;
   }
-  if (left == 0) return absl::OkStatus();
+  return size - left;
+}
+
+absl::Status ByteSource::Truncated(int64_t begin, int64_t wanted, int64_t got) const {
   return Error(absl::StatusCode::kDataLoss, begin,
-               absl::StrCat("truncated: wanted ", size, " bytes, the file has ", size - left, " more"));
+               absl::StrCat("truncated: wanted ", wanted, " bytes, the file has ", got, " more"));
+}
+
+absl::Status ByteSource::Read(int64_t size, void* to) {
+  const int64_t begin = position();
+  const int64_t got = ReadUpTo(size, to);
+  return got == size ? absl::OkStatus() : Truncated(begin, size, got);
 }
 
 absl::Status ByteSource::Seek(int64_t position) {

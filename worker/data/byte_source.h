@@ -2,9 +2,11 @@
 #ifndef DOWNPOUR_WORKER_DATA_BYTE_SOURCE_H_
 #define DOWNPOUR_WORKER_DATA_BYTE_SOURCE_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -29,11 +31,14 @@ class ByteSource {
   int Peek();
   int Get();
   absl::Status Read(int64_t size, void* to);
+  // Reads `count` values, e.g. floats. A gzipped file of little may promise a thousand times as much as it
+  // holds, so there memory grows with what comes.
+  template <typename T>
+  absl::Status ReadVector(int64_t count, std::vector<T>* values);
   absl::Status Seek(int64_t position);
 
   int64_t position() const { return buffer_start_ + static_cast<int64_t>(next_); }
-  // No more bytes than this follow; what a size in the file is checked against before memory is allocated for
-  // it.
+  // No more bytes than this follow; what a size in the file is checked against before it is believed.
   int64_t most_left() const { return most_bytes_ - position(); }
   // "file: byte `at`: what", unless reading failed before: then that failure.
   absl::Status Error(absl::StatusCode code, int64_t at, absl::string_view what) const;
@@ -42,17 +47,40 @@ class ByteSource {
 
  private:
   explicit ByteSource(std::string name) : name_(std::move(name)) {}
+  static constexpr int64_t kStepBytes = 1 << 20;
+
   int64_t ReadFile(void* to, int64_t size);
   bool Fill();
+  int64_t ReadUpTo(int64_t size, void* to);
+  absl::Status Truncated(int64_t begin, int64_t wanted, int64_t got) const;
 
   std::string name_;
   void* file_ = nullptr;  // gzFile; null: all bytes are in buffer_
+  bool compressed_ = false;
   int64_t most_bytes_ = 0;
   std::string buffer_;
   int64_t buffer_start_ = 0;  // position of buffer_[0]
   size_t next_ = 0;           // in buffer_
   absl::Status failure_;
 };
+
+template <typename T>
+absl::Status ByteSource::ReadVector(int64_t count, std::vector<T>* values) {
+  const int64_t begin = position();
+  const int64_t step = compressed_ ? kStepBytes / static_cast<int64_t>(sizeof(T)) : count;
+  values->clear();
+  for (int64_t read = 0; read < count;) {
+    const int64_t more = std::min(step, count - read);
+    values->resize(read + more);
+    const int64_t bytes = more * static_cast<int64_t>(sizeof(T));
+    const int64_t got = ReadUpTo(bytes, values->data() + read);
+    read += more;
+    if (got < bytes) {
+      return Truncated(begin, count * static_cast<int64_t>(sizeof(T)), position() - begin);
+    }
+  }
+  return absl::OkStatus();
+}
 
 }  // namespace downpour
 

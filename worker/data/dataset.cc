@@ -33,15 +33,17 @@ bool Dataset::is_silence(int32_t label) const {
   return label >= 0 && static_cast<size_t>(label) < silence_class_.size() && silence_class_[label];
 }
 
-int32_t Dataset::max_label() const {
-  return labels_.empty() ? -1 : *std::max_element(labels_.begin(), labels_.end());
+int32_t Dataset::most_frequent_label() const {
+  if (labels_.empty()) return -1;
+  std::vector<int64_t> count(int64_t{*std::max_element(labels_.begin(), labels_.end())} + 1);
+  for (const int32_t label : labels_) ++count[label];
+  return static_cast<int32_t>(std::max_element(count.begin(), count.end()) - count.begin());
 }
 
-float Dataset::most_frequent_label_share() const {
+double Dataset::ShareOf(int32_t label) const {
   if (labels_.empty()) return 0;
-  std::vector<int64_t> count(int64_t{max_label()} + 1);
-  for (const int32_t label : labels_) ++count[label];
-  return static_cast<float>(*std::max_element(count.begin(), count.end())) / static_cast<float>(frames());
+  return static_cast<double>(std::count(labels_.begin(), labels_.end(), label)) /
+         static_cast<double>(frames());
 }
 
 const Dataset::Utterance& Dataset::UtteranceOf(int64_t frame) const {
@@ -63,8 +65,9 @@ void Dataset::CopyWindow(const Utterance& utterance, int64_t frame, absl::Span<f
   for (int64_t i = end; i < frame + right_context_ + 1; ++i) out = std::copy_n(last, feature_dim_, out);
 }
 
-DataSummary Summarize(const Dataset& train, const Normalization& normalization, int32_t classes) {
-  uint32_t crc = 0;
+DataSummary Summarize(const Dataset& train, const Normalization& normalization, int32_t classes,
+                      uint32_t features_crc) {
+  uint32_t crc = features_crc;
   const auto add = [&crc](const void* bytes, size_t size) {
     crc = Crc32c(absl::string_view(static_cast<const char*>(bytes), size), crc);
   };

@@ -35,14 +35,18 @@ class Dataset {
   const std::vector<Utterance>& utterances() const { return utterances_; }
   int64_t frames() const { return static_cast<int64_t>(labels_.size()); }
   int32_t feature_dim() const { return feature_dim_; }
-  int32_t input_dim() const { return (left_context_ + 1 + right_context_) * feature_dim_; }
+  // Below 2^31, which is for the caller of the constructor to see to.
+  int32_t input_dim() const {
+    return static_cast<int32_t>((int64_t{left_context_} + 1 + right_context_) * feature_dim_);
+  }
   int32_t label(int64_t frame) const { return labels_[frame]; }  // frame: row over the whole data set
   absl::Span<const int32_t> labels() const { return labels_; }
   // Whether the data directory says which classes are silence, and whether this one is.
   bool knows_silence() const { return !silence_class_.empty(); }
   bool is_silence(int32_t label) const;
-  int32_t max_label() const;                // -1: no frames
-  float most_frequent_label_share() const;  // of all frames: what always guessing that label scores
+  int32_t most_frequent_label() const;  // the lowest of several; -1: no frames
+  double ShareOf(int32_t label) const;  // of all frames: what always guessing `label` scores
+  double most_frequent_label_share() const { return ShareOf(most_frequent_label()); }
 
   // The utterance that row `frame` of the whole data set belongs to.
   const Utterance& UtteranceOf(int64_t frame) const;
@@ -67,20 +71,24 @@ struct RunData {
   std::shared_ptr<const Dataset> test;
   std::shared_ptr<const Dataset> test_human;  // null: none
   Normalization normalization;
-  DataSummary summary;             // Summarize() of the training part
+  DataSummary summary;             // Summarize() of the training part, and majority_test_accuracy
   std::vector<std::string> notes;  // e.g. utterances without alignment that were left out, and how many
 };
 
-// The fingerprint is the CRC-32C of each utterance's key and i64 frame count, then all labels as i32.
-DataSummary Summarize(const Dataset& train, const Normalization& normalization, int32_t classes);
+// The fingerprint is a CRC-32C that goes on from `features_crc`, that of the features as they were read
+// (their normalised values differ in the last bit between builds), over each utterance's key and i64 frame
+// count, then all labels as i32.
+DataSummary Summarize(const Dataset& train, const Normalization& normalization, int32_t classes,
+                      uint32_t features_crc = 0);
 
 // Reads what `description` names. `normalization`: null: computed on the training part; otherwise used as
 // given (a resumed run's, or the coordinator's). For Kaldi data directories, classes is data.classes if that
 // is set, else the number in the training directory's file num_pdfs if it has one, else one more than the
 // training part's largest label. A test directory that has no file silence_pdfs of its own takes the training
-// directory's. INVALID_ARGUMENT: a label not below classes, a feature dimension that differs between parts or
-// from `normalization`. Also INVALID_ARGUMENT, NOT_FOUND, DATA_LOSS, UNIMPLEMENTED: as
-// worker/data/kaldi_directory.h and worker/data/idx.h; the messages name the file and the place in it.
+// directory's. INVALID_ARGUMENT: both kinds of data or neither; a label not below classes, a feature
+// dimension that differs between parts or from `normalization`, a window of 2^31 values or more. Also
+// INVALID_ARGUMENT, NOT_FOUND, DATA_LOSS, UNIMPLEMENTED: as worker/data/kaldi_directory.h and
+// worker/data/idx.h; the messages name the file and the place in it.
 absl::StatusOr<RunData> LoadRunData(const DataDescription& description, const Normalization* normalization);
 
 }  // namespace downpour

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
+#include "common/crc32c.h"
 #include "common/status_macros.h"
 #include "worker/data/byte_source.h"
 
@@ -52,8 +53,8 @@ absl::StatusOr<std::vector<uint8_t>> ReadToEnd(ByteSource& source, int64_t size)
                         absl::StrCat("truncated: the header promises ", size, " bytes, at most ",
                                      source.most_left(), " follow"));
   }
-  std::vector<uint8_t> bytes(size);
-  RETURN_IF_ERROR(source.Read(size, bytes.data()));
+  std::vector<uint8_t> bytes;
+  RETURN_IF_ERROR(source.ReadVector(size, &bytes));
   if (source.Get() >= 0) {
     return source.Error(absl::StatusCode::kDataLoss, begin + size,
                         "bytes after the end that the header gives");
@@ -166,7 +167,10 @@ absl::StatusOr<RunData> LoadMnistRunData(const DataDescription& description,
   }
   data.train = MakeDataset(train, "train", data.normalization);
   data.test = MakeDataset(test, "t10k", data.normalization);
-  data.summary = Summarize(*data.train, data.normalization, std::max(description.classes(), kDigits));
+  const std::vector<uint8_t>& pixels = train.images.pixels;
+  data.summary = Summarize(*data.train, data.normalization, std::max(description.classes(), kDigits),
+                           Crc32c({reinterpret_cast<const char*>(pixels.data()), pixels.size()}));
+  data.summary.set_majority_test_accuracy(data.test->ShareOf(data.train->most_frequent_label()));
   return data;
 }
 

@@ -4,18 +4,20 @@
 #include <glob.h>
 
 #include <algorithm>
-#include <bit>
-#include <fstream>
 #include <memory>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "common/file.h"
 #include "common/status_macros.h"
+#include "worker/all_finite.h"
 #include "worker/data/kaldi_io.h"
 
 namespace downpour {
@@ -52,11 +54,12 @@ absl::Status ReadAlignments(const std::string& path, Alignments* alignments) {
     if (!more) return absl::OkStatus();
     std::vector<int32_t> labels;
     RETURN_IF_ERROR(reader->ReadIntVector(&labels));
-    const auto negative = std::find_if(labels.begin(), labels.end(), [](int32_t label) { return label < 0; });
-    if (negative != labels.end()) {
-      return absl::InvalidArgumentError(absl::StrCat(path, ": utterance ", key, ": label ", *negative,
-                                                     " of frame ", negative - labels.begin(),
-                                                     ": wanted a pdf id from 0"));
+    const auto bad = std::find_if(labels.begin(), labels.end(),
+                                  [](int32_t label) { return label < 0 || label >= kMostClasses; });
+    if (bad != labels.end()) {
+      return absl::InvalidArgumentError(absl::StrCat(path, ": utterance ", key, ": label ", *bad,
+                                                     " of frame ", bad - labels.begin(),
+                                                     ": wanted a pdf id from 0, below ", kMostClasses));
     }
     if (!alignments->try_emplace(key, std::move(labels)).second) {
       return absl::InvalidArgumentError(
@@ -78,31 +81,24 @@ absl::StatusOr<Alignments> ReadAllAlignments(const std::string& directory, const
   return alignments;
 }
 
-// Integers of at least `least`, one a line. Empty: no such file.
-absl::StatusOr<std::vector<int32_t>> ReadNumbers(const std::string& path, int32_t least) {
-  std::ifstream file(path);
+// Integers from `least` to `most`, one a line. Empty: no such file.
+absl::StatusOr<std::vector<int32_t>> ReadNumbers(const std::string& path, int32_t least, int32_t most) {
+  const absl::StatusOr<std::string> text = ReadFile(path);
   std::vector<int32_t> numbers;
-  std::string line;
-  for (int64_t line_number = 1; std::getline(file, line); ++line_number) {
-    if (line.empty()) continue;
+  if (absl::IsNotFound(text.status())) return numbers;
+  RETURN_IF_ERROR(text.status());
+  int64_t line_number = 0;
+  for (const absl::string_view line : absl::StrSplit(*text, '\n')) {
+    ++line_number;
+    if (absl::StripAsciiWhitespace(line).empty()) continue;
     int32_t number = 0;
-    if (!absl::SimpleAtoi(line, &number) || number < least) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(path, ":", line_number, ": \"", line, "\": wanted a number from ", least));
+    if (!absl::SimpleAtoi(line, &number) || number < least || number > most) {
+      return absl::InvalidArgumentError(absl::StrCat(path, ":", line_number, ": \"", line,
+                                                     "\": wanted a number from ", least, " to ", most));
     }
     numbers.push_back(number);
   }
   return numbers;
-}
-
-// NaN and the infinities have all exponent bits set.
-bool AllFinite(const std::vector<float>& values) {
-  constexpr uint32_t kExponent = 0x7f800000;
-  uint32_t found = 0;
-  for (const float value : values) {
-    found |= static_cast<uint32_t>((std::bit_cast<uint32_t>(value) & kExponent) == kExponent);
-  }
-  return found == 0;
 }
 
 struct LeftOut {
@@ -216,8 +212,10 @@ class DirectoryReader {
 absl::StatusOr<KaldiDirectory> ReadKaldiDirectory(const std::string& directory,
                                                   const std::string& alignments) {
   ASSIGN_OR_RETURN(const std::vector<ScpEntry> entries, ReadScp(directory + "/feats.scp"));
-  ASSIGN_OR_RETURN(const std::vector<int32_t> num_pdfs, ReadNumbers(directory + "/num_pdfs", 1));
-  ASSIGN_OR_RETURN(std::vector<int32_t> silence_pdfs, ReadNumbers(directory + "/silence_pdfs", 0));
+  ASSIGN_OR_RETURN(const std::vector<int32_t> num_pdfs,
+                   ReadNumbers(directory + "/num_pdfs", 1, kMostClasses));
+  ASSIGN_OR_RETURN(std::vector<int32_t> silence_pdfs,
+                   ReadNumbers(directory + "/silence_pdfs", 0, kMostClasses - 1));
   ASSIGN_OR_RETURN(Alignments labels, ReadAllAlignments(directory, alignments));
   DirectoryReader reader(directory, std::move(labels));
   RETURN_IF_ERROR(reader.ReadUtterances(entries));

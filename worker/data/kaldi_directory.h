@@ -11,10 +11,13 @@
 
 namespace downpour {
 
+// A class is a row of the last layer: a larger label or count is a damaged byte, not a class.
+inline constexpr int32_t kMostClasses = 1 << 20;
+
 struct KaldiDirectory {
   std::vector<Dataset::Utterance> utterances;  // in the order of feats.scp
   std::vector<float> features;                 // [labels.size(), feature_dim], as read
-  std::vector<int32_t> labels;                 // at least 0
+  std::vector<int32_t> labels;                 // from 0, below kMostClasses
   int32_t feature_dim = 0;
   int32_t num_pdfs = 0;               // file num_pdfs; 0: there is none
   std::vector<int32_t> silence_pdfs;  // file silence_pdfs, ids one a line; empty: there is none
@@ -25,9 +28,10 @@ struct KaldiDirectory {
 // *.scp among them are passed over). Utterances are left out, counted in `notes` with the first of them
 // named, where they have no alignment, where the alignment's length is not their number of frames, and where
 // a feature is NaN or infinite. INVALID_ARGUMENT: more than half of the utterances are left out for their
-// alignments, or all for any reason; a feature dimension unlike the first utterance's; a negative label; a
-// key twice; num_pdfs or silence_pdfs that is no number. NOT_FOUND: no feats.scp, no alignments, an archive
-// missing. DATA_LOSS, UNIMPLEMENTED: as kaldi_io.h.
+// alignments, or all for any reason; a feature dimension unlike the first utterance's; a negative label or
+// one of kMostClasses or more; a key twice; num_pdfs or silence_pdfs that is no number or one beyond
+// kMostClasses. NOT_FOUND: no feats.scp, no alignments, an archive missing. UNAVAILABLE: num_pdfs or
+// silence_pdfs is there and cannot be read. DATA_LOSS, UNIMPLEMENTED: as kaldi_io.h.
 absl::StatusOr<KaldiDirectory> ReadKaldiDirectory(const std::string& directory,
                                                   const std::string& alignments);
 

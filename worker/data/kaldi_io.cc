@@ -51,9 +51,9 @@ absl::Status ReadBinaryIntVector(ByteSource* bytes, std::vector<int32_t>* values
                         absl::StrCat("int32 vector of ", size, " elements needs ", size * kElementBytes,
                                      " bytes: at most ", bytes->most_left(), " follow"));
   }
-  std::string elements(size * kElementBytes, '\0');
+  std::vector<char> elements;
   const int64_t elements_at = bytes->position();
-  RETURN_IF_ERROR(bytes->Read(static_cast<int64_t>(elements.size()), elements.data()));
+  RETURN_IF_ERROR(bytes->ReadVector(size * kElementBytes, &elements));
   values->resize(size);
   for (int64_t i = 0; i < size; ++i) {
     const char* element = elements.data() + i * kElementBytes;
@@ -85,6 +85,16 @@ absl::Status ReadTextIntVector(ByteSource* bytes, std::vector<int32_t>* values) 
     }
     values->push_back(value);
   }
+}
+
+// `directory`: the scp's, with its '/'.
+std::string FindArchive(const std::string& directory, const std::string& given) {
+  if (given.front() == '/') return given;
+  const std::string beside = directory + given;
+  const bool bare = given.find('/') == std::string::npos;
+  const std::string& first = bare ? beside : given;
+  const std::string& second = bare ? given : beside;
+  return access(first.c_str(), F_OK) == 0 || access(second.c_str(), F_OK) != 0 ? first : second;
 }
 
 absl::StatusOr<ScpEntry> ParseScpLine(absl::string_view line) {
@@ -190,8 +200,7 @@ absl::StatusOr<std::vector<ScpEntry>> ReadScp(const std::string& path) {
   for (ScpEntry& entry : entries) {
     if (entry.path != last_given) {
       last_given = entry.path;
-      const bool moved = entry.path.front() != '/' && access(entry.path.c_str(), F_OK) != 0;
-      last_taken = moved ? directory + entry.path : entry.path;
+      last_taken = FindArchive(directory, entry.path);
     }
     entry.path = last_taken;
   }

@@ -92,9 +92,10 @@ struct ScpEntry {
 // INVALID_ARGUMENT with "file:line" for a line that is no scp line. UNIMPLEMENTED for pipes, standard input
 // and row ranges: Downpour runs no commands out of data.
 absl::StatusOr<std::vector<ScpEntry>> ParseScp(absl::string_view text, absl::string_view name);
-// The same from a file; NOT_FOUND: no file. Relative archive paths are taken as Kaldi takes them, from the
+// The same from a file; NOT_FOUND: no file. A relative archive path is taken as Kaldi takes it, from the
 // current directory; where there is no such file, from the scp's directory, so that a data directory may be
-// moved whole.
+// moved whole. A bare file name is looked for the other way round: it means the archive beside the scp,
+// whatever file of that name the current directory has.
 absl::StatusOr<std::vector<ScpEntry>> ReadScp(const std::string& path);
 
 }  // namespace downpour

@@ -30,8 +30,8 @@ struct ColumnPercentiles {
   std::array<uint16_t, 4> at;  // 0, 25, 75, 100
 };
 
-// Sizes the matrix for rows x cols values that `value_bytes` bytes each (and `column_bytes` a column) must
-// follow for.
+// Takes rows x cols values for the matrix's shape if `value_bytes` bytes each (and `column_bytes` a column)
+// may follow for them.
 absl::Status Shape(const ByteSource& bytes, int64_t at, int32_t rows, int32_t cols, int64_t value_bytes,
                    int64_t column_bytes, FloatMatrix* matrix) {
   if (rows < 0 || cols < 0 || (rows == 0) != (cols == 0)) {
@@ -47,7 +47,6 @@ absl::Status Shape(const ByteSource& bytes, int64_t at, int32_t rows, int32_t co
   }
   matrix->rows = rows;
   matrix->cols = cols;
-  matrix->values.resize(count);
   return absl::OkStatus();
 }
 
@@ -68,11 +67,10 @@ absl::Status ReadFull(ByteSource* bytes, FloatMatrix* matrix) {
   RETURN_IF_ERROR(ReadSizedInt32(bytes, &rows));
   RETURN_IF_ERROR(ReadSizedInt32(bytes, &cols));
   RETURN_IF_ERROR(Shape(*bytes, at, rows, cols, sizeof(Real), 0, matrix));
-  if constexpr (std::is_same_v<Real, float>) {
-    return bytes->Read(matrix->values.size() * sizeof(float), matrix->values.data());
-  }
-  std::vector<Real> values(matrix->values.size());
-  RETURN_IF_ERROR(bytes->Read(values.size() * sizeof(Real), values.data()));
+  if constexpr (std::is_same_v<Real, float>)
+    return bytes->ReadVector(matrix->rows * matrix->cols, &matrix->values);
+  std::vector<Real> values;
+  RETURN_IF_ERROR(bytes->ReadVector(matrix->rows * matrix->cols, &values));
   matrix->values.assign(values.begin(), values.end());
   return absl::OkStatus();
 }
@@ -81,8 +79,9 @@ absl::Status ReadFull(ByteSource* bytes, FloatMatrix* matrix) {
 template <typename Code>
 absl::Status ReadLinear(ByteSource* bytes, const CompressedHeader& header, FloatMatrix* matrix) {
   RETURN_IF_ERROR(Shape(*bytes, bytes->position(), header.rows, header.cols, sizeof(Code), 0, matrix));
-  std::vector<Code> codes(matrix->values.size());
-  RETURN_IF_ERROR(bytes->Read(codes.size() * sizeof(Code), codes.data()));
+  std::vector<Code> codes;
+  RETURN_IF_ERROR(bytes->ReadVector(matrix->rows * matrix->cols, &codes));
+  matrix->values.resize(codes.size());
   const float step = header.range / static_cast<float>(static_cast<Code>(-1));
   for (size_t i = 0; i < codes.size(); ++i) matrix->values[i] = header.min + step * codes[i];
   return absl::OkStatus();
@@ -92,11 +91,12 @@ absl::Status ReadLinear(ByteSource* bytes, const CompressedHeader& header, Float
 absl::Status ReadPerColumn(ByteSource* bytes, const CompressedHeader& header, FloatMatrix* matrix) {
   RETURN_IF_ERROR(
       Shape(*bytes, bytes->position(), header.rows, header.cols, 1, sizeof(ColumnPercentiles), matrix));
-  std::vector<ColumnPercentiles> percentiles(header.cols);
-  RETURN_IF_ERROR(bytes->Read(percentiles.size() * sizeof(ColumnPercentiles), percentiles.data()));
-  std::vector<uint8_t> codes(header.rows);
-  for (int64_t col = 0; col < header.cols; ++col) {
-    RETURN_IF_ERROR(bytes->Read(header.rows, codes.data()));
+  std::vector<ColumnPercentiles> percentiles;
+  RETURN_IF_ERROR(bytes->ReadVector(header.cols, &percentiles));
+  std::vector<uint8_t> codes;
+  RETURN_IF_ERROR(bytes->ReadVector(matrix->rows * matrix->cols, &codes));
+  matrix->values.resize(codes.size());
+  for (int64_t col = 0; col < matrix->cols; ++col) {
     std::array<float, 4> p;
     for (int i = 0; i < 4; ++i) p[i] = header.min + header.range / 65535.0f * percentiles[col].at[i];
     std::array<float, 256> value;
@@ -105,8 +105,8 @@ absl::Status ReadPerColumn(ByteSource* bytes, const CompressedHeader& header, Fl
                     : code <= 192 ? p[1] + (p[2] - p[1]) * (code - 64) / 128
                                   : p[2] + (p[3] - p[2]) * (code - 192) / 63;
     }
-    for (int64_t row = 0; row < header.rows; ++row)
-      matrix->values[row * header.cols + col] = value[codes[row]];
+    for (int64_t row = 0; row < matrix->rows; ++row)
+      matrix->values[row * matrix->cols + col] = value[codes[col * matrix->rows + row]];
   }
   return absl::OkStatus();
 }

@@ -29,6 +29,19 @@ std::vector<uint32_t> EpochOrder(uint64_t seed, int64_t epoch, int64_t utterance
   return order;
 }
 
+void FillMinibatch(const Dataset& data, absl::Span<const int64_t> rows, Minibatch* minibatch) {
+  const int64_t dim = data.input_dim();
+  minibatch->frames = static_cast<int64_t>(rows.size());
+  minibatch->inputs.resize(rows.size() * dim);
+  minibatch->labels.resize(rows.size());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const Dataset::Utterance& utterance = data.UtteranceOf(rows[i]);
+    data.CopyWindow(utterance, rows[i] - utterance.first_frame,
+                    absl::MakeSpan(minibatch->inputs).subspan(i * dim, dim));
+    minibatch->labels[i] = data.label(rows[i]);
+  }
+}
+
 MinibatchSource::MinibatchSource(std::shared_ptr<const Dataset> data, int64_t minibatch_frames, uint64_t seed)
     : data_(std::move(data)), minibatch_frames_(minibatch_frames), seed_(seed) {
   DOWNPOUR_CHECK(minibatch_frames_ > 0 && data_->frames() <= static_cast<int64_t>(kRowMask));
@@ -86,20 +99,14 @@ void MinibatchSource::Compact() {
 }
 
 void MinibatchSource::Next(Minibatch* minibatch) {
-  const int64_t input_dim = data_->input_dim();
-  minibatch->frames = std::min(minibatch_frames_, frames_left());
-  minibatch->inputs.resize(minibatch->frames * input_dim);
-  minibatch->labels.resize(minibatch->frames);
-  for (int64_t i = 0; i < minibatch->frames; ++i) {
+  std::vector<int64_t> rows(std::min(minibatch_frames_, frames_left()));
+  for (int64_t& row : rows) {
     const uint64_t frame = frames_[next_++];
-    const int64_t row = static_cast<int64_t>(frame & kRowMask);
-    const Dataset::Utterance& utterance = data_->UtteranceOf(row);
-    data_->CopyWindow(utterance, row - utterance.first_frame,
-                      absl::MakeSpan(minibatch->inputs).subspan(i * input_dim, input_dim));
-    minibatch->labels[i] = data_->label(row);
+    row = static_cast<int64_t>(frame & kRowMask);
     OpenSlice& open = open_[frame >> kRowBits];
     if (--open.frames_left == 0) finished_.push_back(open.slice);
   }
+  FillMinibatch(*data_, rows, minibatch);
 }
 
 std::vector<DataSlice> MinibatchSource::TakeFinished() { return std::exchange(finished_, {}); }

@@ -59,6 +59,9 @@ class MinibatchSource {
   std::vector<DataSlice> finished_;
 };
 
+// Fills `minibatch` with those rows of the whole data set.
+void FillMinibatch(const Dataset& data, absl::Span<const int64_t> rows, Minibatch* minibatch);
+
 // The order of utterances in `epoch`: a permutation of [0, utterances) drawn from (seed, epoch).
 std::vector<uint32_t> EpochOrder(uint64_t seed, int64_t epoch, int64_t utterances);
 

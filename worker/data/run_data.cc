@@ -1,10 +1,13 @@
 // Where on the data's way: a run's training part and its test sets, from whatever files.
 #include <algorithm>
+#include <cstdint>
+#include <limits>
 #include <string>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "common/crc32c.h"
 #include "common/status_macros.h"
 #include "worker/data/dataset.h"
 #include "worker/data/idx.h"
@@ -54,12 +57,15 @@ class KaldiRunReader {
     data_.normalization =
         normalization != nullptr ? *normalization : ComputeNormalization(train.features, train.feature_dim);
     ASSIGN_OR_RETURN(silence_class_, SilenceClasses(train, description_.train_dir(), classes_));
+    const uint32_t features_crc =
+        Crc32c({reinterpret_cast<const char*>(train.features.data()), train.features.size() * sizeof(float)});
     ASSIGN_OR_RETURN(data_.train, MakePart(description_.train_dir(), std::move(train)));
-    data_.summary = Summarize(*data_.train, data_.normalization, classes_);
+    data_.summary = Summarize(*data_.train, data_.normalization, classes_, features_crc);
     ASSIGN_OR_RETURN(data_.test, ReadTest(description_.test_dir()));
     if (description_.has_test_human_dir()) {
       ASSIGN_OR_RETURN(data_.test_human, ReadTest(description_.test_human_dir()));
     }
+    data_.summary.set_majority_test_accuracy(data_.test->ShareOf(data_.train->most_frequent_label()));
     return std::move(data_);
   }
 
@@ -73,6 +79,13 @@ class KaldiRunReader {
   absl::StatusOr<std::shared_ptr<const Dataset>> MakePart(const std::string& directory, KaldiDirectory part) {
     RETURN_IF_ERROR(CheckLabels(part, directory, classes_));
     const size_t dim = part.feature_dim;
+    const int64_t window = int64_t{description_.left_context()} + 1 + description_.right_context();
+    if (window * part.feature_dim > std::numeric_limits<int32_t>::max()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(directory, ": a window of ", window,
+                       " frames (data.left_context, data.right_context) of dimension ", dim,
+                       ": wanted below 2^31 values"));
+    }
     if (data_.normalization.mean.size() != dim || data_.normalization.stddev.size() != dim) {
       return absl::InvalidArgumentError(absl::StrCat(directory, ": feature dimension ", dim, ": wanted ",
                                                      data_.normalization.mean.size(),
@@ -96,6 +109,9 @@ class KaldiRunReader {
 }  // namespace
 
 absl::StatusOr<RunData> LoadRunData(const DataDescription& description, const Normalization* normalization) {
+  if (description.has_mnist_dir() && (description.has_train_dir() || description.has_test_dir())) {
+    return absl::InvalidArgumentError("data.mnist_dir and data.train_dir are both set, want one of them");
+  }
   if (description.has_mnist_dir()) return LoadMnistRunData(description, normalization);
   if (!description.has_train_dir() || !description.has_test_dir()) {
     return absl::InvalidArgumentError(

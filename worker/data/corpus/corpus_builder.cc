@@ -20,6 +20,7 @@
 #include "absl/strings/str_split.h"
 #include "common/crc32c.h"
 #include "common/file.h"
+#include "common/interrupt.h"
 #include "common/progress.h"
 #include "common/random.h"
 #include "common/status_macros.h"
@@ -33,7 +34,7 @@
 namespace downpour {
 namespace {
 
-constexpr int kFormatVersion = 1;  // counts up when the same settings give other bytes
+constexpr int kFormatVersion = 2;  // counts up when the same settings give other bytes
 constexpr int64_t kFramesAnHour = 360000;
 constexpr double kLikelyFrames = 370;        // of an utterance, until the first shard says better
 constexpr double kLikelyPromptFrames = 250;  // of a human one; for progress alone
@@ -156,13 +157,19 @@ class CorpusBuilder {
                                 : absl::StrFormat("%s/spoken-%06d", cache_, task - human_shards_);
   }
 
-  absl::Status MakeShard(int task) {
-    std::vector<SpokenUtterance> utterances;
+  // Indices, from first to last + 1, into prompts_ or the list without end.
+  std::pair<int64_t, int64_t> UtterancesOf(int task) const {
     const bool human = task < human_shards_;
     const int64_t begin =
         static_cast<int64_t>(human ? task : task - human_shards_) * options_.shard_utterances;
-    const int64_t end = human ? std::min<int64_t>(begin + options_.shard_utterances, prompts_.size())
-                              : begin + options_.shard_utterances;
+    const int64_t end = begin + options_.shard_utterances;
+    return {begin, human ? std::min<int64_t>(end, prompts_.size()) : end};
+  }
+
+  absl::Status MakeShard(int task) {
+    std::vector<SpokenUtterance> utterances;
+    const bool human = task < human_shards_;
+    const auto [begin, end] = UtterancesOf(task);
     for (int64_t i = begin; i < end; ++i) {
       ASSIGN_OR_RETURN(SpokenUtterance utterance,
                        human ? maker_->Recorded(prompts_[i], options_.sounds) : maker_->Speak(i));
@@ -171,9 +178,17 @@ class CorpusBuilder {
     return WriteShard(ShardPath(task), utterances, maker_->bins());
   }
 
-  // Reads a finished shard's table. INTERNAL: it is of spoken sentences, and every one was dropped.
+  // Reads a finished shard's table. NOT_FOUND: it is not made. DATA_LOSS: it is damaged. INTERNAL: it is of
+  // spoken sentences, and every one was dropped.
   absl::Status TakeShard(int task) {
-    ASSIGN_OR_RETURN(shards_[task], ReadShard(ShardPath(task)));
+    ASSIGN_OR_RETURN(std::vector<StoredUtterance> shard, ReadShard(ShardPath(task), maker_->bins()));
+    const auto [begin, end] = UtterancesOf(task);
+    const int64_t count = static_cast<int64_t>(shard.size());
+    if (count != end - begin) {
+      return absl::DataLossError(
+          absl::StrCat(ShardPath(task), ": ", count, " utterances, wanted ", end - begin));
+    }
+    shards_[task] = std::move(shard);
     if (task < human_shards_) {
       ++human_done_;
       return absl::OkStatus();
@@ -193,7 +208,8 @@ class CorpusBuilder {
                              : static_cast<double>(spoken_frames_) / spoken_done_;
   }
 
-  // The next shard that is not in the cache, until those made and those being made are likely to be enough.
+  // The next shard that is not in the cache, or damaged there, until those made and those being made are
+  // likely to be enough.
   std::optional<int> NextTask(absl::Status* status) {
     for (;;) {
       const int started_spoken = static_cast<int>(shards_.size()) - human_shards_;
@@ -202,9 +218,9 @@ class CorpusBuilder {
       if (started_spoken >= 0 && likely_frames >= static_cast<double>(target_frames_)) return std::nullopt;
       const int task = static_cast<int>(shards_.size());
       shards_.emplace_back();
-      std::error_code error;
-      if (!std::filesystem::exists(ShardPath(task), error)) return task;
-      status->Update(TakeShard(task));
+      const absl::Status taken = TakeShard(task);
+      if (absl::IsNotFound(taken) || absl::IsDataLoss(taken)) return task;
+      status->Update(taken);
       if (!status->ok()) return std::nullopt;
     }
   }
@@ -216,10 +232,9 @@ class CorpusBuilder {
     const auto show = [&] {
       const double human_frames = kLikelyPromptFrames * options_.shard_utterances;
       const double all = human_shards_ * human_frames + static_cast<double>(target_frames_);
-      progress.Update(
-          (human_done_ * human_frames + static_cast<double>(spoken_frames_)) / all,
-          absl::StrFormat("%.2f of %.2f h spoken and aligned, %d jobs",
-                          static_cast<double>(spoken_frames_) / kFramesAnHour, options_.hours, jobs_));
+      const double ready = human_done_ * human_frames + static_cast<double>(spoken_frames_);
+      progress.Update(ready / all, absl::StrFormat("%.2f of %.2f h of speech aligned, %d jobs",
+                                                   ready / kFramesAnHour, all / kFramesAnHour, jobs_));
     };
     ForkedTasks tasks;
     tasks.next = [&] {
@@ -241,6 +256,14 @@ class CorpusBuilder {
     return absl::OkStatus();
   }
 
+  absl::Status CheckNotEmpty(const char* part, const std::vector<StoredUtterance>& utterances) const {
+    for (const StoredUtterance& u : utterances) {
+      if (u.dropped.empty()) return absl::OkStatus();
+    }
+    return absl::InvalidArgumentError(
+        absl::StrCat("--hours=", options_.hours, ": the ", part, " part would be empty; wanted more hours"));
+  }
+
   absl::Status WriteParts(CorpusSummary* summary) {
     std::vector<StoredUtterance> train, test, human;
     int64_t frames = 0;
@@ -254,13 +277,24 @@ class CorpusBuilder {
         part.push_back(std::move(u));
       }
     }
+    RETURN_IF_ERROR(CheckNotEmpty("train", train));
+    RETURN_IF_ERROR(CheckNotEmpty("test", test));
     // From here on the folder is of neither the old corpus nor the new.
     std::error_code error;
     std::filesystem::remove(SummaryPath(), error);
     const CorpusClasses classes{maker_->bins(), maker_->num_senones(), maker_->silence_senones()};
+    Progress progress("parts", clock_);
+    const size_t all = train.size() + test.size() + (options_.human ? human.size() : 0);
+    size_t done = 0;
+    const auto written = [&] {
+      ++done;
+      progress.Update(static_cast<double>(done) / static_cast<double>(all),
+                      absl::StrCat(done, " of ", all, " utterances written"));
+      return Interrupted() ? absl::CancelledError("interrupted") : absl::OkStatus();
+    };
     const auto write = [&](const char* name, std::vector<StoredUtterance> utterances) -> absl::Status {
       ASSIGN_OR_RETURN(std::string line, WriteCorpusDirectory(absl::StrCat(options_.out, "/", name),
-                                                              std::move(utterances), classes));
+                                                              std::move(utterances), classes, written));
       summary->parts.push_back(std::move(line));
       return absl::OkStatus();
     };

@@ -36,7 +36,8 @@ struct CorpusSummary {
 // endless list drawn from `seed` (sentence after sentence in a shuffled order, then all again in other
 // voices), up to the one that completes `hours`; about 8 % of the sentences are the test part's
 // (IsTestSentence). The same seed gives the same bytes, however many jobs, interruptions and steps of growing
-// hours. Finished shards are kept in OUT/.cache. INVALID_ARGUMENT: hours or jobs out of range.
+// hours. Finished shards are kept in OUT/.cache. INVALID_ARGUMENT: hours or jobs out of range, or so few
+// hours that the train or test part would be empty.
 // FAILED_PRECONDITION: OUT holds a corpus of other settings, or another process is making one there.
 // NOT_FOUND: a package is missing. UNIMPLEMENTED: another version of pocketsphinx. CANCELLED: interrupted;
 // the same call goes on. RESOURCE_EXHAUSTED, UNAVAILABLE: OUT cannot be written. Call with one thread only,

@@ -56,7 +56,8 @@ absl::Status WriteTables(const std::string& folder, const std::vector<StoredUtte
 
 absl::StatusOr<std::string> WriteCorpusDirectory(const std::string& path,
                                                  std::vector<StoredUtterance> utterances,
-                                                 const CorpusClasses& classes) {
+                                                 const CorpusClasses& classes,
+                                                 const std::function<absl::Status()>& written) {
   const std::map<std::string, int64_t> dropped = TakeDropped(&utterances);
   std::sort(utterances.begin(), utterances.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
 
@@ -68,11 +69,12 @@ absl::StatusOr<std::string> WriteCorpusDirectory(const std::string& path,
   int64_t frames = 0;
   absl::flat_hash_set<int32_t> senones;
   for (const StoredUtterance& stored : utterances) {
-    ASSIGN_OR_RETURN(const SpokenUtterance utterance, ReadUtterance(stored));
+    ASSIGN_OR_RETURN(const SpokenUtterance utterance, ReadUtterance(stored, classes.bins));
     RETURN_IF_ERROR(features->WriteMatrix(utterance.key, classes.bins, utterance.features));
     RETURN_IF_ERROR(pdfs->WriteIntVector(utterance.key, utterance.pdfs));
     frames += stored.frames;
     senones.insert(utterance.pdfs.begin(), utterance.pdfs.end());
+    RETURN_IF_ERROR(written());
   }
   RETURN_IF_ERROR(features->Close());
   RETURN_IF_ERROR(pdfs->Close());

@@ -5,6 +5,7 @@
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "common/command_line.h"
+#include "common/exit_code.h"
 #include "common/interrupt.h"
 #include "worker/data/corpus/corpus_builder.h"
 
@@ -36,7 +37,8 @@ namespace downpour {
 namespace {
 
 constexpr char kUsage[] =
-    "downpour-corpus --out=DIR [--hours=H]: makes a speech corpus.\n\n"
+    "Makes a labelled speech corpus of any length.\n\n"
+    "  downpour-corpus --out=corpus/mine --hours=2\n\n"
     "Real sentences (Debian's fortunes) are spoken by flite's four 16 kHz voices with drawn pitch, rate, "
     "level, vocal\n"
     "tract and background noise, turned into frames of 40 log-mel energies, and labelled with one of 5,126 "
@@ -52,27 +54,17 @@ constexpr char kUsage[] =
     "same\n"
     "bytes.\n";
 
-int ExitCode(const absl::Status& status) {
-  if (absl::IsCancelled(status)) return kExitInterrupted;
-  const bool usage =
-      absl::IsInvalidArgument(status) || absl::IsFailedPrecondition(status) || absl::IsNotFound(status);
-  return usage ? kExitUsage : kExitFailed;
-}
-
 int Fail(const absl::Status& status) {
-  std::fprintf(stderr, "downpour-corpus: %s\n", std::string(status.message()).c_str());
+  const int code = ExitCode("downpour-corpus", status);
   if (absl::IsCancelled(status))
     std::fputs("Finished work is kept; the same command goes on from there.\n", stderr);
-  return ExitCode(status);
+  return code;
 }
 
 int Main(int argc, char** argv) {
   const absl::StatusOr<CommandLine> command_line =
       ParseCommandLine(argc, argv, kUsage, /*takes_settings=*/false);
-  if (!command_line.ok()) {
-    Fail(command_line.status());
-    return kExitUsage;
-  }
+  if (!command_line.ok()) return Fail(command_line.status());
   if (!command_line->positional.empty()) {
     return Fail(
         absl::InvalidArgumentError(absl::StrCat("unexpected argument '", command_line->positional[0], "'")));

@@ -17,6 +17,7 @@ namespace {
 // The table's columns, separated by tabs: key, speaker, text, why dropped, frames, offset in feats.ark, in
 // pdf.ark.
 constexpr size_t kColumns = 7;
+constexpr int64_t kMostFrames = int64_t{1} << 28;
 
 absl::Status Damaged(const std::string& path, absl::string_view what) {
   return absl::DataLossError(
@@ -66,7 +67,7 @@ absl::Status WriteShard(const std::string& path, absl::Span<const SpokenUtteranc
   return ReplaceFolder(partial, path);
 }
 
-absl::StatusOr<std::vector<StoredUtterance>> ReadShard(const std::string& path) {
+absl::StatusOr<std::vector<StoredUtterance>> ReadShard(const std::string& path, int bins) {
   ASSIGN_OR_RETURN(const std::string table, ReadFile(absl::StrCat(path, "/utterances")));
   std::vector<StoredUtterance> utterances;
   for (const absl::string_view line : absl::StrSplit(table, '\n', absl::SkipEmpty())) {
@@ -78,12 +79,16 @@ absl::StatusOr<std::vector<StoredUtterance>> ReadShard(const std::string& path) 
         !absl::SimpleAtoi(columns[6], &u.pdfs_offset)) {
       return Damaged(path, "a number that is none");
     }
+    if (u.frames < 0 || u.frames > kMostFrames || (u.frames == 0) != !u.dropped.empty())
+      return Damaged(path, absl::StrCat(u.key, " of ", u.frames, " frames"));
+    if (u.dropped.empty()) RETURN_IF_ERROR(ReadUtterance(u, bins).status());
     utterances.push_back(std::move(u));
   }
+  if (utterances.empty()) return Damaged(path, "an empty table");
   return utterances;
 }
 
-absl::StatusOr<SpokenUtterance> ReadUtterance(const StoredUtterance& stored) {
+absl::StatusOr<SpokenUtterance> ReadUtterance(const StoredUtterance& stored, int bins) {
   SpokenUtterance utterance{stored.key, stored.speaker, stored.text, stored.dropped, {}, {}};
   FloatMatrix matrix;
   const auto read = [&]() -> absl::Status {
@@ -95,9 +100,11 @@ absl::StatusOr<SpokenUtterance> ReadUtterance(const StoredUtterance& stored) {
     return pdfs->ReadIntVector(&utterance.pdfs);
   };
   if (const absl::Status status = read(); !status.ok()) return Damaged(stored.shard, status.message());
-  if (matrix.rows != stored.frames || static_cast<int64_t>(utterance.pdfs.size()) != stored.frames) {
+  const int64_t labels = static_cast<int64_t>(utterance.pdfs.size());
+  if (matrix.rows != stored.frames || labels != stored.frames || matrix.cols != bins) {
     return Damaged(stored.shard,
-                   absl::StrCat(stored.key, " has ", matrix.rows, " frames, the table says ", stored.frames));
+                   absl::StrCat(stored.key, " has ", matrix.rows, " frames of ", matrix.cols, " and ", labels,
+                                " labels, wanted ", stored.frames, " of ", bins));
   }
   utterance.features = std::move(matrix.values);
   return utterance;

@@ -18,8 +18,8 @@ struct SpokenUtterance {
   std::string speaker;
   std::string text;             // words separated by a space
   std::string dropped;          // why it is left out; empty: it is not
-  std::vector<float> features;  // [frames, bins]; empty if dropped
-  std::vector<int32_t> pdfs;    // [frames]; empty if dropped
+  std::vector<float> features;  // [frames, bins]; empty if and only if dropped
+  std::vector<int32_t> pdfs;    // [frames]; likewise
 };
 
 // Where a shard keeps an utterance.
@@ -38,11 +38,12 @@ struct StoredUtterance {
 // RESOURCE_EXHAUSTED, UNAVAILABLE: as ArchiveWriter.
 absl::Status WriteShard(const std::string& path, absl::Span<const SpokenUtterance> utterances, int bins);
 
-// In the order written. NOT_FOUND: no such shard. DATA_LOSS: it is damaged (the message says to delete it).
-absl::StatusOr<std::vector<StoredUtterance>> ReadShard(const std::string& path);
+// In the order written, at least one; all of it has been read once and fits together. NOT_FOUND: no such
+// shard. DATA_LOSS: it is damaged (the message says to delete it).
+absl::StatusOr<std::vector<StoredUtterance>> ReadShard(const std::string& path, int bins);
 
 // DATA_LOSS: the shard is damaged.
-absl::StatusOr<SpokenUtterance> ReadUtterance(const StoredUtterance& stored);
+absl::StatusOr<SpokenUtterance> ReadUtterance(const StoredUtterance& stored, int bins);
 
 }  // namespace downpour
 

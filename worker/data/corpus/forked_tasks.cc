@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -20,24 +21,26 @@ namespace downpour {
 namespace {
 
 constexpr absl::Duration kPollInterval = absl::Milliseconds(10);
+constexpr size_t kMostMessageBytes = 4000;  // a pipe holds more, so that no child waits for its reader
 
 struct Child {
   pid_t pid = -1;
-  int errors = -1;  // the read end of the pipe its error comes through
+  int outcome = -1;  // the read end of the pipe its status comes through
   int task = 0;
 };
 
-// The exit code is the status code; the message goes through `errors`, whose buffer is larger than any
-// message.
-[[noreturn]] void RunInChild(const ForkedTasks& tasks, int task, pid_t parent, int errors) {
+// The status goes through `outcome`, as its int32 code and its message. The exit code says nothing of it,
+// because a library may end the process with any.
+[[noreturn]] void RunInChild(const ForkedTasks& tasks, int task, pid_t parent, int outcome) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != parent) _exit(static_cast<int>(absl::StatusCode::kCancelled));
+  if (getppid() != parent) _exit(1);
   const absl::Status status = tasks.run(task);
-  const std::string message(status.message().substr(0, 4000));
-  const ssize_t ignored = write(errors, message.data(), message.size());
-  static_cast<void>(ignored);
+  const int32_t code = static_cast<int32_t>(status.code());
+  std::string record(reinterpret_cast<const char*>(&code), sizeof(code));
+  absl::StrAppend(&record, status.message().substr(0, kMostMessageBytes));
+  const bool written = write(outcome, record.data(), record.size()) == static_cast<ssize_t>(record.size());
   // Not exit(): the parent's buffers and destructors are the parent's.
-  _exit(static_cast<int>(status.code()));
+  _exit(written ? 0 : 1);
 }
 
 absl::StatusOr<Child> Fork(const ForkedTasks& tasks, int task) {
@@ -59,9 +62,16 @@ absl::Status StatusOf(const Child& child, int wait_status) {
     return absl::InternalError(
         absl::StrCat("the process of task ", child.task, " was ended by signal ", WTERMSIG(wait_status)));
   }
-  std::string message(4000, '\0');
-  message.resize(std::max<ssize_t>(0, read(child.errors, message.data(), message.size())));
-  return absl::Status(static_cast<absl::StatusCode>(WEXITSTATUS(wait_status)), message);
+  int32_t code = 0;
+  char record[sizeof(code) + kMostMessageBytes];
+  const ssize_t got = read(child.outcome, record, sizeof(record));
+  if (WEXITSTATUS(wait_status) != 0 || got < static_cast<ssize_t>(sizeof(code))) {
+    return absl::InternalError(
+        absl::StrCat("the process of task ", child.task, " ended with exit code ", WEXITSTATUS(wait_status)));
+  }
+  std::memcpy(&code, record, sizeof(code));
+  return absl::Status(static_cast<absl::StatusCode>(code),
+                      absl::string_view(record + sizeof(code), got - sizeof(code)));
 }
 
 }  // namespace
@@ -72,7 +82,7 @@ absl::Status RunForked(const ForkedTasks& tasks, int jobs, Clock* clock) {
     for (const Child& child : children) {
       kill(child.pid, SIGKILL);
       waitpid(child.pid, nullptr, 0);
-      close(child.errors);
+      close(child.outcome);
     }
   };
   for (;;) {
@@ -94,7 +104,7 @@ absl::Status RunForked(const ForkedTasks& tasks, int jobs, Clock* clock) {
       const Child child = children[i];
       children.erase(children.begin() + static_cast<int64_t>(i));
       const absl::Status status = StatusOf(child, wait_status);
-      close(child.errors);
+      close(child.outcome);
       RETURN_IF_ERROR(status);
       RETURN_IF_ERROR(tasks.finished(child.task));
     }

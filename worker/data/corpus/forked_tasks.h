@@ -22,7 +22,8 @@ struct ForkedTasks {
 };
 
 // Runs at most `jobs` tasks at a time until there is none left. The first task's or `finished`'s error, when
-// the other tasks have been killed. INTERNAL: a task's process died (the message says by which signal).
+// the other tasks have been killed. INTERNAL: a task's process died (the message says by which signal, or
+// with which exit code).
 // CANCELLED: Interrupted(). Call with one thread only.
 absl::Status RunForked(const ForkedTasks& tasks, int jobs, Clock* clock);
 

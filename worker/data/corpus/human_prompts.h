@@ -31,12 +31,14 @@ std::string NormalizePrompt(absl::string_view transcript, const Dictionary& dict
                             std::vector<std::string>* unknown);
 
 // The prompts of Debian's asterisk-core-sounds-en by name; `transcripts` is its core-sounds-en.txt.gz ("name:
-// text"). NOT_FOUND: no such file, or no such folder of sounds (the message names the package).
+// text"). NOT_FOUND: no such file, or no such folder of sounds (the message names the package). DATA_LOSS,
+// UNAVAILABLE: the file cannot be read, as ByteSource says.
 absl::StatusOr<std::vector<HumanPrompt>> ReadHumanPrompts(const std::string& transcripts,
                                                           const std::string& sounds,
                                                           const Dictionary& dictionary);
 
 // G.722 at 64 kbit/s (asterisk-core-sounds-en-g722) -> 16 kHz mono samples. NOT_FOUND: no such file.
+// UNAVAILABLE: it cannot be read. Takes any bytes.
 absl::StatusOr<std::vector<int16_t>> ReadG722(const std::string& path);
 
 }  // namespace downpour

@@ -24,7 +24,8 @@ absl::StatusOr<Dictionary> ReadDictionary(const std::string& path);
 std::vector<std::string> SentencesOf(absl::string_view text, const Dictionary& dictionary);
 
 // The sentences of all fortune files in `folder`, each once, by file name and then as they stand in the file.
-// NOT_FOUND: no such folder, or no sentence in it (the message names the package).
+// NOT_FOUND: no such folder, or no sentence in it (the message names the package). UNAVAILABLE: a file of it
+// cannot be read.
 absl::StatusOr<std::vector<std::string>> ReadSentences(const std::string& folder,
                                                        const Dictionary& dictionary);
 

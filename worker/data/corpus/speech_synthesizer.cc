@@ -15,6 +15,8 @@
 #include "common/random.h"
 
 extern "C" {
+#include <flite/cst_cg.h>
+
 cst_voice* register_cmu_us_kal16(const char* folder);
 cst_voice* register_cmu_us_awb(const char* folder);
 cst_voice* register_cmu_us_rms(const char* folder);
@@ -45,6 +47,31 @@ std::vector<float> Resample(absl::Span<const short> samples, double step) {
     resampled[i] = static_cast<float>((1 - fraction) * samples[before] + fraction * samples[before + 1]);
   }
   return resampled;
+}
+
+using Utterance = std::unique_ptr<cst_utterance, void (*)(cst_utterance*)>;
+using Track = std::unique_ptr<cst_track, void (*)(cst_track*)>;
+using Wave = std::unique_ptr<cst_wave, void (*)(cst_wave*)>;
+
+// Of a voice whose accent model takes no notice of f0_shift (rms): its pitch track is scaled and made sound
+// of once more.
+Wave AtPitch(double pitch, cst_cg_db* voice, const cst_utterance* utterance) {
+  cst_track* track = val_track(feat_val(utterance->features, "param_track"));
+  for (int i = 0; i < track->num_frames; ++i)
+    track->frames[i][0] *= static_cast<float>(pitch);  // 0: unvoiced
+  const Track smooth(mlpg(track, voice), delete_track);
+  cst_track* excitation = val_track(feat_val(utterance->features, "str_track"));
+  return Wave(mlsa_resynthesis(smooth.get(), excitation, voice, nullptr, 0), delete_wave);
+}
+
+// Null: flite made no sound.
+Wave Synthesize(const std::string& words, double pitch, cst_voice* voice) {
+  const Utterance utterance(flite_synth_text(words.c_str(), voice), delete_utterance);
+  if (utterance == nullptr) return Wave(nullptr, delete_wave);
+  const cst_val* statistical = feat_val(voice->features, "cg_db");
+  if (statistical != nullptr && val_cg_db(statistical)->spamf0 != 0)
+    return AtPitch(pitch, val_cg_db(statistical), utterance.get());
+  return Wave(copy_wave(utt_wave(utterance.get())), delete_wave);
 }
 
 std::vector<int16_t> AddNoise(absl::Span<const float> speech, const SpeakingStyle& style) {
@@ -93,8 +120,7 @@ absl::StatusOr<std::vector<int16_t>> SpeechSynthesizer::Speak(const std::string&
   flite_feat_set_float(voice->features, "f0_shift", static_cast<float>(style.pitch));
   // flite's statistical voices excite their filter with rand().
   std::srand(static_cast<unsigned>(style.noise_seed));
-  const std::unique_ptr<cst_wave, void (*)(cst_wave*)> wave(flite_text_to_wave(words.c_str(), voice),
-                                                            delete_wave);
+  const Wave wave = Synthesize(words, style.pitch, voice);
   if (wave == nullptr || wave->num_samples < 2 || wave->sample_rate != kSampleRateHz) {
     return absl::InternalError(
         absl::StrCat("flite's voice ", kVoiceNames[style.voice], " made no 16 kHz sound of \"", words, "\""));

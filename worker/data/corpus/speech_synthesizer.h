@@ -19,9 +19,8 @@ inline constexpr int kSampleRateHz = 16000;
 struct SpeakingStyle {
   int voice = 0;  // 0 kal16 (diphones), 1 awb, 2 rms, 3 slt (statistical)
   int warp = 0;   // 0..9: resampled by 0.92 + 0.02 warp, which scales formants as another vocal tract would
-  double duration = 1;  // of every phone, relative to the voice's own; [0.85, 1.2)
-  double pitch = 1;  // relative to the voice's own; [0.85, 1.2); rms, whose accent model ignores it, has the
-                     // warp's alone
+  double duration = 1;    // of every phone, relative to the voice's own; [0.85, 1.2)
+  double pitch = 1;       // relative to the voice's own; [0.85, 1.2)
   double level_db = 0;    // (-10, 0]
   double snr_db = 40;     // speech to background noise; [20, 60)
   double noise_pole = 0;  // of the low-pass that colours the noise; 0: white; [0, 0.95)
