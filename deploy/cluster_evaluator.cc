@@ -30,25 +30,15 @@ absl::StatusOr<ClusterEvaluator> ClusterEvaluator::Create(const RunDescription& 
   return evaluator;
 }
 
-absl::StatusOr<EvaluationResult> ClusterEvaluator::Evaluate(int64_t updates) {
-  EvaluationResult result;
-  result.set_updates(updates);
-  ASSIGN_OR_RETURN(*result.mutable_test(),
-                   EvaluateTestSet(*data_->test, parameters_, max_frames_, network_pointers_));
-  if (data_->test_human != nullptr) {
-    ASSIGN_OR_RETURN(*result.mutable_test_human(),
-                     EvaluateTestSet(*data_->test_human, parameters_, max_frames_, network_pointers_));
-  }
-  return result;
-}
-
 absl::StatusOr<NextEvaluationReply::Directive> ClusterEvaluator::EvaluateIfDue(const InProcessShards& shards,
                                                                                Coordinator& coordinator) {
   for (;;) {
     ASSIGN_OR_RETURN(const NextEvaluationReply next, coordinator.NextEvaluation({}));
     if (next.directive() != NextEvaluationReply::EVALUATE) return next.directive();
     RETURN_IF_ERROR(ReadParameters(shards, absl::MakeSpan(parameters_)));
-    ASSIGN_OR_RETURN(const EvaluationResult result, Evaluate(next.updates()));
+    ASSIGN_OR_RETURN(EvaluationResult result,
+                     EvaluateTestSets(*data_, parameters_, max_frames_, network_pointers_));
+    result.set_updates(next.updates());
     RETURN_IF_ERROR(coordinator.RecordEvaluation(result).status());
   }
 }

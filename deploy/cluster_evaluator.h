@@ -28,7 +28,6 @@ class ClusterEvaluator {
 
  private:
   ClusterEvaluator() = default;
-  absl::StatusOr<EvaluationResult> Evaluate(int64_t updates);
 
   const RunData* data_ = nullptr;
   int64_t max_frames_ = 0;

@@ -23,7 +23,6 @@ class EventQueue {
   };
 
   void Schedule(int64_t time_ns, Kind kind, uint32_t replica, uint32_t shard = 0);
-  bool empty() const { return heap_.empty(); }
   // Takes the earliest event out; there must be one.
   Event Pop();
 

@@ -15,11 +15,12 @@ ABSL_FLAG(std::string, out, "model.safetensors", "The file to write; replaced if
 namespace downpour {
 namespace {
 
-constexpr char kUsage[] = R"(downpour-export --run_dir=RUN_DIR [--out=model.safetensors]
-
-Writes the network of a run's last checkpoint as a safetensors file: the layers' weights and biases, the input
+constexpr char kUsage[] =
+    R"(Writes the network of a run's last checkpoint as a safetensors file: the layers' weights and biases, the input
 normalisation, and as metadata what is needed to use them (context, nonlinearity) and where they come from (optimizer,
-updates, test frame accuracy). deploy/export.h says how to compute a layer. The run may still be going on.)";
+updates, test frame accuracy). deploy/export.h says how to compute a layer. The run may still be going on.
+
+  downpour-export --run_dir=RUN_DIR [--out=model.safetensors])";
 
 absl::Status Export(const CommandLine& command_line) {
   if (!command_line.positional.empty()) {

@@ -19,7 +19,9 @@ namespace fs = std::filesystem;
 absl::Status RemoveRun(const std::string& run_dir) {
   std::error_code error;
   fs::remove_all(run_dir + "/checkpoints", error);
-  for (fs::directory_iterator entry(run_dir, error), end; !error && entry != end; entry.increment(error)) {
+  fs::directory_iterator entry, end;
+  if (!error) entry = fs::directory_iterator(run_dir, error);
+  for (; !error && entry != end; entry.increment(error)) {
     const std::string name = entry->path().filename().string();
     const bool ours = name == "run.textproto" || name == "frame_accuracy.csv" || name == "staleness.csv" ||
                       name == "data_summary.textproto" || name == "log.txt" ||

@@ -198,16 +198,15 @@ absl::Status VirtualCluster::Computed(uint32_t index) {
     ReportLater(index);
     return absl::OkStatus();
   }
-  if (absl::IsDataLoss(replica.computed)) {
+  const bool dropped = absl::IsDataLoss(replica.computed);
+  if (!dropped) RETURN_IF_ERROR(replica.computed);
+  if (dropped && replica.model->RejectionIsWorthALine())
     spdlog::warn("{}", std::string(replica.computed.message()));
-    return Report(index);
-  }
-  RETURN_IF_ERROR(replica.computed);
   if (replica.model->PushDue()) {
     BeginTransfers(index, Event::PUSHED);
     return absl::OkStatus();
   }
-  if (replica.model->source().needs_slice()) return Report(index);
+  if (dropped || replica.model->source().needs_slice()) return Report(index);
   BeginStep(index);
   return absl::OkStatus();
 }
@@ -222,8 +221,7 @@ absl::Status VirtualCluster::Pushed(uint32_t index, uint32_t shard) {
   if (outcome.ok()) {
     replica.answers[shard] = outcome->staleness;
   } else if (absl::IsInvalidArgument(outcome.status())) {
-    spdlog::warn("replica {}: push rejected: {}", index, std::string(outcome.status().message()));
-    replica.push_rejected = true;
+    replica.push_rejected = true;  // the shard has logged why
   } else {
     return outcome.status();
   }

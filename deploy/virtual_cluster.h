@@ -101,7 +101,9 @@ class VirtualCluster {
   VirtualClusterSnapshot Snapshot();
   // Writes a snapshot on a thread of its own, unless the one before is still being written.
   void WriteCheckpointAside();
-  absl::Status WriteCheckpoint(const VirtualClusterSnapshot& snapshot) const;
+  // Waits for that one, if any, and logs its failure.
+  void AwaitCheckpoint();
+  absl::Status WriteCheckpoint(VirtualClusterSnapshot snapshot) const;
   absl::Status WriteLastCheckpoint();
 
   const Options options_;

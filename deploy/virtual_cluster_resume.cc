@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/run_description.h"
 #include "common/status_macros.h"
 #include "deploy/virtual_cluster.h"
 #include "spdlog/spdlog.h"
@@ -44,6 +45,7 @@ absl::Status VirtualCluster::Resume(const VirtualClusterSnapshot& checkpoint) {
   const RunDescription& description = options_.description;
   const DataSummary& data = options_.data->summary;
   clock_.Set(header.now_ns());
+  RETURN_IF_ERROR(CheckSameRun(header.coordinator().description(), description));
   ASSIGN_OR_RETURN(coordinator_, Coordinator::Restore(CoordinatorOptions(), header.coordinator()));
   ASSIGN_OR_RETURN(shards_, RestoreShards(description, options_.run_id, data, checkpoint.shards));
   RETURN_IF_ERROR(RegisterShards(shards_, data, *coordinator_));
@@ -82,24 +84,31 @@ absl::Status VirtualCluster::Resume(const VirtualClusterSnapshot& checkpoint) {
 
 void VirtualCluster::WriteCheckpointAside() {
   if (options_.checkpoint_path.empty()) return;
-  if (checkpoint_writing_.valid()) {
-    if (checkpoint_writing_.wait_for(std::chrono::seconds(0)) != std::future_status::ready) return;
-    const absl::Status status = checkpoint_writing_.get();
-    if (!status.ok())
-      spdlog::warn("no checkpoint this time, the last good one stays: {}", std::string(status.message()));
-  }
-  checkpoint_writing_ =
-      std::async(std::launch::async, [this, snapshot = Snapshot()] { return WriteCheckpoint(snapshot); });
+  if (checkpoint_writing_.valid() &&
+      checkpoint_writing_.wait_for(std::chrono::seconds(0)) != std::future_status::ready)
+    return;
+  AwaitCheckpoint();
+  // Moved on, so that the copy of all replicas goes as soon as it is written.
+  checkpoint_writing_ = std::async(std::launch::async, [this, snapshot = Snapshot()]() mutable {
+    return WriteCheckpoint(std::move(snapshot));
+  });
 }
 
-absl::Status VirtualCluster::WriteCheckpoint(const VirtualClusterSnapshot& snapshot) const {
+void VirtualCluster::AwaitCheckpoint() {
+  if (!checkpoint_writing_.valid()) return;
+  const absl::Status status = checkpoint_writing_.get();
+  if (!status.ok())
+    spdlog::warn("no checkpoint this time, the last good one stays: {}", std::string(status.message()));
+}
+
+absl::Status VirtualCluster::WriteCheckpoint(VirtualClusterSnapshot snapshot) const {
   RETURN_IF_ERROR(options_.before_checkpoint());
   return WriteVirtualCluster(options_.checkpoint_path, snapshot);
 }
 
 absl::Status VirtualCluster::WriteLastCheckpoint() {
   if (options_.checkpoint_path.empty()) return absl::OkStatus();
-  if (checkpoint_writing_.valid()) checkpoint_writing_.wait();
+  AwaitCheckpoint();
   return WriteCheckpoint(Snapshot());
 }
 

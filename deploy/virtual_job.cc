@@ -1,4 +1,5 @@
 // Where on the data's way: around the virtual cluster; its run folder, its log and its checkpoint.
+#include <filesystem>
 #include <optional>
 #include <utility>
 
@@ -16,6 +17,11 @@ absl::StatusOr<RunStatus> RunVirtualJob(const TrainingJob& job) {
   ASSIGN_OR_RETURN(const FolderLock lock, FolderLock::Acquire(checkpoints));
   VirtualCluster::Options options;
   options.checkpoint_path = checkpoints + "/cluster.ckpt";
+  if (const std::string other = checkpoints + "/coordinator.ckpt"; std::filesystem::exists(other)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(job.run_dir, " holds a run by the wall clock (", other,
+                     "); name another --run_dir, or give --restart to throw that run away"));
+  }
 
   std::optional<VirtualClusterSnapshot> checkpoint;
   if (absl::StatusOr<VirtualClusterSnapshot> read = ReadVirtualCluster(options.checkpoint_path); read.ok()) {

@@ -120,7 +120,7 @@ std::string DrawingStyle(bool dark) {
   absl::StrAppend(&style,
                   palette({"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7a6a00"}));
   if (dark) {
-    absl::StrAppend(&style, R"(@media (prefers-color-scheme: dark) and (not print) {
+    absl::StrAppend(&style, R"(@media screen and (prefers-color-scheme: dark) {
 .chart .paper{fill:#16181c}
 .chart text{fill:#e6e6e6}
 .chart .subtitle,.chart .tick{fill:#a2a6ad}

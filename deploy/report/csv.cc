@@ -23,10 +23,11 @@ std::string ParseRow(absl::string_view line, size_t width, std::vector<std::opti
     double value = 0;
     if (field.empty()) {
       row->push_back(std::nullopt);
-    } else if (absl::SimpleAtod(field, &value) && std::isfinite(value)) {
-      row->push_back(value);
+    } else if (!absl::SimpleAtod(field, &value)) {
+      return absl::StrCat("\"", field.substr(0, 20), "\" is not a number");
     } else {
-      return absl::StrCat("\"", field.substr(0, 20), "\" is not a finite number");
+      // The loss of a run that has diverged is NaN or infinite, its accuracy is not.
+      row->push_back(std::isfinite(value) ? std::optional(value) : std::nullopt);
     }
   }
   return "";

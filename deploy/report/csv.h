@@ -26,9 +26,9 @@ struct CsvTable {
   std::optional<double> Max(absl::string_view column) const;
 };
 
-// Takes any bytes. A line that is not of the header's width, holds something other than finite numbers, or
-// lacks its newline (its writer was stopped in the middle) is left out and noted; `name` stands for the file
-// in the notes.
+// Takes any bytes. NaN and infinity count as absent. A line that is not of the header's width, holds
+// something other than numbers, or lacks its newline (its writer was stopped in the middle) is left out and
+// noted; `name` stands for the file in the notes.
 CsvTable ParseCsv(absl::string_view text, absl::string_view name);
 
 }  // namespace downpour

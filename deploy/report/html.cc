@@ -11,7 +11,7 @@ namespace downpour {
 namespace {
 
 constexpr char kStyle[] = R"(:root{color-scheme:light dark;--ink:#222;--soft:#666;--paper:#fff;--rule:#ddd}
-@media (prefers-color-scheme: dark) and (not print){:root{--ink:#e6e6e6;--soft:#a2a6ad;--paper:#16181c;--rule:#363a41}}
+@media screen and (prefers-color-scheme: dark){:root{--ink:#e6e6e6;--soft:#a2a6ad;--paper:#16181c;--rule:#363a41}}
 body{margin:2.5rem auto;padding:0 1.2rem;max-width:60rem;background:var(--paper);color:var(--ink);
 font:16px/1.5 "Helvetica Neue",Helvetica,Arial,"Liberation Sans",sans-serif}
 h1{font-size:1.6rem;margin:0 0 .3rem}

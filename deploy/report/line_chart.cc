@@ -15,6 +15,7 @@ namespace {
 
 constexpr size_t kMostDots = 60;       // a longer curve shows its points only when hovered over
 constexpr double kLabelDistance = 15;  // between labels at the ends of lines
+constexpr double kWidestLabel = 190;   // a longer name stands in the legend only
 
 struct Extent {
   double low = std::numeric_limits<double>::infinity();
@@ -31,6 +32,13 @@ std::string LineClasses(const LineChart::Line& line) {
 
 // A value as the reader is told it.
 std::string Value(const LineChart& chart, double y) { return chart.fractions ? Percent(y) : Number(y, 3); }
+
+// At the end of a line, which has at least one point.
+std::string EndLabel(const LineChart& chart, const LineChart::Line& line) {
+  const std::string value = Value(chart, line.points.back().second);
+  const std::string label = absl::StrCat(line.name, " ", value);
+  return TextWidth(label) > kWidestLabel ? value : label;
+}
 
 std::string DrawCurve(const LineChart& chart, const LineChart::Line& line, const ChartFrame& frame,
                       double scale) {
@@ -78,9 +86,7 @@ std::string Draw(const LineChart& chart) {
     if (line.points.empty()) continue;
     lines.push_back(&line);
     frame.legend.push_back({line.name, LineClasses(line)});
-    const std::string end_label = Value(chart, line.points.back().second);
-    frame.right_margin =
-        std::max(frame.right_margin, TextWidth(absl::StrCat(line.name, " ", end_label)) + 18);
+    frame.right_margin = std::max(frame.right_margin, TextWidth(EndLabel(chart, line)) + 18);
     for (const auto& [at_x, at_y] : line.points) {
       x.Add(at_x);
       y.Add(std::min(at_y, chart.y_most) * scale);
@@ -102,10 +108,9 @@ std::string Draw(const LineChart& chart) {
   }
   const std::vector<double> placed = SpreadLabels(wanted, frame.top(), frame.bottom());
   for (size_t i = 0; i < lines.size(); ++i) {
-    const auto& [at_x, at_y] = lines[i]->points.back();
-    absl::StrAppend(&marks, Text(frame.X(at_x) + 9, placed[i] + 4, "start",
-                                 absl::StrCat("end ", ColorClass('f', lines[i]->color)),
-                                 absl::StrCat(lines[i]->name, " ", Value(chart, at_y))));
+    absl::StrAppend(&marks,
+                    Text(frame.X(lines[i]->points.back().first) + 9, placed[i] + 4, "start",
+                         absl::StrCat("end ", ColorClass('f', lines[i]->color)), EndLabel(chart, *lines[i])));
   }
   return frame.Draw(marks);
 }

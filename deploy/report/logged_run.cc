@@ -1,6 +1,8 @@
 // Where on the data's way: at its end; one run folder as the report reads it.
 #include "deploy/report/logged_run.h"
 
+#include <google/protobuf/text_format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
@@ -10,6 +12,7 @@
 #include "common/file.h"
 #include "common/run_description.h"
 #include "deploy/report/format.h"
+#include "proto/coordinator.pb.h"
 
 namespace downpour {
 namespace {
@@ -61,6 +64,14 @@ std::vector<std::pair<double, double>> StalenessCounts(const CsvTable& table,
   return counts;
 }
 
+// 0 where the folder does not say.
+double MajorityTestAccuracy(const std::string& directory) {
+  const absl::StatusOr<std::string> text = ReadFile(absl::StrCat(directory, "/data_summary.textproto"));
+  DataSummary summary;
+  if (!text.ok() || !google::protobuf::TextFormat::ParseFromString(*text, &summary)) return 0;
+  return summary.majority_test_accuracy();
+}
+
 double Pushes(const LoggedRun& run) {
   double pushes = 0;
   for (const auto& [staleness, count] : run.staleness) pushes += count;
@@ -96,6 +107,7 @@ absl::StatusOr<LoggedRun> ReadRun(const std::string& directory) {
   }
   run.log = ReadCsv(directory, "frame_accuracy.csv", &run.notes);
   run.staleness = StalenessCounts(ReadCsv(directory, "staleness.csv", &run.notes), &run.notes);
+  run.majority_test_accuracy = MajorityTestAccuracy(directory);
   if (std::string left = WhatIsLeft(run); !left.empty()) run.notes.push_back(std::move(left));
   return run;
 }

@@ -20,6 +20,8 @@ struct LoggedRun {
   RunDescription description;
   CsvTable log;  // frame_accuracy.csv, columns as in server/coordinator/run_log.h
   std::vector<std::pair<double, double>> staleness;  // (staleness, pushes) of staleness.csv; whole, ascending
+  // What always giving the training part's most frequent class scores on the test set; 0: not known.
+  double majority_test_accuracy = 0;
   std::vector<std::string> notes;  // what could not be read, and how far the run is if not at its budget
 };
 
@@ -32,9 +34,9 @@ absl::StatusOr<LoggedRun> ReadRun(const std::string& directory);
 std::optional<double> StalenessMean(const LoggedRun& run);
 std::optional<double> StalenessQuantile(const LoggedRun& run, double share);
 
-// "ADADELTA, rho 0.95, epsilon 1e-06": the rule and the settings it has.
+// "ADADELTA, ρ 0.95, ε 1e-06": the rule and the settings it has.
 std::string OptimizerText(const OptimizerDescription& optimizer);
-// "512-512 ReLU"; "softmax regression" without hidden layers.
+// "512-512 rectified linear"; "softmax regression" without hidden layers.
 std::string NetworkText(const NetworkDescription& network);
 
 }  // namespace downpour

@@ -13,6 +13,7 @@
 namespace downpour {
 namespace {
 
+constexpr char kMajority[] = "always the most frequent class";
 constexpr char kHumanAccuracy[] = "test_human_frame_accuracy";
 // Where the style goes into a drawing that stands alone.
 constexpr char kPaper[] = "<rect class=\"paper\"";
@@ -78,6 +79,12 @@ LineChart AccuracyAgainstUpdates(const std::vector<LoggedRun>& runs) {
                           "updates", "test frame accuracy (%)");
   chart.fractions = true;
   AddLines(runs, "updates", "test_frame_accuracy", 1, "", false, &chart);
+  if (const double majority = runs[0].majority_test_accuracy; majority > 0) {
+    double most = 0;
+    for (const LoggedRun& run : runs) most = std::max(most, run.log.Max("updates").value_or(0));
+    chart.lines.push_back(
+        {kMajority, static_cast<int>(runs.size()), /*dashed=*/true, {{0, majority}, {most, majority}}});
+  }
   return chart;
 }
 
@@ -173,6 +180,9 @@ TextTable Results(const std::vector<LoggedRun>& runs) {
   last("test frame accuracy, final", "test_frame_accuracy", Percent);
   row("test frame accuracy, best",
       [](const LoggedRun& run) { return OrDash(run.log.Max("test_frame_accuracy"), Percent); });
+  row(kMajority, [](const LoggedRun& run) {
+    return run.majority_test_accuracy > 0 ? Percent(run.majority_test_accuracy) : "–";
+  });
   last("test, non-silence frames, final", "test_nonsilence_frame_accuracy", Percent);
   last("human test frame accuracy, final", kHumanAccuracy, Percent);
   last("human test, non-silence frames, final", "test_human_nonsilence_frame_accuracy", Percent);
@@ -210,7 +220,11 @@ std::vector<std::pair<std::string, std::string>> Figures(const std::vector<Logge
   figures.emplace_back(Draw(AccuracyAgainstUpdates(runs)),
                        absl::StrCat("Share of the frames of ", test_set,
                                     " whose most probable class is the right one, against updates. ",
-                                    "An update is one replica's push, applied on every shard. ", each));
+                                    "An update is one replica's push, applied on every shard. ", each,
+                                    runs[0].majority_test_accuracy > 0
+                                        ? " Dotted: what always giving the training part's most frequent "
+                                          "class would score."
+                                        : ""));
   figures.emplace_back(
       Draw(AccuracyAgainstTime(runs)),
       absl::StrCat("The accuracy of Figure 1 against the time that the cluster took. ", each));

@@ -22,11 +22,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kUsage[] = R"(downpour-report [--out=report.html] RUN_DIR...
-
-Draws one or several runs: test frame accuracy against updates and time, loss, accuracy on human speech, staleness
+constexpr char kUsage[] =
+    R"(Draws one or several runs: test frame accuracy against updates and time, loss, accuracy on human speech, staleness
 histograms and a table, in one self-contained page, with the main figure beside it as SVG. A run may still be going on;
-what cannot be read is noted on the page.)";
+what cannot be read is noted on the page.
+
+  downpour-report [--out=report.html] RUN_DIR...)";
 
 // report.html in the deepest folder that holds every run folder.
 fs::path DefaultOut(const std::vector<std::string>& directories) {
