@@ -1,8 +1,10 @@
-// Where on the data's way: parameters at rest; checkpoint files of any bytes, up to the shard they restore.
+// Where on the data's way: parameters at rest; checkpoint files of any bytes and all three kinds, up to the
+// shard, the coordinator and the exported network that they restore.
 #include <google/protobuf/stubs/logging.h>
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <utility>
 
@@ -11,17 +13,26 @@
 #include "common/checkpoint_file.h"
 #include "common/crc32c.h"
 #include "common/parameter_layout.h"
+#include "common/run_description.h"
+#include "deploy/export.h"
+#include "deploy/virtual_cluster_checkpoint.h"
 #include "server/checkpointer.h"
+#include "server/coordinator/coordinator.h"
+#include "server/coordinator/coordinator_checkpointer.h"
 #include "server/parameter_shard.h"
+#include "spdlog/spdlog.h"
+#include "tests/fuzz/memory_file.h"
 
 namespace downpour {
 namespace {
 
-constexpr absl::string_view kKind = "downpour.ShardCheckpoint";
+constexpr absl::string_view kShard = "downpour.ShardCheckpoint";
+constexpr absl::string_view kCoordinator = "downpour.CoordinatorCheckpoint";
+constexpr absl::string_view kCluster = "downpour.VirtualClusterCheckpoint";
 
 // Into the shard that the seeds are of.
-void Restore(const std::string& bytes) {
-  const absl::StatusOr<CheckpointFile> file = ParseCheckpoint(bytes, kKind, "fuzz");
+void RestoreShard(const std::string& bytes) {
+  const absl::StatusOr<CheckpointFile> file = ParseCheckpoint(bytes, kShard, "fuzz");
   ShardCheckpoint header;
   if (!file.ok() || !header.ParseFromString(file->header)) return;
   const absl::StatusOr<ShardSnapshot> snapshot = SnapshotFromSections(*file, "", std::move(header));
@@ -38,6 +49,64 @@ void Restore(const std::string& bytes) {
   (*shard)->ApplyChunk({7, 1, 1, 0}, 0, gradient).IgnoreError();
 }
 
+// As the run folder that holds it would.
+void RestoreCoordinator(const CoordinatorCheckpoint& checkpoint) {
+  Coordinator::Options options;
+  options.description = checkpoint.description();
+  options.run_id = checkpoint.run_id();
+  if (options.run_id.empty() || !ValidateRunDescription(options.description).ok()) return;
+  const auto coordinator = Coordinator::Restore(options, checkpoint);
+  if (!coordinator.ok()) return;
+  (*coordinator)->NextEvaluation({}).IgnoreError();
+  (*coordinator)->GetRunStatus({}).IgnoreError();
+  DOWNPOUR_CHECK((*coordinator)->Checkpoint().run_id() == options.run_id);
+}
+
+// A run folder whose cluster.ckpt is the input, and the same file by itself.
+class RunInMemory {
+ public:
+  RunInMemory() {
+    std::string folder = (std::filesystem::temp_directory_path() / "checkpoint_fuzz_XXXXXX").string();
+    DOWNPOUR_CHECK(mkdtemp(folder.data()) != nullptr);
+    folder_ = folder;
+    std::filesystem::create_directory(folder_ + "/checkpoints");
+    std::filesystem::create_symlink(input_.path(), folder_ + "/checkpoints/cluster.ckpt");
+  }
+  ~RunInMemory() {
+    std::error_code ignored;
+    std::filesystem::remove_all(folder_, ignored);
+  }
+
+  void RestoreCluster(absl::string_view bytes) {
+    input_.Fill(bytes);
+    if (const auto cluster = ReadVirtualCluster(input_.path()); cluster.ok()) {
+      DOWNPOUR_CHECK(static_cast<int>(cluster->replicas.size()) == cluster->header.replicas_size());
+      RestoreCoordinator(cluster->header.coordinator());
+    }
+    if (const auto network = ReadTrainedNetwork(folder_); network.ok()) {
+      DOWNPOUR_CHECK(static_cast<int64_t>(network->parameters.size()) == network->layout.size());
+    }
+  }
+  void RestoreCoordinatorFile(absl::string_view bytes) {
+    input_.Fill(bytes);
+    if (const auto checkpoint = LoadCoordinatorCheckpoint(input_.path()); checkpoint.ok()) {
+      RestoreCoordinator(*checkpoint);
+    }
+  }
+
+ private:
+  std::string folder_;
+  MemoryFile input_;
+};
+
+void Restore(const std::string& bytes) {
+  static RunInMemory run;
+  RestoreShard(bytes);
+  // The files are written only where the container is whole, which is what they all check first.
+  if (ParseCheckpoint(bytes, kCluster, "fuzz").ok()) run.RestoreCluster(bytes);
+  if (ParseCheckpoint(bytes, kCoordinator, "fuzz").ok()) run.RestoreCoordinatorFile(bytes);
+}
+
 }  // namespace
 }  // namespace downpour
 
@@ -45,6 +114,7 @@ void Restore(const std::string& bytes) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace downpour;  // NOLINT
   static google::protobuf::LogSilencer no_complaints_about_utf8;
+  spdlog::set_level(spdlog::level::off);
   std::string bytes(reinterpret_cast<const char*>(data), size);
   Restore(bytes);
   if (size < sizeof(uint32_t)) return 0;

@@ -30,14 +30,19 @@ struct SourceFile {
   std::vector<std::string> lines;
 
   std::string name() const { return fs::path(path).filename().string(); }
-  std::vector<std::string> Includes() const {
-    static const std::regex include("^\\s*#\\s*include\\s*[<\"]([^>\"]+)[>\"]");
-    std::vector<std::string> included;
+  std::vector<std::string> Includes() const { return Matches("^\\s*#\\s*include\\s*[<\"]([^>\"]+)[>\"]"); }
+  std::vector<std::string> QuotedIncludes() const { return Matches("^\\s*#\\s*include\\s*\"([^\"]+)\""); }
+
+ private:
+  // What the pattern's first group matches, of each line that has it.
+  std::vector<std::string> Matches(const char* pattern) const {
+    const std::regex wanted(pattern);
+    std::vector<std::string> found;
     std::smatch match;
     for (const std::string& line : lines) {
-      if (std::regex_search(line, match, include)) included.push_back(match[1]);
+      if (std::regex_search(line, match, wanted)) found.push_back(match[1]);
     }
-    return included;
+    return found;
   }
 };
 
@@ -67,6 +72,15 @@ std::string IncludeFault(const SourceFile& file, const std::string& included) {
                         ", and optimizers see only Abseil, common/ and the run description");
   }
   return "";
+}
+
+// Of an include in quotes: it names its file from the top folder, or a library's, so that the rules above see
+// it.
+std::string QuotedIncludeFault(const SourceFile& file, const std::string& included) {
+  static const std::set<std::string> libraries = {"absl", "gmock", "google", "gtest", "spdlog"};
+  const std::string room = RoomOf(included);
+  if (room == "proto" || Allowed().contains(room) || libraries.contains(room)) return "";
+  return absl::StrCat(file.path, " includes \"", included, "\", which begins with no room");
 }
 
 bool IsGrpcHeader(const std::string& included) {
@@ -104,6 +118,9 @@ TEST(Architecture, RoomsIncludeOnlyWhatLiesBeforeThem) {
     if (file.room == "proto") continue;
     for (const std::string& included : file.Includes()) {
       if (std::string fault = IncludeFault(file, included); !fault.empty()) faults.push_back(fault);
+    }
+    for (const std::string& included : file.QuotedIncludes()) {
+      if (std::string fault = QuotedIncludeFault(file, included); !fault.empty()) faults.push_back(fault);
     }
   }
   EXPECT_THAT(faults, IsEmpty());
@@ -187,6 +204,10 @@ TEST(Architecture, RulesCatchWhatTheyForbid) {
   EXPECT_NE(IncludeFault({"server/optimizer/a.cc", "server", {}}, "server/parameter_shard.h"), "");
   EXPECT_EQ(IncludeFault({"server/optimizer/a.cc", "server", {}}, "common/check.h"), "");
   EXPECT_EQ(IncludeFault({"deploy/a.cc", "deploy", {}}, "worker/minibatch.h"), "");
+  EXPECT_NE(QuotedIncludeFault({"worker/a.cc", "worker", {}}, "minibatch.h"), "");
+  EXPECT_NE(QuotedIncludeFault({"worker/a.cc", "worker", {}}, "../server/parameter_shard.h"), "");
+  EXPECT_EQ(QuotedIncludeFault({"worker/a.cc", "worker", {}}, "absl/status/status.h"), "");
+  EXPECT_EQ(QuotedIncludeFault({"worker/a.cc", "worker", {}}, "worker/minibatch.h"), "");
   EXPECT_TRUE(IsGrpcHeader("grpcpp/grpcpp.h"));
   EXPECT_TRUE(IsGrpcHeader("proto/coordinator.grpc.pb.h"));
   EXPECT_FALSE(MaySeeGrpc({"server/parameter_shard.cc", "server", {}}));
@@ -194,6 +215,7 @@ TEST(Architecture, RulesCatchWhatTheyForbid) {
   const SourceFile file{
       "a.cc", "common", {"#include <vector>", "  # include \"common/check.h\"", "// #include <x>"}};
   EXPECT_EQ(file.Includes(), (std::vector<std::string>{"vector", "common/check.h"}));
+  EXPECT_EQ(file.QuotedIncludes(), std::vector<std::string>{"common/check.h"});
 }
 
 }  // namespace

@@ -84,10 +84,13 @@ class BadRequests : public ::testing::Test {
     queue.Next(&tag, &ok);
     return FromGrpcStatus(status);
   }
+  std::vector<float> Parameters() const {
+    std::vector<float> parameters(kSize);
+    EXPECT_TRUE(shard_->Read(shard_->range(), absl::MakeSpan(parameters)).ok());
+    return parameters;
+  }
   void ExpectUntouched() const {
-    std::vector<float> parameters(kSize, 9);
-    ASSERT_TRUE(shard_->Read(shard_->range(), absl::MakeSpan(parameters)).ok());
-    EXPECT_THAT(parameters, Each(0));
+    EXPECT_THAT(Parameters(), Each(0));
     EXPECT_EQ(shard_->version(), 0);
   }
   std::unique_ptr<GrpcShardClient> Client() const {
@@ -164,18 +167,27 @@ TEST_F(BadRequests, NoHeaderOrTwo) {
   EXPECT_TRUE(absl::IsInvalidArgument(Push({})));
   EXPECT_TRUE(absl::IsInvalidArgument(Push({Chunk(1000, 10)})));
   ExpectUntouched();
+  EXPECT_EQ(shard_->Status().pushes_rejected(), 0);  // whose would it be?
   EXPECT_TRUE(absl::IsInvalidArgument(Push({First(1000, 10), First(1010, 10)})));
+  EXPECT_EQ(shard_->Status().pushes_rejected(), 1);
+}
+
+TEST_F(BadRequests, APushIsRejectedFromAMalformedChunkOn) {
+  PushChunk bad = Chunk(1010, 1);
+  bad.set_gradient("1234567");
+  EXPECT_TRUE(absl::IsInvalidArgument(Push({First(1000, 10), bad})));
+  EXPECT_EQ(shard_->Status().pushes_rejected(), 1);
+  EXPECT_THAT(Push({First(1000, 10)}).message(), HasSubstr("was rejected before"));
 }
 
 TEST_F(BadRequests, APushThatEndsEarlyMayBeRepeatedWhole) {
   const absl::Status status = Push({First(1000, 10)});
   EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
   EXPECT_THAT(status.message(), HasSubstr("1010"));
+  EXPECT_EQ(shard_->Status().pushes_rejected(), 0);
   EXPECT_TRUE(
       Client()->Push({.replica_id = 1, .incarnation = 1, .sequence = 1}, std::vector<float>(kSize, 1)).ok());
-  std::vector<float> parameters(kSize);
-  ASSERT_TRUE(shard_->Read(shard_->range(), absl::MakeSpan(parameters)).ok());
-  EXPECT_THAT(parameters, Each(-1));
+  EXPECT_THAT(Parameters(), Each(-1));
 }
 
 TEST_F(BadRequests, BytesThatAreNoMessage) {
@@ -194,7 +206,8 @@ TEST_F(BadRequests, OnePushMoreThanTakenIsToldSoAndGetsItsTurn) {
   PushReply reply;
   const std::unique_ptr<grpc::ClientWriter<PushChunk>> first = stub_->Push(&context, &reply);
   ASSERT_TRUE(first->Write(First(1000, 100)));
-  ASSERT_TRUE(WaitFor([&] { return absl::IsResourceExhausted(Push({First(1000, 10, 2)})); }));
+  ASSERT_TRUE(WaitFor([&] { return Parameters()[0] != 0; }));  // it has the place
+  EXPECT_TRUE(absl::IsResourceExhausted(Push({First(1000, 10, 2)})));
 
   absl::Status pushed;
   std::thread patient([&] {
@@ -215,6 +228,7 @@ TEST_F(BadRequests, ASenderThatVanishesLeavesItsPlace) {
   PushReply reply;
   const std::unique_ptr<grpc::ClientWriter<PushChunk>> vanishing = stub_->Push(&context, &reply);
   ASSERT_TRUE(vanishing->Write(First(1000, 100)));
+  ASSERT_TRUE(WaitFor([&] { return Parameters()[0] != 0; }));  // it has the place
   context.TryCancel();
   EXPECT_TRUE(absl::IsCancelled(FromGrpcStatus(vanishing->Finish())));
   EXPECT_TRUE(

@@ -8,6 +8,7 @@
 #include "common/checkpoint_file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "server/checkpointer.h"
 #include "tests/testing/training_run.h"
 
 namespace downpour {
@@ -122,6 +123,14 @@ TEST(ResumeTest, WallRunGoesOnFromItsCheckpointsWithNothingLost) {
   ASSERT_TRUE(second.ok()) << second.status();
   EXPECT_EQ(second->phase(), RunStatus::FINISHED);
   EXPECT_EQ(resumed_at, first->updates());
+  // What the shards have applied is what the replicas have reported: no push lost, none counted twice.
+  int64_t applied = 0;
+  for (uint32_t shard = 0; shard < 2; ++shard) {
+    const auto snapshot = LoadShardSnapshot(ShardCheckpointPath(job.run_dir + "/checkpoints", shard));
+    ASSERT_TRUE(snapshot.ok()) << snapshot.status();
+    applied += static_cast<int64_t>(snapshot->header.version());
+  }
+  EXPECT_EQ(applied, 2 * second->updates());
   EXPECT_GT(std::stod(ReadCurve(job.run_dir).back().at("test_frame_accuracy")), 0.8);
 }
 

@@ -62,7 +62,7 @@ TEST_P(Script, RefusesAnUnknownArgument) {
 
 INSTANTIATE_TEST_SUITE_P(Deploy, Script,
                          ::testing::Values("deploy/quickstart", "deploy/test", "deploy/check",
-                                           "deploy/packages", ".ci/run"));
+                                           "deploy/packages", "deploy/local", ".ci/run"));
 
 // A copy of the quickstart in a folder of its own. Its programs write their arguments to the file `calls`.
 class Quickstart : public ::testing::Test {
@@ -80,9 +80,10 @@ class Quickstart : public ::testing::Test {
   void SetTraining(const std::string& then) const {
     WriteProgram(root_ / "build/release/bin/downpour-train", "echo train \"$@\" >>calls\n" + then);
   }
-  Outcome Start() const {
+  Outcome Start(const std::string& arguments = "") const {
     fs::remove(root_ / "calls");
-    return Shell(absl::StrCat("PATH=", root_.string(), "/path:$PATH ", root_.string(), "/deploy/quickstart"));
+    return Shell(absl::StrCat("PATH=", root_.string(), "/path:$PATH ", root_.string(), "/deploy/quickstart ",
+                              arguments));
   }
   std::string calls() const { return ReadText(root_ / "calls"); }
 
@@ -131,6 +132,10 @@ TEST_F(Quickstart, FailsAsItsTrainingFailed) {
   EXPECT_EQ(outcome.code, 3);
   EXPECT_THAT(outcome.output, HasSubstr("out of luck"));
   EXPECT_THAT(calls(), Not(HasSubstr("report")));
+
+  SetTraining("");
+  EXPECT_EQ(Start("--restart").code, 0);
+  EXPECT_THAT(calls(), HasSubstr("--restart")) << "not the failed runs' continuation";
 }
 
 TEST_F(Quickstart, ShowsWhyTheBuildFailed) {

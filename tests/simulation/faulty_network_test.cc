@@ -1,11 +1,13 @@
 // Where on the data's way: from push to parameters over a faulty network, with replicas and shards that
-// crash; an integer oracle says what the parameters must be after every event.
+// crash, and gradients that are not finite; an oracle of integers says after every event what parameters,
+// versions, staleness and counts must be.
 //
 // Hundreds of seeds run; DOWNPOUR_SIMULATION_SEED=N replays one.
 #include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <set>
 #include <string>
@@ -25,23 +27,36 @@ constexpr int kShards = 3;
 constexpr int kReplicas = 5;
 constexpr int64_t kChunk = 4;
 constexpr int kEvents = 600;
-constexpr double kRestart = 0.2;  // of a shard that is down, after each event
+constexpr double kRestart = 0.2;            // of a shard that is down, after each event
+constexpr uint64_t kOneInSoManyIsBad = 50;  // pushes with a NaN
 constexpr uint64_t kSeeds = 300;
 
 using PushId = std::tuple<uint64_t, uint64_t, uint64_t>;  // replica, incarnation, sequence
 
 PushId IdOf(const PushHeader& header) { return {header.replica_id, header.incarnation, header.sequence}; }
 
-// Small integers, so that float32 sums are exact: what the push adds to parameter `key`.
-float GradientAt(const PushId& push, int64_t key) {
+uint64_t SeedOf(const PushId& push) {
   const auto [replica, incarnation, sequence] = push;
-  return static_cast<float>(RandomAt(replica * 1000003 + incarnation * 1009 + sequence, key) % 15) - 7;
+  return replica * 1000003 + incarnation * 1009 + sequence;
+}
+
+// Where the push has a NaN; -1: nowhere.
+int64_t BadKeyOf(const PushId& push) {
+  if (RandomAt(SeedOf(push), kParameters) % kOneInSoManyIsBad != 0) return -1;
+  return static_cast<int64_t>(RandomAt(SeedOf(push), kParameters + 1) % kParameters);
+}
+
+// Small integers, so that float32 sums are exact: what the push takes from parameter `key`.
+float GradientAt(const PushId& push, int64_t key) {
+  if (key == BadKeyOf(push)) return std::numeric_limits<float>::quiet_NaN();
+  return static_cast<float>(RandomAt(SeedOf(push), key) % 15) - 7;
 }
 
 class Simulation {
  public:
   explicit Simulation(uint64_t seed)
       : random_(seed),
+        incarnations_(1000 * seed),  // so that no two seeds push the same
         network_(
             seed, {}, [this](uint32_t shard) { return hosts_[shard].shard.get(); },
             [this](const FaultyNetwork::Message& message, const absl::StatusOr<PushOutcome>& outcome) {
@@ -85,12 +100,16 @@ class Simulation {
   }
 
   int64_t pushes_done() const { return pushes_done_; }
+  int64_t rejections() const { return rejections_; }
 
  private:
   // What must be true of a shard, and what was so at its last checkpoint.
   struct Expected {
     std::map<PushId, int64_t> applied_to;  // next key, of every push that has begun
+    std::map<PushId, uint64_t> staleness;  // of the same, counted here
+    uint64_t whole = 0;                    // pushes applied to the shard's end: its version
     std::set<PushId> acknowledged;
+    std::set<PushId> rejected;
   };
   struct Host {
     ParameterShard::Options options;
@@ -98,8 +117,8 @@ class Simulation {
     Expected expected, checkpointed;
   };
   struct Replica {
-    PushHeader header;              // of the push it is at
-    std::set<int> acknowledged_by;  // shards
+    PushHeader header;          // of the push it is at
+    std::set<int> answered_by;  // shards that have applied it or rejected it
   };
 
   std::string CheckpointPath(const Host& host) const {
@@ -117,46 +136,61 @@ class Simulation {
     std::vector<float> parameters(range.size());
     const absl::StatusOr<uint64_t> version = client.Fetch(absl::MakeSpan(parameters));
     if (!version.ok()) return;
+    EXPECT_EQ(*version, hosts_[shard].expected.whole);
     replica.header.fetched_version = *version;
+    const PushId id = IdOf(replica.header);
     std::vector<float> gradient(range.size());
-    for (int64_t i = 0; i < range.size(); ++i)
-      gradient[i] = GradientAt(IdOf(replica.header), range.begin + i);
+    for (int64_t i = 0; i < range.size(); ++i) gradient[i] = GradientAt(id, range.begin + i);
     const absl::StatusOr<PushOutcome> outcome = client.Push(replica.header, gradient);
-    // What a client may see: the wire's failures, and a gap where the wire lost a chunk before this one.
-    if (!outcome.ok()) {
+    const int64_t bad_key = BadKeyOf(id);
+    const bool bad_here = bad_key >= range.begin && bad_key < range.end;
+    EXPECT_FALSE(bad_here && outcome.ok()) << "a push with a NaN is acknowledged";
+    if (absl::IsInvalidArgument(outcome.status())) {
+      EXPECT_TRUE(bad_here) << outcome.status();
+    } else if (!outcome.ok()) {
+      // What a client may see: the wire's failures, and a gap where the wire lost a chunk before this one.
       EXPECT_TRUE(absl::IsUnavailable(outcome.status()) || absl::IsOutOfRange(outcome.status()))
           << outcome.status();
       return;
+    } else {
+      hosts_[shard].expected.acknowledged.insert(id);
     }
-    EXPECT_LE(outcome->staleness, outcome->version);
-    hosts_[shard].expected.acknowledged.insert(IdOf(replica.header));
-    replica.acknowledged_by.insert(shard);
-    if (replica.acknowledged_by.size() < kShards) return;
-    replica.acknowledged_by.clear();
+    replica.answered_by.insert(shard);
+    if (replica.answered_by.size() < kShards) return;
+    replica.answered_by.clear();
     ++replica.header.sequence;
-    ++pushes_done_;
+    bad_key >= 0 ? ++rejections_ : ++pushes_done_;
   }
 
-  // Notes how far the ledger says the message's push has got.
+  // Notes how far the ledger says the message's push has got, having counted its staleness where it begins.
   void Delivered(const FaultyNetwork::Message& message, const absl::StatusOr<PushOutcome>& outcome) {
     Host& host = hosts_[message.shard];
+    const PushId sent = IdOf(message.header);
+    const uint64_t whole_before = host.expected.whole;
     const ShardSnapshot snapshot = host.shard->Snapshot();
     for (const ReplicaLedgerEntry& entry : snapshot.header.ledger()) {
       const PushId id{entry.replica_id(), entry.incarnation(), entry.sequence()};
-      int64_t& applied_to = host.expected.applied_to[id];
-      EXPECT_LE(applied_to, static_cast<int64_t>(entry.next_key())) << "a push went back";
-      applied_to = static_cast<int64_t>(entry.next_key());
+      const auto [known, begins] = host.expected.applied_to.insert({id, host.options.range.begin});
+      if (begins) {
+        EXPECT_EQ(id, sent) << "a push begins that was not sent";
+        const uint64_t fetched = message.header.fetched_version;
+        host.expected.staleness[id] = whole_before > fetched ? whole_before - fetched : 0;
+      }
+      const auto applied_to = static_cast<int64_t>(entry.next_key());
+      EXPECT_LE(known->second, applied_to) << "a push went back";
+      host.expected.whole += known->second < applied_to && applied_to == host.options.range.end;
+      known->second = applied_to;
     }
-    const int64_t end = message.begin + static_cast<int64_t>(message.gradient.size());
-    if (outcome.ok() && !outcome->duplicate) {
-      EXPECT_GE(host.expected.applied_to[IdOf(message.header)], end);
-    }
+    if (absl::IsInvalidArgument(outcome.status())) host.expected.rejected.insert(sent);
+    if (!outcome.ok() || outcome->duplicate) return;
+    EXPECT_GE(host.expected.applied_to[sent], message.begin + static_cast<int64_t>(message.gradient.size()));
+    EXPECT_EQ(outcome->staleness, host.expected.staleness[sent]);
   }
 
   void CrashReplica(Replica& replica) {
     replica.header.incarnation = ++incarnations_;
     replica.header.sequence = 1;
-    replica.acknowledged_by.clear();
+    replica.answered_by.clear();
   }
 
   void Checkpoint(Host& host) {
@@ -179,12 +213,13 @@ class Simulation {
     host.shard = *std::move(restored);
   }
 
-  // The parameters are the sum of what was pushed, each push once and as far as the ledger says, and what is
-  // acknowledged is in them.
+  // The parameters are the sum of what was pushed, each push once and as far as the ledger says; what is
+  // acknowledged is in them, and no NaN. Each rejected push is counted once.
   void Check() {
     for (const Host& host : hosts_) {
       if (host.shard == nullptr) continue;
       const KeyRange range = host.options.range;
+      ASSERT_EQ(host.shard->Status().pushes_rejected(), host.expected.rejected.size());
       std::vector<float> expected(range.size());
       for (const auto& [push, applied_to] : host.expected.applied_to) {
         for (int64_t key = range.begin; key < applied_to; ++key)
@@ -220,10 +255,11 @@ class Simulation {
   }
 
   Random random_;
-  uint64_t incarnations_ = 0;
+  uint64_t incarnations_;
   Host hosts_[kShards];
   Replica replicas_[kReplicas];
   int64_t pushes_done_ = 0;
+  int64_t rejections_ = 0;
   FaultyNetwork network_;
 };
 
@@ -231,14 +267,16 @@ TEST(FaultyNetworkTest, ParametersAreTheSumOfThePushesEachOnce) {
   const char* const replay = std::getenv("DOWNPOUR_SIMULATION_SEED");
   const uint64_t first = replay != nullptr ? std::strtoull(replay, nullptr, 10) : 0;
   const uint64_t end = replay != nullptr ? first + 1 : kSeeds;
-  int64_t pushes = 0;
+  int64_t pushes = 0, rejections = 0;
   for (uint64_t seed = first; seed < end && !HasFailure(); ++seed) {
     SCOPED_TRACE("replay with DOWNPOUR_SIMULATION_SEED=" + std::to_string(seed));
     Simulation simulation(seed);
     simulation.Run();
     pushes += simulation.pushes_done();
+    rejections += simulation.rejections();
   }
   EXPECT_GT(pushes, static_cast<int64_t>(end - first) * 20) << "the simulation hardly gets a push through";
+  EXPECT_TRUE(replay != nullptr || rejections > pushes / 100) << "hardly a push has a NaN";
 }
 
 }  // namespace

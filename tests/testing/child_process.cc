@@ -9,7 +9,6 @@
 #include <fstream>
 #include <iterator>
 
-#include "absl/time/clock.h"
 #include "common/check.h"
 
 namespace downpour {
@@ -56,15 +55,6 @@ int ChildProcess::Wait(absl::Duration timeout) {
 }
 
 std::string ChildProcess::Output() const { return FileText(log_); }
-
-bool WaitFor(const std::function<bool()>& condition, absl::Duration timeout) {
-  const absl::Time deadline = absl::Now() + timeout;
-  while (!condition()) {
-    if (absl::Now() > deadline) return false;
-    absl::SleepFor(absl::Milliseconds(20));
-  }
-  return true;
-}
 
 std::string FileText(const std::string& path) {
   std::ifstream file(path);

@@ -4,11 +4,11 @@
 
 #include <sys/types.h>
 
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "absl/time/time.h"
+#include "tests/testing/wait_for.h"
 
 namespace downpour {
 
@@ -33,9 +33,6 @@ class ChildProcess {
   pid_t pid_ = 0;
   int exit_code_ = -1;
 };
-
-// Asks every 20 ms; false if `condition` is not true within `timeout`.
-bool WaitFor(const std::function<bool()>& condition, absl::Duration timeout = absl::Seconds(120));
 
 // The whole file; empty if there is none.
 std::string FileText(const std::string& path);

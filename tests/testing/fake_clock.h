@@ -9,14 +9,18 @@
 
 namespace downpour {
 
-// Thread-safe. Time stands still but for Set, Advance and SleepFor, which returns at once.
+// Thread-safe. Time stands still but for Set, Advance and SleepFor, which returns at once, and for `step`
+// after each look at it.
 class FakeClock final : public Clock {
  public:
-  explicit FakeClock(absl::Time now = absl::UnixEpoch()) : now_(now) {}
+  explicit FakeClock(absl::Time now = absl::UnixEpoch(), absl::Duration step = absl::ZeroDuration())
+      : step_(step), now_(now) {}
 
   absl::Time Now() override {
     absl::MutexLock lock(&mutex_);
-    return now_;
+    const absl::Time now = now_;
+    now_ += step_;
+    return now;
   }
   void SleepFor(absl::Duration duration) override { Advance(duration); }
 
@@ -30,6 +34,7 @@ class FakeClock final : public Clock {
   }
 
  private:
+  const absl::Duration step_;
   absl::Mutex mutex_;
   absl::Time now_ ABSL_GUARDED_BY(mutex_);
 };

@@ -13,10 +13,16 @@
 
 namespace downpour {
 
-// Frames of `classes` classes, each a point on a circle plus noise; two dimensions, no context.
+struct SyntheticVariation {
+  double noise = 0.15;
+  int32_t context = 0;                   // frames to either side
+  std::vector<bool> silence_class = {};  // per class; empty: not known
+};
+
+// Frames of `classes` classes, each a point on a circle plus noise, in two dimensions.
 inline std::shared_ptr<const Dataset> SyntheticDataset(int utterances, int frames_each, int classes,
-                                                       uint64_t seed) {
-  constexpr double kNoise = 0.15;
+                                                       uint64_t seed,
+                                                       const SyntheticVariation& variation = {}) {
   Random random(seed);
   std::vector<Dataset::Utterance> rows;
   std::vector<float> features;
@@ -26,13 +32,13 @@ inline std::shared_ptr<const Dataset> SyntheticDataset(int utterances, int frame
     for (int frame = 0; frame < frames_each; ++frame) {
       const auto label = static_cast<int32_t>(random.Below(classes));
       const double angle = 2 * std::acos(-1.0) * label / classes;
-      features.push_back(static_cast<float>(std::cos(angle) + kNoise * random.Normal()));
-      features.push_back(static_cast<float>(std::sin(angle) + kNoise * random.Normal()));
+      features.push_back(static_cast<float>(std::cos(angle) + variation.noise * random.Normal()));
+      features.push_back(static_cast<float>(std::sin(angle) + variation.noise * random.Normal()));
       labels.push_back(label);
     }
   }
   return std::make_shared<Dataset>(std::move(rows), std::move(features), std::move(labels), /*feature_dim=*/2,
-                                   /*left_context=*/0, /*right_context=*/0, std::vector<bool>());
+                                   variation.context, variation.context, variation.silence_class);
 }
 
 inline constexpr int kSyntheticClasses = 5;
@@ -44,6 +50,15 @@ inline std::shared_ptr<const RunData> SyntheticRunData() {
   data->test = SyntheticDataset(10, 50, kSyntheticClasses, 2);
   data->normalization = {{0, 0}, {1, 1}};
   data->summary = Summarize(*data->train, data->normalization, kSyntheticClasses);
+  return data;
+}
+
+// The same with 300 frames of "human speech", which is harder, and with class 0 for silence.
+inline std::shared_ptr<const RunData> SyntheticRunDataWithHumans() {
+  auto data = std::make_shared<RunData>(*SyntheticRunData());
+  const std::vector<bool> silence = {true, false, false, false, false};
+  data->test = SyntheticDataset(10, 50, kSyntheticClasses, 2, {.silence_class = silence});
+  data->test_human = SyntheticDataset(6, 50, kSyntheticClasses, 3, {.noise = 0.4, .silence_class = silence});
   return data;
 }
 

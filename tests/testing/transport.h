@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,9 @@ struct TransportKind {
   std::function<std::unique_ptr<Transport>(std::shared_ptr<ParameterShard>)> serve;
 };
 std::vector<TransportKind> AllTransports();
+
+// Without it, the names of tests would carry the bytes of the struct.
+inline void PrintTo(const TransportKind& kind, std::ostream* out) { *out << kind.name; }
 
 }  // namespace downpour
 

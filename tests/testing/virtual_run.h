@@ -3,6 +3,7 @@
 #ifndef DOWNPOUR_TESTS_TESTING_VIRTUAL_RUN_H_
 #define DOWNPOUR_TESTS_TESTING_VIRTUAL_RUN_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -48,7 +49,9 @@ class RecordKeeper final : public RunObserver {
 struct VirtualRunOptions {
   int threads = 1;
   std::string checkpoint_path = {};
-  int64_t stop_at_event = -1;  // -1: runs to its end
+  int64_t stop_at_event = -1;                              // -1: runs to its end
+  std::function<void(int64_t)> at_event = [](int64_t) {};  // before each, from 0 on
+  Clock* wall_clock = Clock::Real();
   const VirtualClusterSnapshot* resume_from = nullptr;
   std::shared_ptr<const RunData> data = SyntheticRunData();
 };
@@ -64,7 +67,11 @@ inline VirtualRunResult RunVirtually(const RunDescription& description, VirtualR
   cluster_options.threads = options.threads;
   cluster_options.checkpoint_path = options.checkpoint_path;
   cluster_options.observer = &keeper;
-  cluster_options.stopped = [&] { return events++ == options.stop_at_event; };
+  cluster_options.wall_clock = options.wall_clock;
+  cluster_options.stopped = [&] {
+    options.at_event(events);
+    return events++ == options.stop_at_event;
+  };
   auto cluster = VirtualCluster::Create(std::move(cluster_options), options.resume_from);
   result.status = cluster.status();
   if (!cluster.ok()) return result;

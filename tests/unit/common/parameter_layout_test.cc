@@ -29,8 +29,15 @@ TEST(ParameterLayout, FingerprintTellsNamesShapesAndOrderApart) {
 }
 
 TEST(ParameterLayout, RefusesWhatIsNoLayout) {
-  for (const auto& specs : std::vector<std::vector<ParameterLayout::TensorSpec>>{
-           {}, {{"", {1}}}, {{"a", {1}}, {"a", {2}}}, {{"a", {0}}}, {{"a", {2, -1}}}}) {
+  for (const auto& specs :
+       std::vector<std::vector<ParameterLayout::TensorSpec>>{{},
+                                                             {{"", {1}}},
+                                                             {{"a", {1}}, {"a", {2}}},
+                                                             {{"a", {0}}},
+                                                             {{"a", {2, -1}}},
+                                                             {{"a", {1 << 21, 1 << 20}}},
+                                                             {{"a", {int64_t{1} << 62, 4}}},
+                                                             {{"a", {int64_t{1} << 40}}, {"b", {1}}}}) {
     EXPECT_EQ(ParameterLayout::Create(specs).status().code(), absl::StatusCode::kInvalidArgument);
   }
 }

@@ -94,6 +94,24 @@ TEST(Validate, NamesFieldValueSeenAndWanted) {
               HasSubstr("virtual_clock.straggler_probability is 1.5"));
 }
 
+TEST(Validate, FindsAtOnceWhatWouldFailLater) {
+  RunDescription description = Valid();
+  description.mutable_optimizer()->set_rho(1);
+  EXPECT_EQ(Message(ValidateRunDescription(description)), "optimizer.rho is 1, want 0 <= rho < 1");
+  description = Valid();
+  description.mutable_data()->set_left_context(1001);
+  EXPECT_EQ(Message(ValidateRunDescription(description)), "data.left_context is 1001, want 0 to 1000");
+  description = Valid();
+  description.mutable_data()->set_right_context(1001);
+  EXPECT_THAT(Message(ValidateRunDescription(description)), HasSubstr("data.right_context"));
+  description = Valid();
+  description.mutable_data()->set_classes((1 << 20) + 1);
+  EXPECT_THAT(Message(ValidateRunDescription(description)), HasSubstr("data.classes"));
+  description = Valid();
+  description.mutable_network()->add_hidden_width((1 << 20) + 1);
+  EXPECT_THAT(Message(ValidateRunDescription(description)), HasSubstr("network.hidden_width"));
+}
+
 TEST(Validate, WantsDataAndAnEnd) {
   RunDescription description = Valid();
   description.clear_budget();
@@ -112,6 +130,19 @@ TEST(CheckSameRun, IgnoresBudgetAndWhereTheDataLies) {
   other.mutable_data()->set_train_dir("/elsewhere");
   other.set_name("b");
   EXPECT_TRUE(CheckSameRun(Valid(), other).ok());
+}
+
+TEST(CheckSameRun, TheSimulationIsNoPartOfARunOfProcesses) {
+  RunDescription other = Valid();
+  other.mutable_cluster()->set_replica_timeout_s(7);
+  EXPECT_TRUE(CheckSameRun(Valid(), other).ok());
+  other.mutable_cluster()->set_replicas(7);
+  EXPECT_FALSE(CheckSameRun(Valid(), other).ok());
+  other.mutable_cluster()->set_clock(ClusterDescription::WALL);
+  other.mutable_virtual_clock()->set_latency_s(7);
+  EXPECT_TRUE(CheckSameProcessRun(Valid(), other).ok());
+  other.mutable_cluster()->set_n_push(7);
+  EXPECT_FALSE(CheckSameProcessRun(Valid(), other).ok());
 }
 
 TEST(CheckSameRun, ExplicitDefaultEqualsAbsent) {

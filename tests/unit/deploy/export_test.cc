@@ -13,6 +13,7 @@
 #include "deploy/safetensors.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/testing/virtual_run.h"
 
 namespace downpour {
 namespace {
@@ -144,6 +145,35 @@ TEST_F(Export, WritesWhatTheCheckpointHolds) {
   }
 }
 
+// The parameters that a virtual cluster ends with, tensor by tensor.
+TEST_F(Export, WritesWhatARunHasLearned) {
+  VirtualRunOptions options;
+  options.checkpoint_path = run_dir_ + "/checkpoints/cluster.ckpt";
+  const VirtualRunResult run = RunVirtually(SyntheticRun(), options);
+  ASSERT_EQ(run.status, absl::OkStatus());
+  const auto network = ReadTrainedNetwork(run_dir_);
+  ASSERT_TRUE(network.ok()) << network.status();
+  EXPECT_EQ(network->parameters, run.parameters);
+  const std::string path = run_dir_ + "/model.safetensors";
+  ASSERT_TRUE(ExportSafetensors(*network, path).ok());
+
+  const std::string bytes = FileBytes(path);
+  std::vector<float> values;
+  for (const auto& [name, shape] :
+       std::vector<std::pair<std::string, std::string>>{{"layer0/weights", "16,2"},
+                                                        {"layer0/bias", "16"},
+                                                        {"layer1/weights", "5,16"},
+                                                        {"layer1/bias", "5"}}) {
+    const ReadTensor tensor = ReadFrom(bytes, name);
+    EXPECT_EQ(tensor.shape, shape) << name;
+    values.insert(values.end(), tensor.values.begin(), tensor.values.end());
+  }
+  EXPECT_EQ(values, run.parameters);
+  EXPECT_THAT(ReadFrom(bytes, "normalization/mean").values, ElementsAre(0, 0));
+  EXPECT_THAT(ReadFrom(bytes, "normalization/stddev").values, ElementsAre(1, 1));
+  EXPECT_THAT(Json(bytes), AllOf(HasSubstr("\"updates\":\"100\""), HasSubstr("\"nonlinearity\":\"relu\"")));
+}
+
 TEST_F(Export, RefusesShardsThatDoNotMeet) {
   WriteCluster(5, 6);
   EXPECT_TRUE(absl::IsDataLoss(ReadTrainedNetwork(run_dir_).status()));
@@ -182,10 +212,25 @@ TEST(Safetensors, MatchesTheWorkedExample) {
                                  std::string("\0\0\x80\x3f\0\0\0\x40", 8));
 }
 
-TEST(Safetensors, LeavesTheOldFileWhereTheNewOneCannotBeWritten) {
+TEST(Safetensors, LeavesTheOldFileWhereTheDiskIsFull) {
+  const std::string path = ::testing::TempDir() + "/model.safetensors";
+  const std::vector<float> values = {1, 2};
+  ASSERT_TRUE(WriteSafetensors(path, {{}, {{"t", {2}, values}}}).ok());
+  const std::string before = FileBytes(path);
+  std::filesystem::create_symlink("/dev/full", path + ".partial");
+  const absl::Status full = WriteSafetensors(path, {});
+  EXPECT_TRUE(absl::IsResourceExhausted(full)) << full;
+  EXPECT_THAT(full.message(), HasSubstr(path));
+  EXPECT_EQ(FileBytes(path), before);
+  EXPECT_TRUE(WriteSafetensors(path, {}).ok()) << "the disk has room again";
+  EXPECT_NE(FileBytes(path), before);
+}
+
+TEST(Safetensors, SaysWhereItCannotWrite) {
   const std::string path = ::testing::TempDir() + "/no_such_folder/model.safetensors";
-  EXPECT_FALSE(WriteSafetensors(path, {}).ok());
-  EXPECT_FALSE(std::filesystem::exists(path));
+  const absl::Status status = WriteSafetensors(path, {});
+  EXPECT_FALSE(status.ok());
+  EXPECT_THAT(status.message(), HasSubstr(path));
 }
 
 }  // namespace

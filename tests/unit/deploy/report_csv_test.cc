@@ -24,12 +24,18 @@ TEST(ReportCsv, ReadsNumbersUnderTheirNames) {
 }
 
 TEST(ReportCsv, LeavesBrokenLinesOutAndNamesThem) {
-  const CsvTable table = ParseCsv("a,b\n1,2\n3\n4,5,6\n7,eight\n9,inf\n10,11\n", "x.csv");
+  const CsvTable table = ParseCsv("a,b\n1,2\n3\n4,5,6\n7,eight\n10,11\n", "x.csv");
   EXPECT_THAT(table.Points("a", "b"), ElementsAre(Pair(1, 2), Pair(10, 11)));
-  EXPECT_THAT(table.notes,
-              ElementsAre(HasSubstr("x.csv:3: line left out: 1 fields where the header has 2"),
-                          HasSubstr("x.csv:4: line left out: 3 fields"),
-                          HasSubstr("x.csv:5: line left out: \"eight\""), HasSubstr("x.csv:6: ")));
+  EXPECT_THAT(table.notes, ElementsAre(HasSubstr("x.csv:3: line left out: 1 fields where the header has 2"),
+                                       HasSubstr("x.csv:4: line left out: 3 fields"),
+                                       HasSubstr("x.csv:5: line left out: \"eight\"")));
+}
+
+TEST(ReportCsv, KeepsTheRestOfALineWithALossThatIsNotFinite) {
+  const CsvTable table = ParseCsv("loss,accuracy\n2,0.5\nnan,0.25\ninf,0.125\n-nan,0.1\n", "x.csv");
+  EXPECT_EQ(table.Last("loss"), 2);
+  EXPECT_EQ(table.Last("accuracy"), 0.1);
+  EXPECT_THAT(table.notes, IsEmpty());
 }
 
 TEST(ReportCsv, DoesNotBelieveALastLineWithoutItsNewline) {

@@ -113,7 +113,11 @@ TEST(Report, TableSaysWhatTheLogsSay) {
         std::string(kHeader) +
             "1,2,200,20000,0.1,,3,0.5,20,19,41,0,0.45,5,0.2,0.1\n"
             "130,4,1400,140000,0.2,2,3,0.25,20,19,41,7,0.2,5,0.125,0.0625\n");
+  EXPECT_EQ(Cell(MakeReport({Read(directory)}), "always the most frequent class", 0), "–");
+  Write(directory + "/data_summary.textproto", "classes: 5126 majority_test_accuracy: 0.0625");
   const Report report = MakeReport({Read(directory)});
+  EXPECT_EQ(Cell(report, "always the most frequent class", 0), "6.2 %");
+  EXPECT_THAT(report.svg, HasSubstr("always the most frequent class"));
   EXPECT_EQ(Cell(report, "optimizer", 0), "WINDOWED, learning rate 0.01, ρ 0.95, ε 1e-06");
   EXPECT_EQ(Cell(report, "network", 0), "256-128 rectified linear");
   EXPECT_EQ(Cell(report, "replicas", 0), "20");

@@ -1,12 +1,18 @@
 // Where on the data's way: all of it, in virtual time: interrupted at any event, a run ends with the same
 // bits.
+#include <algorithm>
 #include <filesystem>
+#include <set>
 #include <string>
+#include <system_error>
+#include <vector>
 
-#include "common/checkpoint_file.h"
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/testing/fake_clock.h"
 #include "tests/testing/virtual_run.h"
+#include "tests/testing/wait_for.h"
 
 namespace downpour {
 namespace {
@@ -108,6 +114,102 @@ TEST(VirtualClusterResumeTest, RefusesTheCheckpointOfAnotherRunOrOtherDataAndNam
   const absl::Status other_data = RunVirtually(SyntheticRun(), options).status;
   EXPECT_EQ(other_data.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(other_data.message()), ::testing::HasSubstr("fingerprint"));
+}
+
+// A run on three threads that writes a checkpoint every few events, on a clock that takes 50 ms at each look.
+class PeriodicCheckpointTest : public ::testing::Test {
+ protected:
+  PeriodicCheckpointTest() {
+    description_.mutable_checkpoint()->set_every_s(0.2);
+    options_.threads = 3;
+    options_.wall_clock = &clock_;
+    options_.checkpoint_path = CheckpointPath();
+    std::filesystem::remove(CheckpointPath());
+  }
+
+  RunDescription description_ = SyntheticRun();
+  FakeClock clock_{absl::UnixEpoch(), absl::Milliseconds(50)};
+  VirtualRunOptions options_;
+};
+
+// As after kill -9: what goes on is a file that was written while the run went on, and threads ahead of it.
+TEST_F(PeriodicCheckpointTest, GoesOnWithTheSameBitsFromAnyOfThem) {
+  std::vector<std::string> copies;
+  int64_t next_copy = 30;
+  options_.at_event = [&](int64_t event) {
+    const auto written = [] { return std::filesystem::exists(CheckpointPath()); };
+    if (event < next_copy || !WaitFor(written, absl::Milliseconds(50))) return;
+    copies.push_back(absl::StrCat(CheckpointPath(), ".", event));
+    std::filesystem::rename(CheckpointPath(), copies.back());
+    next_copy = event + 50;
+  };
+  const VirtualRunResult whole = RunVirtually(description_, options_);
+  ASSERT_EQ(whole.status, absl::OkStatus());
+  EXPECT_EQ(whole, RunVirtually(SyntheticRun())) << "writing checkpoints changes the run";
+  ASSERT_GT(copies.size(), 5);
+  std::set<int64_t> updates;
+  for (const std::string& copy : copies) {
+    const auto snapshot = ReadVirtualCluster(copy);
+    ASSERT_TRUE(snapshot.ok()) << snapshot.status();
+    ASSERT_FALSE(snapshot->header.finished());
+    updates.insert(snapshot->header.coordinator().updates());
+    const VirtualRunResult rest = RunVirtually(SyntheticRun(), {.threads = 2, .resume_from = &*snapshot});
+    ASSERT_EQ(rest.status, absl::OkStatus());
+    EXPECT_EQ(rest.parameters, whole.parameters) << copy;
+    ASSERT_THAT(rest.lines.size(), ::testing::AllOf(::testing::Ge(1u), ::testing::Le(whole.lines.size())));
+    EXPECT_TRUE(std::equal(rest.lines.rbegin(), rest.lines.rend(), whole.lines.rbegin())) << copy;
+  }
+  EXPECT_GT(updates.size(), 3) << "all copies are of the same moment";
+}
+
+// The disk is full for as long as `.partial` is a link to /dev/full; each failed write removes the link.
+TEST_F(PeriodicCheckpointTest, OnAFullDiskIsLeftOutAndTheLastGoodOneStays) {
+  const std::string partial = CheckpointPath() + ".partial";
+  const auto fill_disk = [&] {
+    std::error_code taken;  // by a write under way
+    std::filesystem::create_symlink("/dev/full", partial, taken);
+    return !taken;
+  };
+  int links = 0;
+  options_.at_event = [&](int64_t event) {
+    if (event < 100 || event > 300) return;
+    EXPECT_TRUE(WaitFor([] { return std::filesystem::exists(CheckpointPath()); }));
+    EXPECT_TRUE(ReadVirtualCluster(CheckpointPath()).ok()) << "at event " << event;
+    if (event == 300) {
+      std::filesystem::remove(partial);
+    } else if (!std::filesystem::is_symlink(partial)) {
+      links += WaitFor(fill_disk);
+    } else if (event % 20 == 0) {
+      // Time for the writer, which may be under way, to find that out.
+      WaitFor([&] { return !std::filesystem::is_symlink(partial); }, absl::Milliseconds(100));
+    }
+  };
+  const VirtualRunResult run = RunVirtually(description_, options_);
+  EXPECT_EQ(run, RunVirtually(SyntheticRun())) << "a full disk changes the run";
+  EXPECT_GT(links, 1) << "no write has failed";
+  const auto last = ReadVirtualCluster(CheckpointPath());
+  ASSERT_TRUE(last.ok()) << last.status();
+  EXPECT_TRUE(last->header.finished());
+}
+
+TEST(VirtualClusterResumeTest, AFullDiskAtTheEndIsReportedAndTheLastGoodCheckpointGoesOn) {
+  VirtualRunOptions options;
+  options.checkpoint_path = CheckpointPath();
+  options.stop_at_event = 60;
+  ASSERT_TRUE(absl::IsCancelled(RunVirtually(SyntheticRun(), options).status));
+  for (const bool full : {true, false}) {
+    const auto good = ReadVirtualCluster(options.checkpoint_path);
+    ASSERT_TRUE(good.ok()) << good.status();
+    EXPECT_FALSE(good->header.finished());
+    if (full) std::filesystem::create_symlink("/dev/full", options.checkpoint_path + ".partial");
+    options.resume_from = &*good;
+    options.stop_at_event = kToTheEnd;
+    const VirtualRunResult end = RunVirtually(SyntheticRun(), options);
+    EXPECT_EQ(end.status.code(), full ? absl::StatusCode::kResourceExhausted : absl::StatusCode::kOk)
+        << end.status;
+    EXPECT_THAT(std::string(end.status.message()), ::testing::HasSubstr(full ? options.checkpoint_path : ""));
+    EXPECT_EQ(end.parameters, RunVirtually(SyntheticRun()).parameters);
+  }
 }
 
 TEST(VirtualClusterResumeTest, ALastCheckpointThatCannotBeWrittenIsReported) {

@@ -2,7 +2,7 @@
 // staleness.
 #include "deploy/virtual_cluster.h"
 
-#include <numeric>
+#include <memory>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -58,6 +58,31 @@ TEST(VirtualClusterTest, BitsDoNotDependOnTheNumberOfThreads) {
   EXPECT_EQ(one, RunVirtually(description, {.threads = 7}));
 }
 
+// Wide enough that matrix products are cut in pieces, were they to use threads of their own.
+TEST(VirtualClusterTest, BitsOfAWiderNetworkDoNotDependOnTheNumberOfThreadsEither) {
+  constexpr int kClasses = 300;
+  auto data = std::make_shared<RunData>();
+  data->train = SyntheticDataset(20, 100, kClasses, 1, {.context = 22});
+  data->test = SyntheticDataset(5, 100, kClasses, 2, {.context = 22});
+  data->normalization = {{0, 0}, {1, 1}};
+  data->summary = Summarize(*data->train, data->normalization, kClasses);
+  ASSERT_EQ(data->train->input_dim(), 90);
+  RunDescription description = SyntheticRun();
+  description.mutable_network()->set_hidden_width(0, 200);
+  description.mutable_cluster()->set_minibatch(100);
+  description.mutable_budget()->set_updates(20);
+  description.mutable_evaluation()->set_every_updates(10);
+  VirtualRunOptions options;
+  options.data = data;
+  const VirtualRunResult one = RunVirtually(description, options);
+  ASSERT_EQ(one.status, absl::OkStatus());
+  ASSERT_EQ(one.parameters.size(), 90 * 200 + 200 + 200 * 300 + 300);
+  for (const int threads : {2, 7}) {
+    options.threads = threads;
+    EXPECT_TRUE(one == RunVirtually(description, options)) << threads << " threads";
+  }
+}
+
 TEST(VirtualClusterTest, AnotherSeedGivesOtherBits) {
   RunDescription description = SyntheticRun();
   const VirtualRunResult first = RunVirtually(description);
@@ -70,6 +95,17 @@ TEST(VirtualClusterTest, TwentyEqualReplicasHaveAStalenessOfAboutNineteen) {
   const VirtualRunResult run = RunVirtually(EqualReplicas(20, 2000));
   ASSERT_EQ(run.status, absl::OkStatus());
   EXPECT_NEAR(run.records.back().staleness.Mean(), 19, 0.5);
+}
+
+// The paper's number of replicas. The first round, in which all begin with the same parameters, is over by
+// the first evaluation.
+TEST(VirtualClusterTest, TwoHundredEqualReplicasHaveAStalenessOfAbout199) {
+  RunDescription description = EqualReplicas(200, 8000);
+  description.mutable_evaluation()->set_every_updates(2000);
+  const VirtualRunResult run = RunVirtually(description, {.threads = 2});
+  ASSERT_EQ(run.status, absl::OkStatus());
+  EXPECT_EQ(run.records.back().point.live_replicas(), 200);
+  EXPECT_NEAR(run.records.back().reported.staleness.Mean(), 199, 2);
 }
 
 TEST(VirtualClusterTest, OneReplicaAloneHasNoStaleness) {
@@ -116,8 +152,13 @@ TEST(VirtualClusterTest, ManyMinibatchesAPushReachShardsAsOneUpdate) {
 }
 
 TEST(VirtualClusterTest, LearnsFarAboveChance) {
-  const VirtualRunResult run = RunVirtually(SyntheticRun());
-  EXPECT_LT(TestAccuracy(run.records.front()), 0.5);
+  RunDescription description = SyntheticRun();
+  description.mutable_budget()->set_updates(1500);
+  description.mutable_evaluation()->set_every_updates(1500);
+  const VirtualRunResult run = RunVirtually(description);
+  ASSERT_EQ(run.status, absl::OkStatus());
+  EXPECT_LT(TestAccuracy(run.records.front()), 0.6);
+  EXPECT_GT(TestAccuracy(run.records.back()), 0.9);  // chance is 0.2
 }
 
 }  // namespace

@@ -1,11 +1,15 @@
 // Where on the data's way: beside the shard; what is saved is what is loaded.
 #include "server/checkpointer.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <bit>
 #include <chrono>
 #include <filesystem>
+#include <fstream>
+#include <limits>
 #include <memory>
 #include <string>
 #include <thread>
@@ -190,13 +194,34 @@ TEST(Checkpointer, AFullDiskLeavesTheLastGoodCheckpoint) {
   ExpectEqual(*LoadShardSnapshot(path), shard->Snapshot());
 }
 
+TEST(Checkpointer, AWriteThatHangsDoesNotHoldUpPushesAndFetches) {
+  ParameterShard::Options options = OptionsFor(OptimizerDescription::ADADELTA);
+  options.range = {0, 100000};  // more than a pipe holds
+  const auto shard = *ParameterShard::Create(options, std::vector<float>(options.range.size()));
+  const std::string path = TestPath("hangs.ckpt");
+  ASSERT_EQ(mkfifo((path + ".partial").c_str(), 0600), 0);
+  Checkpointer checkpointer(shard.get(), path, absl::InfiniteDuration());
+  std::atomic<bool> returned = false;
+  std::thread writer([&] {
+    EXPECT_FALSE(checkpointer.CheckpointNow().ok());  // a pipe cannot be synced
+    returned = true;
+  });
+  std::ifstream pipe(path + ".partial");  // opens once the writer does
+  std::vector<float> parameters(options.range.size(), 1.f);
+  EXPECT_TRUE(shard->ApplyChunk({1, 1, 1, 0}, 0, parameters).ok());
+  EXPECT_TRUE(shard->Read(options.range, absl::MakeSpan(parameters)).ok());
+  EXPECT_FALSE(returned);
+  pipe.ignore(std::numeric_limits<std::streamsize>::max());
+  writer.join();
+}
+
 TEST(Checkpointer, AFailedWriteIsTriedAgain) {
   const auto shard = TrainedShard(OptimizerDescription::ADADELTA);
   const std::string directory = TestPath("comes_later");
   std::filesystem::remove_all(directory);
   const std::string path = ShardCheckpointPath(directory, 0);
   Checkpointer checkpointer(shard.get(), path, absl::Milliseconds(1));
-  EXPECT_EQ(checkpointer.CheckpointNow().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(checkpointer.CheckpointNow().code(), absl::StatusCode::kUnavailable);
   std::filesystem::create_directory(directory);
   EXPECT_TRUE(EventuallyHolds(path, 20));
 }

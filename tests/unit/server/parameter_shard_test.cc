@@ -4,12 +4,15 @@
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "spdlog/sinks/ostream_sink.h"
+#include "spdlog/spdlog.h"
 
 namespace downpour {
 namespace {
@@ -17,6 +20,7 @@ namespace {
 using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 constexpr KeyRange kRange{100, 110};
 constexpr int64_t kSegment = ParameterShard::kSegmentElements;
@@ -165,6 +169,35 @@ TEST(ParameterShard, ARejectedPushGoesNoFurtherAndTheNextIsFine) {
 TEST(ParameterShard, AnEmptyChunkRejectsThePush) {
   const auto shard = NewShard();
   ExpectStatus(shard->ApplyChunk(Push(1), 100, {}), absl::StatusCode::kInvalidArgument, "empty chunk");
+  EXPECT_EQ(shard->Status().pushes_rejected(), 1);
+}
+
+TEST(ParameterShard, ARejectedPushIsLoggedButNotEachOfMany) {
+  std::ostringstream log;
+  spdlog::default_logger()->sinks().push_back(std::make_shared<spdlog::sinks::ostream_sink_mt>(log));
+  const auto shard = NewShard();
+  const std::vector<float> bad(10, std::numeric_limits<float>::infinity());
+  for (uint64_t sequence = 1; sequence <= 3; ++sequence)
+    EXPECT_FALSE(shard->ApplyChunk(Push(sequence), 100, bad).ok());
+  spdlog::default_logger()->sinks().pop_back();
+  for (const char* line :
+       {"shard 3: push 1 of replica 5", "gradient of key 100 is inf (1 so far)", "(2 so far)"})
+    EXPECT_THAT(log.str(), HasSubstr(line));
+  EXPECT_THAT(log.str(), Not(HasSubstr("(3 so far)")));
+}
+
+TEST(ParameterShard, RejectsTheRestOfAPushUnderWayOnly) {
+  const auto shard = NewShard();
+  ASSERT_TRUE(shard->ApplyChunk(Push(1), 100, Ones(4)).ok());
+  EXPECT_EQ(shard->RejectPush(Push(2), "why").code(), absl::StatusCode::kInvalidArgument);  // not begun
+  EXPECT_EQ(shard->Status().pushes_rejected(), 0);
+  EXPECT_THAT(std::string(shard->RejectPush(Push(1), "why").message()), HasSubstr("from key 104 on: why"));
+  shard->RejectPush(Push(1), "again").IgnoreError();
+  EXPECT_EQ(shard->Status().pushes_rejected(), 1);
+  ExpectStatus(shard->ApplyChunk(Push(1), 104, Ones(6)), absl::StatusCode::kInvalidArgument,
+               "rejected before");
+  ASSERT_TRUE(shard->ApplyChunk(Push(2), 100, Ones(10)).ok());
+  shard->RejectPush(Push(2), "a late chunk").IgnoreError();  // it is complete
   EXPECT_EQ(shard->Status().pushes_rejected(), 1);
 }
 

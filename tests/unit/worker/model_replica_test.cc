@@ -183,5 +183,36 @@ TEST_F(ModelReplicaTest, APushThatAShardRejectsIsCountedAndItsSequenceNotUsedAga
   EXPECT_EQ(replica.NextPush(0).sequence, 2);
 }
 
+TEST_F(ModelReplicaTest, LogsEverMoreRarelyOfRejections) {
+  ModelReplica replica = Replica(1, 1);
+  std::string worth;
+  for (int i = 1; i <= 9; ++i) {
+    replica.FetchDone({1, 1});
+    ASSERT_TRUE(replica.ComputeGradient(network_).ok());
+    replica.PushRejected();
+    if (replica.RejectionIsWorthALine()) absl::StrAppend(&worth, i, " ");
+  }
+  EXPECT_EQ(worth, "1 2 4 8 ");
+}
+
+TEST_F(ModelReplicaTest, RefusesAStateThatContradictsItself) {
+  ModelReplica replica = Replica(2, 1);
+  EXPECT_TRUE(Replica(2, 1).LoadState(replica.SaveState(), replica.parameters(), {}).ok()) << "not begun";
+  Step(replica);
+  Step(replica);
+  const ReplicaState good = replica.SaveState();
+  const auto load = [&](void (*change)(ReplicaState*)) {
+    ReplicaState state = good;
+    change(&state);
+    return Replica(2, 1).LoadState(state, replica.parameters(), replica.gradient()).code();
+  };
+  EXPECT_EQ(load([](ReplicaState*) {}), absl::StatusCode::kOk);
+  EXPECT_EQ(load([](ReplicaState* state) { state->clear_fetched_versions(); }), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(load([](ReplicaState* state) { state->set_step(-1); }), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(load([](ReplicaState* state) { state->set_sequence(0); }), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(load([](ReplicaState* state) { state->set_accumulated(9); }), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(load([](ReplicaState* state) { state->set_fetched_step(9); }), absl::StatusCode::kDataLoss);
+}
+
 }  // namespace
 }  // namespace downpour

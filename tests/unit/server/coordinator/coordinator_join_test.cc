@@ -1,4 +1,6 @@
 // Where on the data's way: beside it; how a run comes together: its data, its shards, its replicas.
+#include <cmath>
+
 #include "common/network_layout.h"
 #include "tests/testing/coordinator_cluster.h"
 
@@ -116,12 +118,50 @@ TEST_F(CoordinatorTest, AnEvaluatorNeedsNoDataAndIsNoReplica) {
   EXPECT_EQ(Status().live_replicas(), 0);
 }
 
-TEST_F(CoordinatorTest, ARestartedReplicaKeepsItsIdAndGetsAGreaterIncarnation) {
+TEST_F(CoordinatorTest, AShardOfAnotherRunIsTurnedAwayAndItsAddressForgotten) {
+  Start(SmallRun());
+  RegisterShardRequest request;
+  request.set_shard(1);
+  request.set_run_id("run-0");
+  request.set_address("a:1");
+  EXPECT_THAT(coordinator->RegisterShard(request),
+              FailsWith(absl::StatusCode::kFailedPrecondition, "run_id is 'run-0'"));
+  EXPECT_EQ(coordinator->Join(SmallJoin("host")).value().shards(1).address(), "");
+  request.set_run_id("run-1");
+  Join().Push(3).Report(*coordinator).IgnoreError();
+  EXPECT_EQ(coordinator->RegisterShard(request).value().updates(), 3);
+}
+
+TEST_F(CoordinatorTest, NormalisationMayDifferByRoundingOnly) {
+  Create(SmallRun());
+  JoinRequest request = SmallJoin("host");
+  request.mutable_data()->add_feature_mean(-8);
+  request.mutable_data()->add_feature_stddev(2);
+  EXPECT_THAT(coordinator->Join(request), FailsWith(absl::StatusCode::kUnavailable, "0 of 2 shards"));
+  request.mutable_data()->set_feature_mean(0, -8.001f);
+  request.mutable_data()->set_feature_stddev(0, 2.001f);
+  EXPECT_THAT(coordinator->Join(request), FailsWith(absl::StatusCode::kUnavailable, "0 of 2 shards"));
+  request.mutable_data()->set_feature_stddev(0, 2.1f);
+  EXPECT_THAT(coordinator->Join(request),
+              FailsWith(absl::StatusCode::kFailedPrecondition, "feature_stddev[0] is 2.1"));
+  request.mutable_data()->set_feature_mean(0, std::nanf(""));
+  EXPECT_THAT(coordinator->Join(request),
+              FailsWith(absl::StatusCode::kFailedPrecondition, "feature_mean[0] is nan"));
+  EXPECT_THAT(coordinator->Join(SmallJoin("host")),
+              FailsWith(absl::StatusCode::kFailedPrecondition, "feature_mean has 0 dimensions"));
+}
+
+TEST_F(CoordinatorTest, AReplicaThatComesBackKeepsItsIdUnlessALiveOneHasIt) {
   Start(SmallRun());
   FakeReplica first = Join();
   const DataSlice slice = first.Report(*coordinator, true).value().slice();
   JoinRequest again = SmallJoin("host");
   again.set_replica_id(first.report.replica_id());
+  EXPECT_EQ(coordinator->Join(again).value().replica_id(), 2u);
+  EXPECT_TRUE(first.Report(*coordinator).ok());
+
+  clock.Advance(absl::Seconds(31));
+  coordinator->RemoveDeadReplicas();
   const JoinReply joined = coordinator->Join(again).value();
   EXPECT_EQ(joined.replica_id(), first.report.replica_id());
   EXPECT_GT(joined.incarnation(), first.report.incarnation());
@@ -130,9 +170,6 @@ TEST_F(CoordinatorTest, ARestartedReplicaKeepsItsIdAndGetsAGreaterIncarnation) {
   EXPECT_EQ(Status().updates(), 0);
   FakeReplica second(joined);
   EXPECT_EQ(second.Report(*coordinator, true).value().slice().index(), slice.index());
-
-  again.set_host("elsewhere");  // a live replica's id is not given away
-  EXPECT_EQ(coordinator->Join(again).value().replica_id(), 2u);
 }
 
 TEST_F(CoordinatorTest, AnUnknownReplicaKeepsItsIdAndNobodyElseGetsIt) {

@@ -1,6 +1,7 @@
 // Where on the data's way: beside it; reports: what they add, who gets which slice, who waits, who is dead,
 // when to stop.
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <utility>
 #include <vector>
@@ -22,7 +23,7 @@ TEST_F(CoordinatorTest, TotalsAreThoseOfAllReplicas) {
   EXPECT_EQ(Status().frames(), 80);
   EXPECT_EQ(Status().pushes_rejected(), 2);
   EXPECT_DOUBLE_EQ(Status().epoch(), 0.08);
-  EXPECT_DOUBLE_EQ(Status().fraction_done(), 0.08);
+  EXPECT_DOUBLE_EQ(Status().fraction_done(), 0.1);
   EXPECT_DOUBLE_EQ(Status().train_loss(), 2.0);
 }
 
@@ -57,6 +58,9 @@ TEST_F(CoordinatorTest, ContradictoryReportsAreRefusedAndChangeNothing) {
   replica.report.set_pushes_applied(3);
   replica.report.set_frames(int64_t{1} << 60);
   EXPECT_THAT(replica.Report(*coordinator), FailsWith(absl::StatusCode::kInvalidArgument, "frames is"));
+  replica.report.set_frames(30);
+  replica.report.set_loss_sum(std::numeric_limits<double>::infinity());
+  EXPECT_THAT(replica.Report(*coordinator), FailsWith(absl::StatusCode::kInvalidArgument, "loss_sum is inf"));
   EXPECT_EQ(coordinator->Checkpoint().SerializeAsString(), before);
 }
 
@@ -109,19 +113,19 @@ TEST_F(CoordinatorTest, WarmStartIsOneReplicasUntilItsUpdatesAreDone) {
   description.mutable_cluster()->set_warm_start_updates(5);
   Start(description);
   FakeReplica a = Join(), b = Join(), c = Join();
-  ReportReply reply = b.Report(*coordinator, true).value();
-  EXPECT_EQ(reply.directive(), ReportReply::WAIT);
-  EXPECT_FALSE(reply.has_slice());
-  reply = a.Push(2).Report(*coordinator, true).value();
+  ReportReply reply = a.Push(2).Report(*coordinator, true).value();
   EXPECT_EQ(reply.directive(), ReportReply::CONTINUE);
   EXPECT_TRUE(reply.has_slice());
+  reply = b.Report(*coordinator, true).value();
+  EXPECT_EQ(reply.directive(), ReportReply::WAIT);
+  EXPECT_FALSE(reply.has_slice());
 
   LeaveRequest leave;
   leave.set_replica_id(a.report.replica_id());
   leave.set_incarnation(a.report.incarnation());
   coordinator->Leave(leave).IgnoreError();
-  EXPECT_EQ(c.Report(*coordinator).value().directive(), ReportReply::WAIT);
   EXPECT_EQ(b.Push(2).Report(*coordinator).value().directive(), ReportReply::CONTINUE);
+  EXPECT_EQ(c.Report(*coordinator).value().directive(), ReportReply::WAIT);
   JoinRequest again = SmallJoin("host");  // back, but another has taken over
   again.set_replica_id(a.report.replica_id());
   FakeReplica returned(coordinator->Join(again).value());
@@ -140,6 +144,23 @@ TEST_F(CoordinatorTest, StopsWhenTheUpdatesAreDone) {
   EXPECT_EQ(reply.directive(), ReportReply::STOP);
   EXPECT_FALSE(reply.has_slice());
   EXPECT_EQ(Status().fraction_done(), 1);
+}
+
+TEST_F(CoordinatorTest, ARunWhosePushesAreAllRejectedEndsAndIsEvaluated) {
+  RunDescription description = SmallRun();
+  description.mutable_budget()->set_updates(5);
+  Start(description);
+  EvaluationResult result;
+  result.mutable_test()->set_frames(1);
+  ASSERT_EQ(coordinator->NextEvaluation({})->directive(), NextEvaluationReply::EVALUATE);
+  ASSERT_TRUE(coordinator->RecordEvaluation(result).ok());
+  FakeReplica replica = Join();
+  replica.report.set_pushes_rejected(5);
+  EXPECT_EQ(replica.Report(*coordinator).value().directive(), ReportReply::STOP);
+  EXPECT_EQ(coordinator->NextEvaluation({})->directive(), NextEvaluationReply::EVALUATE);
+  ASSERT_TRUE(coordinator->RecordEvaluation(result).ok());
+  EXPECT_EQ(Status().phase(), RunStatus::FINISHED);
+  EXPECT_EQ(Status().updates(), 0);
 }
 
 TEST_F(CoordinatorTest, StopsWhenTheEpochsAreDoneWhicheverComesFirst) {

@@ -9,6 +9,8 @@
 #include <fstream>
 #include <string>
 
+#include "common/random.h"
+
 namespace downpour {
 namespace {
 
@@ -103,6 +105,30 @@ TEST(ByteSource, AFileThatIsNotThereIsNotFound) {
   EXPECT_EQ(source.status().code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(source.status().message(), HasSubstr("no-such-file: No such file"));
   EXPECT_EQ(ByteSource::Open(::testing::TempDir()).status().code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_P(ByteSourceKinds, ReadsVectorsInOneGo) {
+  const std::string bytes = Counting(3'000'000);
+  const auto source = Source(bytes);
+  std::vector<int32_t> values = {1, 2, 3};
+  ASSERT_TRUE(source->ReadVector(700'000, &values).ok());
+  EXPECT_EQ(source->position(), 2'800'000);
+  EXPECT_EQ(std::string(reinterpret_cast<char*>(values.data()), 2'800'000), bytes.substr(0, 2'800'000));
+  EXPECT_THAT(source->ReadVector(70'000, &values).message(),
+              HasSubstr("byte 2800000: truncated: wanted 280000 bytes, the file has 200000 more"));
+}
+
+TEST(ByteSource, AGzippedFileGetsNoMoreMemoryThanItHasBytesFor) {
+  Random random(1);
+  std::string noise(10'000, '\0');  // which does not get smaller
+  for (char& byte : noise) byte = static_cast<char>(random.Next());
+  const auto source = ByteSource::Open(WriteGzip("promise.gz", noise));
+  ASSERT_TRUE(source.ok());
+  std::vector<char> values;
+  const int64_t promised = (*source)->most_left();
+  ASSERT_GT(promised, 4 << 20);
+  EXPECT_EQ((*source)->ReadVector(promised, &values).code(), absl::StatusCode::kDataLoss);
+  EXPECT_LE(values.capacity(), size_t{1} << 20);
 }
 
 TEST(ByteSource, AGzipStreamCutAnywhereIsDataLoss) {

@@ -71,10 +71,11 @@ TEST(Dataset, FindsTheUtteranceOfARow) {
 
 TEST(Dataset, CountsLabels) {
   const Dataset data = Rows(0, 0);
-  EXPECT_EQ(data.max_label(), 5);
-  EXPECT_FLOAT_EQ(data.most_frequent_label_share(), 3.0f / 7);
+  EXPECT_EQ(data.most_frequent_label(), 1);
+  EXPECT_DOUBLE_EQ(data.most_frequent_label_share(), 3.0 / 7);
+  EXPECT_DOUBLE_EQ(data.ShareOf(0), 2.0 / 7);
   const Dataset nothing({}, {}, {}, 1, 0, 0, {});
-  EXPECT_EQ(nothing.max_label(), -1);
+  EXPECT_EQ(nothing.most_frequent_label(), -1);
   EXPECT_EQ(nothing.most_frequent_label_share(), 0);
 }
 

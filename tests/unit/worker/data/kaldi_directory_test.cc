@@ -68,6 +68,14 @@ TEST(KaldiDirectory, ReadsCountOfPdfsAndSilence) {
   WriteText(folder + "/silence_pdfs", "0\nsil\n");
   EXPECT_THAT(ReadKaldiDirectory(folder, "pdf*").status().ToString(),
               AllOf(HasSubstr("INVALID_ARGUMENT"), HasSubstr("silence_pdfs:2: \"sil\"")));
+  std::filesystem::remove(folder + "/silence_pdfs");
+  WriteText(folder + "/num_pdfs", "1048577\n");
+  EXPECT_THAT(ReadKaldiDirectory(folder, "pdf*").status().ToString(),
+              AllOf(HasSubstr("INVALID_ARGUMENT"), HasSubstr("num_pdfs:1: \"1048577\": wanted a number")));
+  std::filesystem::remove(folder + "/num_pdfs");
+  std::filesystem::create_directory(folder + "/num_pdfs");  // there, but not to be read
+  EXPECT_THAT(ReadKaldiDirectory(folder, "pdf*").status().ToString(),
+              AllOf(HasSubstr("UNAVAILABLE"), HasSubstr("num_pdfs")));
 }
 
 TEST(KaldiDirectory, LeavesOutWhatIsNotAlignedAndSaysSo) {
@@ -118,10 +126,13 @@ TEST(KaldiDirectory, RefusesAnotherFeatureDimension) {
                     HasSubstr("feats.scp:2: utterance u3 has feature dimension 3: wanted 2")));
 }
 
-TEST(KaldiDirectory, RefusesNegativeLabelsAndKeysGivenTwice) {
+TEST(KaldiDirectory, RefusesLabelsOutOfRangeAndKeysGivenTwice) {
   std::string folder = WriteKaldiDirectory("negative", {kFirst, {"u3", {1, 2, 3, 4}, {1, -5}}});
   EXPECT_THAT(ReadKaldiDirectory(folder, "pdf*").status().ToString(),
               AllOf(HasSubstr("INVALID_ARGUMENT"), HasSubstr("pdf.ark: utterance u3: label -5 of frame 1")));
+  folder = WriteKaldiDirectory("large", {kFirst, {"u3", {1, 2, 3, 4}, {1, kMostClasses}}});
+  EXPECT_THAT(ReadKaldiDirectory(folder, "pdf*").status().ToString(),
+              AllOf(HasSubstr("INVALID_ARGUMENT"), HasSubstr("utterance u3: label 1048576 of frame 1")));
   folder = WriteKaldiDirectory("twice", {kFirst, {"u1", {1, 2}, {}}});
   EXPECT_THAT(ReadKaldiDirectory(folder, "pdf*").status().ToString(),
               AllOf(HasSubstr("INVALID_ARGUMENT"), HasSubstr("feats.scp:2: utterance u1")));

@@ -123,6 +123,20 @@ TEST(ArchiveReader, ReadsPerColumnCompression) {
   for (int i = 0; i < 5; ++i) EXPECT_NEAR(matrix->values[i], wanted[i], 1e-6) << i;
 }
 
+// min = 1, range = 2; one code a value, row by row: the ends of its scale and two places within.
+TEST(ArchiveReader, ReadsLinearCompression) {
+  const std::string header = Bytes("\x00\x00\x80\x3f\x00\x00\x00\x40\2\0\0\0\2\0\0\0");
+  const auto two_bytes = MatrixOf(Bytes("\0BCM2 ") + header + Bytes("\x00\x00\xff\xff\x33\x33\x01\x00"));
+  const auto one_byte = MatrixOf(Bytes("\0BCM3 ") + header + Bytes("\x00\xff\x33\x01"));
+  ASSERT_TRUE(two_bytes.ok() && one_byte.ok()) << two_bytes.status() << one_byte.status();
+  const float wanted_of_two[] = {1.0f, 3.0f, 1.4f, 1.0f + 2.0f / 65535};
+  const float wanted_of_one[] = {1.0f, 3.0f, 1.4f, 1.0f + 2.0f / 255};
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_NEAR(two_bytes->values[i], wanted_of_two[i], 1e-6) << i;
+    EXPECT_NEAR(one_byte->values[i], wanted_of_one[i], 1e-6) << i;
+  }
+}
+
 TEST(ArchiveReader, ReadsTextForms) {
   const auto matrix = MatrixOf(" [\n  1 2.5\n  -3e2 nan ]\n");
   ASSERT_TRUE(matrix.ok()) << matrix.status();
@@ -262,13 +276,29 @@ TEST(ParseScp, NamesTheLineItCannotTake) {
 
 TEST(ReadScp, RelativePathsAreTakenFromTheCurrentDirectoryOrElseFromTheScps) {
   const std::string folder = ::testing::TempDir() + "moved";
-  std::filesystem::create_directories(folder);
-  std::ofstream(folder + "/feats.scp") << "a feats-moved.ark:2\nb /abs.ark:2\n";
-  EXPECT_EQ(ReadScp(folder + "/feats.scp")->at(0).path, folder + "/feats-moved.ark");
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(folder + "/scp-test");
+  std::ofstream(folder + "/feats.scp") << "a scp-test/moved.ark:2\nb /abs.ark:2\n";
+  std::ofstream(folder + "/scp-test/moved.ark") << "x";
+  EXPECT_EQ(ReadScp(folder + "/feats.scp")->at(0).path, folder + "/scp-test/moved.ark");
   EXPECT_EQ(ReadScp(folder + "/feats.scp")->at(1).path, "/abs.ark");
-  std::ofstream("feats-moved.ark") << "x";
-  EXPECT_EQ(ReadScp(folder + "/feats.scp")->at(0).path, "feats-moved.ark");
-  std::filesystem::remove("feats-moved.ark");
+  std::filesystem::create_directories("scp-test");
+  std::ofstream("scp-test/moved.ark") << "x";
+  EXPECT_EQ(ReadScp(folder + "/feats.scp")->at(0).path, "scp-test/moved.ark");
+  std::filesystem::remove_all("scp-test");
+}
+
+// Our own corpora name them so, and one may train with another corpus as the current directory.
+TEST(ReadScp, BareFileNamesAreTakenFromTheScpsDirectoryFirst) {
+  const std::string folder = ::testing::TempDir() + "bare";
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder + "/feats.scp") << "a feats-bare.ark:2\n";
+  std::ofstream("feats-bare.ark") << "x";
+  EXPECT_EQ(ReadScp(folder + "/feats.scp")->at(0).path, "feats-bare.ark");
+  std::ofstream(folder + "/feats-bare.ark") << "x";
+  EXPECT_EQ(ReadScp(folder + "/feats.scp")->at(0).path, folder + "/feats-bare.ark");
+  std::filesystem::remove("feats-bare.ark");
 }
 
 // Kaldi's own archives of one matrix, in every form: the text gives the numbers.

@@ -163,6 +163,26 @@ TEST(LoadRunData, SummaryTellsDataSetsApart) {
   EXPECT_NE(fingerprint(), before);  // another label
   WriteKaldiDirectory("train", {{"a", {0, 5}, {0}}, {"b", {1, 1, 2, 5}, {1, 1}}});
   EXPECT_NE(fingerprint(), before);  // other lengths
+  WriteKaldiDirectory("train", {{"a", {0, 5, 2, 6}, {0, 1}}, {"b", {1, 1}, {1}}});
+  EXPECT_NE(fingerprint(), before);  // another feature
+}
+
+TEST(LoadRunData, SaysWhatTheMostFrequentTrainingLabelScoresOnTheTestSet) {
+  const std::string train = WriteKaldiDirectory("train", {{"a", {0, 5, 2, 5, 1, 1}, {0, 2, 2}}});
+  const std::string test = WriteKaldiDirectory("test", {{"b", {4, 5, 1, 1, 2, 2, 3, 3}, {1, 2, 1, 1}}});
+  EXPECT_EQ(LoadRunData(Describe(train, test), nullptr)->summary.majority_test_accuracy(), 0.25);  // not 0.75
+}
+
+TEST(LoadRunData, RefusesWindowsBeyondInt32AndTwoKindsOfData) {
+  const std::string train = WriteKaldiDirectory("train", {{"a", {0, 5, 2, 5}, {0, 1}}});
+  DataDescription description = Describe(train, train);
+  description.set_left_context(1 << 30);
+  EXPECT_THAT(LoadRunData(description, nullptr).status().ToString(),
+              AllOf(HasSubstr("INVALID_ARGUMENT"), HasSubstr("a window of 1073741825 frames")));
+  description = Describe(train, train);
+  description.set_mnist_dir(train);
+  EXPECT_THAT(LoadRunData(description, nullptr).status().ToString(),
+              AllOf(HasSubstr("INVALID_ARGUMENT"), HasSubstr("data.mnist_dir")));
 }
 
 TEST(LoadRunData, PassesNotesOnAndWantsATestSet) {

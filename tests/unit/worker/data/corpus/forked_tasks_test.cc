@@ -43,10 +43,11 @@ TEST(ForkedTasksTest, RunsEveryTaskOnceInAProcessOfItsOwn) {
   std::filesystem::remove_all(folder);
   std::filesystem::create_directories(folder);
   int here = 0;
+  const pid_t parent = getpid();
   Tasks all(5);
   all.tasks.run = [&](int task) {
     ++here;
-    std::ofstream(absl::StrCat(folder, "/", task, "-", here, "-", getpid() == getppid())) << "x";
+    std::ofstream(absl::StrCat(folder, "/", task, "-", here, "-", getppid() == parent)) << "x";
     return absl::OkStatus();
   };
   ASSERT_TRUE(all.Run(2).ok());
@@ -54,7 +55,7 @@ TEST(ForkedTasksTest, RunsEveryTaskOnceInAProcessOfItsOwn) {
   std::vector<std::string> files;
   for (const auto& file : std::filesystem::directory_iterator(folder))
     files.push_back(file.path().filename().string());
-  EXPECT_THAT(files, UnorderedElementsAre("0-1-0", "1-1-0", "2-1-0", "3-1-0", "4-1-0"));
+  EXPECT_THAT(files, UnorderedElementsAre("0-1-1", "1-1-1", "2-1-1", "3-1-1", "4-1-1"));
   EXPECT_THAT(all.finished, UnorderedElementsAre(0, 1, 2, 3, 4));
 }
 
@@ -93,6 +94,16 @@ TEST(ForkedTasksTest, SaysThatATasksProcessDied) {
   const absl::Status status = one.Run(2);
   EXPECT_EQ(status.code(), absl::StatusCode::kInternal);
   EXPECT_THAT(std::string(status.message()), HasSubstr("signal 9"));
+}
+
+TEST(ForkedTasksTest, ALibraryThatEndsTheProcessIsNoInterruption) {
+  for (const int exit_code : {0, 1}) {
+    Tasks one(1);
+    one.tasks.run = [exit_code](int) -> absl::Status { _exit(exit_code); };
+    const absl::Status status = one.Run(2);
+    EXPECT_EQ(status.code(), absl::StatusCode::kInternal);
+    EXPECT_EQ(status.message(), absl::StrCat("the process of task 0 ended with exit code ", exit_code));
+  }
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Where on the data's way: tests a human being's speech and what she says.
 #include "worker/data/corpus/human_prompts.h"
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -69,6 +70,18 @@ TEST(HumanPromptsTest, NamesThePackagesThatAreMissing) {
       ReadHumanPrompts(::testing::TempDir() + "/some_text", "/nowhere/sounds", SmallDictionary());
   EXPECT_EQ(no_sounds.status().code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(std::string(no_sounds.status().message()), HasSubstr("package asterisk-core-sounds-en-g722"));
+}
+
+// What the README promises of the second test set.
+TEST(HumanPromptsTest, TheRealTranscriptsCanAllButAlwaysBeAligned) {
+  const auto dictionary = ReadDictionary("/usr/share/pocketsphinx/model/en-us/cmudict-en-us.dict");
+  if (!dictionary.ok()) GTEST_SKIP() << dictionary.status();
+  const auto prompts = ReadHumanPrompts("/usr/share/doc/asterisk-core-sounds-en/core-sounds-en.txt.gz",
+                                        "/usr/share/asterisk/sounds/en_US_f_Allison", *dictionary);
+  if (!prompts.ok()) GTEST_SKIP() << prompts.status();
+  EXPECT_GE(prompts->size(), 544u);
+  EXPECT_GE(std::count_if(prompts->begin(), prompts->end(), [](const auto& p) { return p.dropped.empty(); }),
+            540);
 }
 
 TEST(HumanPromptsTest, DecodesADigitSpokenByAHuman) {

@@ -53,8 +53,7 @@ TEST(SpeechSynthesizerTest, DurationPitchWarpAndSeedAllChangeTheSpeech) {
     EXPECT_NEAR(Speak(synthesizer, slow).size() / static_cast<double>(speech.size()), 1.2, 0.06);
     SpeakingStyle high = plain;
     high.pitch = 1.15;
-    constexpr int kRms = 2;  // takes no other pitch
-    EXPECT_EQ(Speak(synthesizer, high) != speech, voice != kRms);
+    EXPECT_NE(Speak(synthesizer, high), speech) << voice;
     SpeakingStyle warped = plain;
     warped.warp = 9;
     EXPECT_NEAR(speech.size() / static_cast<double>(Speak(synthesizer, warped).size()), 1.10, 0.001);

@@ -1,0 +1,97 @@
+// Where on the data's way: beside it; what README.md and DESIGN.md promise is there: the two commands first,
+// no figure left out, no link into the void, and CI that runs what a user runs.
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <regex>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace downpour {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+std::string SourceText(const std::string& path) {
+  std::ifstream file(fs::path(DOWNPOUR_SOURCE_DIR) / path);
+  EXPECT_TRUE(file.good()) << path;
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// All matches of the pattern's first group.
+std::vector<std::string> Matches(const std::string& text, const std::string& pattern) {
+  const std::regex wanted(pattern);
+  std::vector<std::string> found;
+  for (std::sregex_iterator match(text.begin(), text.end(), wanted), end; match != end; ++match) {
+    found.push_back((*match)[1]);
+  }
+  return found;
+}
+
+// Blocks of code: fenced, or indented by four blanks; each without its indentation or fence.
+std::vector<std::string> CodeBlocks(const std::string& markdown) {
+  std::vector<std::string> blocks;
+  bool fenced = false, open = false;
+  for (absl::string_view line : absl::StrSplit(markdown, '\n')) {
+    const bool fence = absl::StartsWith(line, "```");
+    if (fence) fenced = !fenced;
+    const bool code = fenced ? !fence : absl::ConsumePrefix(&line, "    ");
+    if (code && !open) blocks.emplace_back();
+    if (code) absl::StrAppend(&blocks.back(), blocks.back().empty() ? "" : "\n", line);
+    open = code;
+  }
+  return blocks;
+}
+
+// What the document links to in the tree and is not there.
+std::vector<std::string> BrokenLinks(const std::string& document) {
+  std::vector<std::string> broken;
+  for (const std::string& link : Matches(SourceText(document), R"(\]\(([^)\s#]+)[^)]*\))")) {
+    if (absl::StrContains(link, "://")) continue;
+    if (!fs::exists(fs::path(DOWNPOUR_SOURCE_DIR) / fs::path(document).parent_path() / link)) {
+      broken.push_back(absl::StrCat(document, ": ", link));
+    }
+  }
+  return broken;
+}
+
+TEST(Documents, ReadmeBeginsWithTheTwoCommands) {
+  std::vector<std::string> blocks = CodeBlocks(SourceText("README.md"));
+  ASSERT_GE(blocks.size(), 2u);
+  blocks.resize(2);
+  EXPECT_THAT(blocks, ElementsAre("deploy/quickstart", "deploy/test"));
+}
+
+TEST(Documents, ReadmeHasNoFigureLeftToFillIn) {
+  EXPECT_THAT(Matches(SourceText("README.md"), "(@[A-Z]+@)"), IsEmpty());
+}
+
+TEST(Documents, LinksLeadSomewhere) {
+  for (const char* document : {"README.md", "server/DESIGN.md", "tests/fuzz/README.md"}) {
+    EXPECT_THAT(BrokenLinks(document), IsEmpty());
+  }
+}
+
+TEST(Documents, CiRunsTheTestSuite) {
+  EXPECT_THAT(SourceText(".ci/run"), ::testing::ContainsRegex("\n[^#\n]* deploy/test [\"$]"));
+}
+
+// The readers themselves.
+TEST(Documents, CodeBlocksAreSeenInBothForms) {
+  EXPECT_THAT(CodeBlocks("a\n\n    one\n    two\n\nb\n```sh\nthree\n```\nc\n"),
+              ElementsAre("one\ntwo", "three"));
+  EXPECT_THAT(Matches("[a](b.md) ![c](d/e.svg) [f](g.md#h)", R"(\]\(([^)\s#]+)[^)]*\))"),
+              ElementsAre("b.md", "d/e.svg", "g.md"));
+}
+
+}  // namespace
+}  // namespace downpour

@@ -1,0 +1,24 @@
+// Where on the data's way: beside it; waits for what another thread or process does.
+#ifndef DOWNPOUR_TESTS_TESTING_WAIT_FOR_H_
+#define DOWNPOUR_TESTS_TESTING_WAIT_FOR_H_
+
+#include <functional>
+
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+
+namespace downpour {
+
+// Asks every 20 ms; false if `condition` is not true within `timeout`.
+inline bool WaitFor(const std::function<bool()>& condition, absl::Duration timeout = absl::Seconds(120)) {
+  const absl::Time deadline = absl::Now() + timeout;
+  while (!condition()) {
+    if (absl::Now() > deadline) return false;
+    absl::SleepFor(absl::Milliseconds(20));
+  }
+  return true;
+}
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_TESTS_TESTING_WAIT_FOR_H_

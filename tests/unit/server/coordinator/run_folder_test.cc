@@ -1,0 +1,111 @@
+// Where on the data's way: beside it; a run folder opened, resumed and refused, and what is told before it is
+// on disk.
+#include "server/coordinator/run_folder.h"
+
+#include <filesystem>
+#include <sstream>
+
+#include "common/file.h"
+#include "server/coordinator/evaluation_line.h"
+#include "spdlog/sinks/ostream_sink.h"
+#include "spdlog/spdlog.h"
+#include "tests/testing/coordinator_cluster.h"
+
+namespace downpour {
+namespace {
+
+class RunFolderTest : public ::testing::Test {
+ protected:
+  RunFolderTest() { std::filesystem::create_directories(checkpoints_); }
+
+  absl::StatusOr<RunFolder> Open() { return RunFolder::Open(folder_, description_, Clock::Real()); }
+
+  const std::string folder_ = ::testing::TempDir() + "/run_folder_test_" +
+                              ::testing::UnitTest::GetInstance()->current_test_info()->name();
+  const std::string checkpoints_ = folder_ + "/checkpoints";
+  RunDescription description_ = SmallRun();
+};
+
+// A run of one update, all evaluated, whose checkpoints come at the test's word only.
+class UncheckpointedEndTest : public CoordinatorTest {
+ protected:
+  void SetUp() override {
+    RunDescription description = SmallRun();
+    description.mutable_budget()->set_updates(1);
+    Coordinator::Options options = OptionsFor(description);
+    options.checkpointed = true;
+    coordinator = Coordinator::Create(options).value();
+    coordinator->Join(SmallJoin("host")).IgnoreError();
+    for (int shard = 0; shard < 2; ++shard) ASSERT_TRUE(coordinator->RegisterShard({}).ok());
+  }
+};
+
+TEST_F(UncheckpointedEndTest, NobodyIsToldToStopBeforeTheEndIsOnDisk) {
+  FakeReplica replica = Join();
+  EXPECT_EQ(replica.Push(1).Report(*coordinator).value().directive(), ReportReply::WAIT);
+  coordinator->CheckpointWritten(coordinator->Checkpoint());
+  EXPECT_EQ(replica.Report(*coordinator).value().directive(), ReportReply::STOP);
+
+  EvaluationResult result;
+  result.set_updates(1);
+  result.mutable_test()->set_frames(1);
+  EXPECT_EQ(coordinator->NextEvaluation({})->directive(), NextEvaluationReply::EVALUATE);
+  ASSERT_TRUE(coordinator->RecordEvaluation(result).ok());
+  EXPECT_EQ(coordinator->NextEvaluation({})->directive(), NextEvaluationReply::WAIT);
+  EXPECT_EQ(Status().phase(), RunStatus::TRAINING);
+  coordinator->CheckpointWritten(coordinator->Checkpoint());
+  EXPECT_EQ(coordinator->NextEvaluation({})->directive(), NextEvaluationReply::STOP);
+  EXPECT_EQ(Status().phase(), RunStatus::FINISHED);
+}
+
+TEST_F(RunFolderTest, AnotherKindOfRunIsRefusedAndKept) {
+  const std::string csv = folder_ + "/frame_accuracy.csv";
+  const EvaluationRecord empty;
+  const std::string lines = FrameAccuracyHeader() + FrameAccuracyLine(empty);
+  ASSERT_TRUE(ReplaceFile(csv, {lines}).ok());
+  EXPECT_THAT(Open(), FailsWith(absl::StatusCode::kFailedPrecondition, "frame_accuracy.csv"));
+  EXPECT_EQ(ReadFile(csv).value(), lines);
+  ASSERT_TRUE(ReplaceFile(checkpoints_ + "/cluster.ckpt", {"x"}).ok());
+  EXPECT_THAT(Open(), FailsWith(absl::StatusCode::kFailedPrecondition, "cluster.ckpt"));
+  EXPECT_EQ(ReadFile(csv).value(), lines);
+}
+
+TEST_F(RunFolderTest, TheWarmStartIsByWhoComesBackAfterARestart) {
+  description_.mutable_cluster()->set_shards(1);
+  description_.mutable_cluster()->set_warm_start_updates(50);
+  JoinReply first, second;
+  {
+    absl::StatusOr<RunFolder> run = Open();
+    ASSERT_TRUE(run.ok()) << run.status();
+    run->coordinator().Join(SmallJoin("host")).IgnoreError();
+    ASSERT_TRUE(run->coordinator().RegisterShard({}).ok());
+    first = run->coordinator().Join(SmallJoin("host")).value();
+    second = run->coordinator().Join(SmallJoin("host")).value();
+    EXPECT_EQ(FakeReplica(first).Report(run->coordinator())->directive(), ReportReply::CONTINUE);
+    EXPECT_EQ(FakeReplica(second).Report(run->coordinator())->directive(), ReportReply::WAIT);
+    ASSERT_TRUE(run->CheckpointNow().ok());
+  }
+  absl::StatusOr<RunFolder> resumed = Open();
+  ASSERT_TRUE(resumed.ok()) << resumed.status();
+  FakeReplica survivor(second);
+  survivor.report.set_report(1);
+  EXPECT_EQ(survivor.Report(resumed->coordinator())->directive(), ReportReply::CONTINUE);
+}
+
+TEST_F(RunFolderTest, AFailedCheckpointIsNotTriedAgainAtOnce) {
+  absl::StatusOr<RunFolder> run = Open();
+  ASSERT_TRUE(run.ok()) << run.status();
+  std::ostringstream log;
+  spdlog::default_logger()->sinks().push_back(std::make_shared<spdlog::sinks::ostream_sink_mt>(log));
+  std::filesystem::remove_all(checkpoints_);
+  run->coordinator().Join(SmallJoin("host")).IgnoreError();  // its data is worth a checkpoint
+  absl::SleepFor(absl::Seconds(1.5));
+  spdlog::default_logger()->sinks().pop_back();
+  const std::string text = log.str();
+  const size_t error = text.find("coordinator checkpoint: ");
+  ASSERT_NE(error, std::string::npos);
+  EXPECT_EQ(text.find("coordinator checkpoint: ", error + 1), std::string::npos) << text;
+}
+
+}  // namespace
+}  // namespace downpour
