@@ -4,7 +4,7 @@
 
 namespace downpour {
 
-// Installs handlers for SIGINT, SIGTERM and, unless it is ignored, SIGHUP; a second such signal ends the
+// Installs handlers for SIGINT, SIGTERM and, unless it is ignored, SIGHUP; the same signal again ends the
 // process at once. Call from main.
 void CatchInterrupts();
 // Thread-safe.

@@ -3,6 +3,7 @@
 #include "worker/evaluator_loop.h"
 
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -39,6 +40,8 @@ class EvaluatorLoop {
   const EvaluatorLoopOptions& options_;
   RunDescription description_;
   std::vector<std::unique_ptr<ShardClient>> shards_;  // empty: to be looked up
+  // Updates of the evaluation under way: the coordinator hands it to nobody else for replica_timeout_s.
+  std::optional<int64_t> handed_out_;
   std::vector<std::unique_ptr<Network>> networks_;
   std::vector<float> parameters_;
 };
@@ -66,9 +69,14 @@ absl::Status EvaluatorLoop::Run() {
 
 absl::StatusOr<NextEvaluationReply::Directive> EvaluatorLoop::Step() {
   if (shards_.empty()) RETURN_IF_ERROR(Join());
-  ASSIGN_OR_RETURN(const NextEvaluationReply next, options_.coordinator->NextEvaluation({}));
-  if (next.directive() == NextEvaluationReply::EVALUATE) RETURN_IF_ERROR(Evaluate(next.updates()));
-  return next.directive();
+  if (!handed_out_.has_value()) {
+    ASSIGN_OR_RETURN(const NextEvaluationReply next, options_.coordinator->NextEvaluation({}));
+    if (next.directive() != NextEvaluationReply::EVALUATE) return next.directive();
+    handed_out_ = next.updates();
+  }
+  RETURN_IF_ERROR(Evaluate(*handed_out_));
+  handed_out_.reset();
+  return NextEvaluationReply::EVALUATE;
 }
 
 absl::Status EvaluatorLoop::Join() {

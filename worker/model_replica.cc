@@ -13,7 +13,6 @@
 #include "worker/all_finite.h"
 
 namespace downpour {
-
 namespace {
 
 // Whether a replica can be in this state: nothing is computed before a fetch.

@@ -44,7 +44,8 @@ class ReplicaLoop {
 
   bool Stopped() const { return run_finished_ || options_.stopped(); }
   absl::StatusOr<ShardClient*> Client(Shard& shard);
-  // Whether it is, or will be, somewhere else; notes whether the run is finished.
+  // Whether it is, or will be, or may be (the coordinator cannot be asked now) somewhere else; notes whether the
+  // run is finished.
   bool LookUp(Shard& shard);
 
   // Calls `call(shard index, client)` for every shard, with retries; the first failure, if any.
@@ -122,7 +123,7 @@ bool ReplicaLoop::LookUp(Shard& shard) {
   spdlog::warn("replica {}: shard {} does not answer as it should; looking it up", *replica_id_,
                shard.address.shard());
   const absl::StatusOr<RunStatus> status = options_.coordinator->GetRunStatus({});
-  if (!status.ok()) return false;
+  if (!status.ok()) return IsTransient(status.status());
   run_finished_ = status->phase() == RunStatus::FINISHED;
   // As an evaluator: that gives the shard map without a new incarnation, and so without losing this one's
   // data.
@@ -131,7 +132,7 @@ bool ReplicaLoop::LookUp(Shard& shard) {
   *request.mutable_data() = options_.data_summary;
   request.set_evaluator(true);
   const absl::StatusOr<JoinReply> reply = options_.coordinator->Join(request);
-  if (!reply.ok()) return false;
+  if (!reply.ok()) return IsTransient(reply.status());
   bool moved = false;
   const std::string old_address = shard.address.address();
   for (const ShardAddress& address : reply->shards()) {

@@ -33,7 +33,9 @@ CsvTable ReadCsv(const std::string& directory, const std::string& name, std::vec
 std::string WhatIsLeft(const LoggedRun& run) {
   const BudgetDescription& budget = run.description.budget();
   const double updates = run.log.Last("updates").value_or(0), epochs = run.log.Last("epoch").value_or(0);
-  const bool updates_done = budget.updates() > 0 && updates >= static_cast<double>(budget.updates());
+  const double rejected = run.log.Last("pushes_rejected").value_or(0);
+  const bool updates_done =
+      budget.updates() > 0 && updates + rejected >= static_cast<double>(budget.updates());
   const bool epochs_done = budget.epochs() > 0 && epochs >= budget.epochs() - 1e-6;
   if (updates_done || epochs_done || (budget.updates() == 0 && budget.epochs() == 0)) return "";
   std::string text = absl::StrCat("not at its budget: ");

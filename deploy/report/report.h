@@ -16,8 +16,8 @@ struct Report {
   TextTable results;  // the table, for a terminal too
 };
 
-// Of at least one run. Depends on `runs` alone, so the same run folders give the same bytes. Runs of one name are told apart by
-// folder.
+// Of at least one run. Depends on `runs` alone, so the same run folders give the same bytes. Runs of one name
+// are told apart by folder.
 Report MakeReport(std::vector<LoggedRun> runs);
 
 }  // namespace downpour

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -68,7 +69,11 @@ struct FakeCluster final : public CoordinatorClient {
   }
   absl::StatusOr<NextEvaluationReply> NextEvaluation(const NextEvaluationRequest&) override {
     NextEvaluationReply reply;
-    if (evaluations.size() == 2) reply.set_directive(NextEvaluationReply::STOP);
+    if (evaluations.size() == 2) {
+      reply.set_directive(NextEvaluationReply::STOP);
+    } else if (std::exchange(evaluations_handed_out, evaluations.size() + 1) > evaluations.size()) {
+      reply.set_directive(NextEvaluationReply::WAIT);  // its result is still awaited
+    }
     return reply;
   }
   absl::StatusOr<RecordEvaluationReply> RecordEvaluation(const EvaluationResult& result) override {
@@ -102,6 +107,7 @@ struct FakeCluster final : public CoordinatorClient {
   std::vector<JoinRequest> joins;  // of replicas
   std::vector<ReportRequest> reports;
   std::vector<EvaluationResult> evaluations;
+  size_t evaluations_handed_out = 0;
   std::vector<PushHeader> pushes;  // that shard 0 has taken, repeats and all
   std::string trace;               // of shard 0: F a fetch, P a push
   int lookups = 0;

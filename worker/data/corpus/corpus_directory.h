@@ -22,8 +22,7 @@ struct CorpusClasses {
 // Writes folder `path`, whole or not at all, sorted by key as Kaldi wants it, without the utterances that
 // were dropped:
 //   feats.ark, feats.scp   float matrices (FM: uncompressed, so that the energies are as exact as they were
-//                          computed; 58 MB an hour). The scp says just "feats.ark": the directory may be
-// moved.
+//                          computed; 58 MB an hour). The scp says just "feats.ark": it may be moved.
 //   pdf.ark                senone of each frame, zero-based
 //   text, utt2spk, spk2utt
 //   num_pdfs               the number of senones
