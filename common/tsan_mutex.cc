@@ -39,6 +39,9 @@ Function* Library(const char* member) {
 
 }  // namespace
 
+// oneDNN is not built with the sanitizer either: threads share what its cache of primitives holds.
+extern "C" const char* __tsan_default_suppressions() { return "race:dnnl::\nrace:libdnnl.so\n"; }
+
 namespace absl {
 ABSL_NAMESPACE_BEGIN
 

@@ -93,13 +93,15 @@ TEST_F(RunFolderTest, TheWarmStartIsByWhoComesBackAfterARestart) {
 }
 
 TEST_F(RunFolderTest, AFailedCheckpointIsNotTriedAgainAtOnce) {
-  absl::StatusOr<RunFolder> run = Open();
-  ASSERT_TRUE(run.ok()) << run.status();
   std::ostringstream log;
   spdlog::default_logger()->sinks().push_back(std::make_shared<spdlog::sinks::ostream_sink_mt>(log));
-  std::filesystem::remove_all(checkpoints_);
-  run->coordinator().Join(SmallJoin("host")).IgnoreError();  // its data is worth a checkpoint
-  absl::SleepFor(absl::Seconds(1.5));
+  {
+    absl::StatusOr<RunFolder> run = Open();
+    ASSERT_TRUE(run.ok()) << run.status();
+    std::filesystem::remove_all(checkpoints_);
+    run->coordinator().Join(SmallJoin("host")).IgnoreError();  // its data is worth a checkpoint
+    absl::SleepFor(absl::Seconds(1.5));
+  }  // nobody else logs from here on
   spdlog::default_logger()->sinks().pop_back();
   const std::string text = log.str();
   const size_t error = text.find("coordinator checkpoint: ");
