@@ -88,6 +88,29 @@ absl::Status ValidateBudget(const BudgetDescription& budget) {
   return absl::OkStatus();
 }
 
+absl::Status ValidateNoise(const NoiseDescription& noise, double replica_timeout_s) {
+  const struct {
+    const char* field;
+    double seen;
+  } shares[] = {{"noise.label_share", noise.label_share()},
+                {"noise.push_delay_share", noise.push_delay_share()},
+                {"noise.push_repeat_share", noise.push_repeat_share()},
+                {"noise.adversary_share", noise.adversary_share()},
+                {"noise.slow_share", noise.slow_share()}};
+  for (const auto& [field, seen] : shares)
+    RETURN_IF_ERROR(Want(seen >= 0 && seen <= 1, field, seen, "0 to 1"));
+  RETURN_IF_ERROR(Want(noise.push_drop_share() >= 0 && noise.push_drop_share() < 1, "noise.push_drop_share",
+                       noise.push_drop_share(), "0 or more, and below 1: a run without pushes never ends"));
+  RETURN_IF_ERROR(Want(AtLeast(noise.gradient_sigma(), 0.0), "noise.gradient_sigma", noise.gradient_sigma(),
+                       "0 or more"));
+  RETURN_IF_ERROR(Want(std::isfinite(noise.adversary_scale()), "noise.adversary_scale",
+                       noise.adversary_scale(), "a finite factor"));
+  RETURN_IF_ERROR(
+      Want(AtLeast(noise.slow_factor(), 1.0), "noise.slow_factor", noise.slow_factor(), "1 or more"));
+  return Want(noise.push_delay_s() >= 0 && noise.push_delay_s() < replica_timeout_s, "noise.push_delay_s",
+              noise.push_delay_s(), "0 or more, and below cluster.replica_timeout_s");
+}
+
 }  // namespace
 
 // Comparisons are written so that NaN does not pass.
@@ -117,6 +140,7 @@ absl::Status ValidateRunDescription(const RunDescription& description) {
   RETURN_IF_ERROR(ValidateOptimizer(description.optimizer()));
   RETURN_IF_ERROR(ValidateCluster(description.cluster()));
   RETURN_IF_ERROR(ValidateVirtualClock(description.virtual_clock()));
+  RETURN_IF_ERROR(ValidateNoise(description.noise(), description.cluster().replica_timeout_s()));
   RETURN_IF_ERROR(ValidateBudget(description.budget()));
   const EvaluationDescription& evaluation = description.evaluation();
   RETURN_IF_ERROR(Want(evaluation.every_updates() >= 1, "evaluation.every_updates",

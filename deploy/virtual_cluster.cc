@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -60,7 +61,9 @@ absl::Status VirtualCluster::CreateComputation() {
 std::unique_ptr<ModelReplica> VirtualCluster::NewModel(uint64_t replica_id, uint64_t incarnation) {
   const ClusterDescription& cluster = options_.description.cluster();
   return std::make_unique<ModelReplica>(
-      ModelReplica::Options{replica_id, incarnation, cluster.n_push(), cluster.n_fetch(), cluster.shards()},
+      ModelReplica::Options{replica_id, incarnation, cluster.n_push(), cluster.n_fetch(), cluster.shards(),
+                            options_.data->summary.classes(), options_.description.seed(),
+                            options_.description.noise()},
       elements_, MinibatchSource(options_.data->train, cluster.minibatch(), options_.description.seed()),
       gradients_.get());
 }
@@ -160,20 +163,22 @@ void VirtualCluster::BeginStep(uint32_t index) {
   }
 }
 
-void VirtualCluster::BeginTransfers(uint32_t index, EventQueue::Kind arrival) {
+void VirtualCluster::BeginTransfers(uint32_t index, EventQueue::Kind arrival, absl::Duration delay) {
   Replica& replica = replicas_[index];
   replica.transfers_left = static_cast<int>(shards_.size());
   replica.answers.assign(shards_.size(), 0);
   replica.push_rejected = false;
+  const int64_t begin_ns = clock_.now_ns() + absl::ToInt64Nanoseconds(delay);
   for (size_t shard = 0; shard < shards_.size(); ++shard) {
     const int64_t bytes = shards_[shard]->range().size() * static_cast<int64_t>(sizeof(float));
-    events_.Schedule(clock_.now_ns() + replica.times.TransferNs(times_, bytes), arrival, index, shard);
+    events_.Schedule(begin_ns + replica.times.TransferNs(times_, bytes), arrival, index, shard);
   }
 }
 
 void VirtualCluster::BeginCompute(uint32_t index) {
   Replica& replica = replicas_[index];
-  const int64_t done_ns = clock_.now_ns() + replica.times.ComputeNs(times_);
+  const auto compute_ns = static_cast<double>(replica.times.ComputeNs(times_));
+  const int64_t done_ns = clock_.now_ns() + std::llround(compute_ns * replica.model->noise().slowness());
   events_.Schedule(done_ns, Event::COMPUTED, index);
   replica.in_pool = true;
   pool_->Submit(static_cast<int>(index), done_ns);
@@ -202,11 +207,12 @@ absl::Status VirtualCluster::Computed(uint32_t index) {
   if (!dropped) RETURN_IF_ERROR(replica.computed);
   if (dropped && replica.model->RejectionIsWorthALine())
     spdlog::warn("{}", std::string(replica.computed.message()));
-  if (replica.model->PushDue()) {
-    BeginTransfers(index, Event::PUSHED);
+  const bool push_due = replica.model->PushDue();
+  if (push_due && !replica.model->DropPush()) {
+    BeginTransfers(index, Event::PUSHED, replica.model->PushDelay());
     return absl::OkStatus();
   }
-  if (dropped || replica.model->source().needs_slice()) return Report(index);
+  if (push_due || dropped || replica.model->source().needs_slice()) return Report(index);
   BeginStep(index);
   return absl::OkStatus();
 }
@@ -237,7 +243,9 @@ absl::Status VirtualCluster::Acknowledged(uint32_t index) {
   } else {
     replica.model->PushDone(replica.answers);
   }
-  return Report(index);
+  if (!replica.model->PushDue()) return Report(index);
+  BeginTransfers(index, Event::PUSHED);
+  return absl::OkStatus();
 }
 
 std::vector<float> VirtualCluster::Parameters() const {

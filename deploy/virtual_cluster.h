@@ -89,7 +89,7 @@ class VirtualCluster {
   absl::Status Handle(const EventQueue::Event& event);
   absl::Status Report(uint32_t index);
   void BeginStep(uint32_t index);
-  void BeginTransfers(uint32_t index, EventQueue::Kind arrival);
+  void BeginTransfers(uint32_t index, EventQueue::Kind arrival, absl::Duration delay = absl::ZeroDuration());
   void BeginCompute(uint32_t index);
   absl::Status Fetched(uint32_t index, uint32_t shard);
   absl::Status Computed(uint32_t index);

@@ -11,9 +11,14 @@
 #include "common/check.h"
 #include "common/status_macros.h"
 #include "worker/all_finite.h"
+#include "worker/gradient_sketch.h"
 
 namespace downpour {
 namespace {
+
+ReplicaNoise NoiseOf(const ModelReplica::Options& options) {
+  return ReplicaNoise(options.noise, options.seed, options.replica_id, options.classes);
+}
 
 // Whether a replica can be in this state: nothing is computed before a fetch.
 absl::Status CheckCoherent(const ReplicaState& state) {
@@ -34,7 +39,11 @@ absl::Status CheckCoherent(const ReplicaState& state) {
 
 ModelReplica::ModelReplica(const Options& options, int64_t parameters, MinibatchSource source,
                            GradientPool* pool)
-    : options_(options), source_(std::move(source)), pool_(pool), parameters_(parameters) {
+    : options_(options),
+      noise_(NoiseOf(options)),
+      source_(std::move(source)),
+      pool_(pool),
+      parameters_(parameters) {
   state_.set_replica_id(options.replica_id);
   state_.set_incarnation(options.incarnation);
 }
@@ -49,9 +58,11 @@ absl::Status ModelReplica::ComputeGradient(Network& network) {
   DOWNPOUR_CHECK(!fetched_versions_.empty());
   source_.Next(&minibatch_);
   if (minibatch_.frames == 0) return absl::NotFoundError("the replica has no training data left");
+  noise_.DisturbLabels(step_, absl::MakeSpan(minibatch_.labels));
   std::vector<float> gradient = pool_->Take();
   const absl::StatusOr<Network::Result> result =
       network.ComputeGradient(parameters_, minibatch_, absl::MakeSpan(gradient));
+  if (result.ok()) noise_.DisturbGradient(step_, absl::MakeSpan(gradient));
   const bool finite = result.ok() && std::isfinite(result->loss_sum) && AllFinite(gradient);
   if (!finite) {
     pool_->Give(std::move(gradient));
@@ -73,6 +84,11 @@ absl::Status ModelReplica::ComputeGradient(Network& network) {
   }
   ++accumulated_;
   state_.set_loss_sum(state_.loss_sum() + result->loss_sum);
+  // Not the same pushes of all replicas, so that a window of sketches is one of replicas.
+  if (PushDue() && (sequence_ + options_.replica_id) % kPushesPerSketch == 0) {
+    const std::vector<float> sketch = SketchGradient(gradient_);
+    state_.mutable_gradient_sketch()->Assign(sketch.begin(), sketch.end());
+  }
   return absl::OkStatus();
 }
 
@@ -84,7 +100,19 @@ void ModelReplica::PushDone(absl::Span<const uint64_t> staleness) {
   const uint64_t sum = std::accumulate(staleness.begin(), staleness.end(), uint64_t{0});
   state_.set_pushes_applied(state_.pushes_applied() + 1);
   state_.add_staleness((sum + staleness.size() / 2) / staleness.size());
+  repeating_ = !repeating_ && noise_.PushRepeated(sequence_);
+  if (repeating_) {
+    ++sequence_;
+  } else {
+    ClearGradient();
+  }
+}
+
+bool ModelReplica::DropPush() {
+  if (repeating_ || !noise_.PushDropped(sequence_)) return false;
+  state_.clear_gradient_sketch();
   ClearGradient();
+  return true;
 }
 
 void ModelReplica::PushRejected() {
@@ -97,6 +125,7 @@ void ModelReplica::ClearGradient() {
   pool_->Give(std::move(gradient_));
   gradient_.clear();
   accumulated_ = 0;
+  repeating_ = false;
   ++sequence_;
 }
 
@@ -106,6 +135,7 @@ ReportRequest ModelReplica::TakeReport() {
   for (DataSlice& slice : source_.TakeFinished()) *report.add_finished() = std::move(slice);
   report.set_wants_slice(source_.needs_slice());
   state_.clear_staleness();
+  state_.clear_gradient_sketch();
   return report;
 }
 
@@ -116,6 +146,7 @@ ReplicaState ModelReplica::SaveState() const {
   state.set_fetched_step(fetched_step_);
   state.set_accumulated(accumulated_);
   state.set_sequence(sequence_);
+  state.set_repeating(repeating_);
   state.mutable_fetched_versions()->Add(fetched_versions_.begin(), fetched_versions_.end());
   *state.mutable_source() = source_.Save();
   return state;
@@ -139,10 +170,12 @@ absl::Status ModelReplica::LoadState(const ReplicaState& state, absl::Span<const
   state_ = state.totals();
   options_.replica_id = state_.replica_id();
   options_.incarnation = state_.incarnation();
+  noise_ = NoiseOf(options_);
   step_ = state.step();
   fetched_step_ = state.fetched_step();
   accumulated_ = state.accumulated();
   sequence_ = state.sequence();
+  repeating_ = state.repeating();
   fetched_versions_.assign(state.fetched_versions().begin(), state.fetched_versions().end());
   std::copy(parameters.begin(), parameters.end(), parameters_.begin());
   if (accumulated_ > 0) {

@@ -8,19 +8,22 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "common/push.h"
 #include "proto/checkpoint.pb.h"
+#include "proto/config.pb.h"
 #include "worker/data/minibatch_source.h"
 #include "worker/gradient_pool.h"
 #include "worker/network/network.h"
+#include "worker/replica_noise.h"
 
 namespace downpour {
 
 // The state of one replica and the steps of its loop, in the order
 //   if FetchDue(): fill parameters() from every shard, then FetchDone(versions)
 //   ComputeGradient(network)                    accumulates into gradient()
-//   if PushDue(): push gradient() to every shard as NextPush(s), then PushDone()
+//   while PushDue(): push gradient() to every shard as NextPush(s), then PushDone()
 // As in Dean et al.'s appendix (7.1), step counts from 0, a fetch is due when step mod n_fetch == 0, before
 // the step's gradient, and a push when step mod n_push == 0, after it: the first push carries one minibatch,
 // each later one n_push. Unlike there, a replica takes no local step between fetches: with the adaptive rules
@@ -34,6 +37,9 @@ class ModelReplica {
     int n_push = 1;
     int n_fetch = 1;
     int shards = 1;
+    int32_t classes = 1;
+    uint64_t seed = 0;  // the run's; of the noise
+    NoiseDescription noise = {};
   };
   // `pool` has buffers of `parameters` elements and outlives the replica, which holds one from
   // ComputeGradient() until PushDone() or PushRejected().
@@ -55,17 +61,23 @@ class ModelReplica {
   // Sum over the minibatches since the last push; empty when there is none.
   absl::Span<const float> gradient() const { return gradient_; }
   PushHeader NextPush(int shard) const;
-  // `staleness` as each shard gave it; their rounded mean is reported. Both clear gradient() and advance the
-  // sequence.
+  // How long noise holds the next push back.
+  absl::Duration PushDelay() const { return noise_.PushDelay(sequence_); }
+  // `staleness` as each shard gave it; their rounded mean is reported. Both advance the sequence and clear gradient(),
+  // but for a push that noise repeats: then PushDue() once more.
   void PushDone(absl::Span<const uint64_t> staleness);
   void PushRejected();
+  // Whether noise drops the push that is due; if so, gradient() is cleared and the sequence advanced.
+  bool DropPush();
+  const ReplicaNoise& noise() const { return noise_; }
   int64_t pushes_rejected() const { return state_.pushes_rejected(); }
   // A replica gone wild drops every minibatch: the log has the 1st, 2nd, 4th, 8th, ... of all.
   bool RejectionIsWorthALine() const { return std::has_single_bit(static_cast<uint64_t>(pushes_rejected())); }
 
   MinibatchSource& source() { return source_; }
   // A report of all totals so far, of finished slices and of staleness since the last call; `wants_slice` is
-  // set when the source needs one.
+  // set when the source needs one. One push in kPushesPerSketch has its gradient's sketch with it.
+  static constexpr int kPushesPerSketch = 4;
   ReportRequest TakeReport();
 
   // For the virtual cluster's checkpoint, parameters() and gradient() aside. LoadState: `gradient` is what
@@ -79,6 +91,7 @@ class ModelReplica {
   void ClearGradient();
 
   Options options_;
+  ReplicaNoise noise_;
   MinibatchSource source_;
   GradientPool* pool_;
   Minibatch minibatch_;
@@ -89,6 +102,7 @@ class ModelReplica {
   int64_t fetched_step_ = -1;  // the step for which the last fetch was
   int64_t accumulated_ = 0;    // minibatches in gradient_
   uint64_t sequence_ = 1;      // of the next push
+  bool repeating_ = false;     // the next push is noise's repeat of the last
   ReportRequest state_;        // totals so far, and what the next report says
 };
 

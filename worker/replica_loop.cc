@@ -1,6 +1,7 @@
 // Where on the data's way: drives one model replica in real time.
 #include "worker/replica_loop.h"
 
+#include <algorithm>
 #include <atomic>
 #include <thread>
 #include <utility>
@@ -42,6 +43,7 @@ class ReplicaLoop {
   void LogRejected(const absl::Status& why) const;
   void Leave();
 
+  void Wait(absl::Duration duration);
   bool Stopped() const { return run_finished_ || options_.stopped(); }
   absl::StatusOr<ShardClient*> Client(Shard& shard);
   // Whether it is, or will be, or may be (the coordinator cannot be asked now) somewhere else; notes whether the
@@ -176,7 +178,8 @@ absl::Status ReplicaLoop::Join() {
   for (int shard = 0; shard < map.shards(); ++shard)
     shards_.push_back({map.range(shard), reply.shards(shard), nullptr});
   replica_ = std::make_unique<ModelReplica>(
-      ModelReplica::Options{*replica_id_, incarnation_, cluster.n_push(), cluster.n_fetch(), map.shards()},
+      ModelReplica::Options{*replica_id_, incarnation_, cluster.n_push(), cluster.n_fetch(), map.shards(),
+                            reply.data().classes(), description_.seed(), description_.noise()},
       size, MinibatchSource(options_.data, cluster.minibatch(), description_.seed()), pool_.get());
   spdlog::info("replica {} (incarnation {}) has joined", *replica_id_, incarnation_);
   return absl::OkStatus();
@@ -202,6 +205,12 @@ absl::Status ReplicaLoop::Fetch() {
   }));
   replica_->FetchDone(std::move(versions));
   return absl::OkStatus();
+}
+
+// In pieces, so that it ends soon after Stopped().
+void ReplicaLoop::Wait(absl::Duration duration) {
+  for (; duration > absl::ZeroDuration() && !Stopped(); duration -= kWaitForWork)
+    options_.clock->SleepFor(std::min(duration, kWaitForWork));
 }
 
 void ReplicaLoop::LogRejected(const absl::Status& why) const {
@@ -234,7 +243,9 @@ absl::Status ReplicaLoop::Steps() {
   const absl::Duration heartbeat = absl::Seconds(description_.cluster().replica_timeout_s()) / 4;
   do {
     if (replica_->FetchDue()) RETURN_IF_ERROR(Fetch());
+    const absl::Time began = options_.clock->Now();
     const absl::Status status = replica_->ComputeGradient(*network_);
+    Wait((replica_->noise().slowness() - 1) * (options_.clock->Now() - began));
     if (absl::IsNotFound(status)) {
       options_.clock->SleepFor(kWaitForWork);
       return absl::OkStatus();
@@ -245,7 +256,13 @@ absl::Status ReplicaLoop::Steps() {
     } else {
       RETURN_IF_ERROR(status);
     }
-    if (replica_->PushDue()) return Push();
+    if (replica_->PushDue() && !replica_->DropPush()) {
+      Wait(replica_->PushDelay());
+      do {
+        RETURN_IF_ERROR(Push());
+      } while (replica_->PushDue());
+      return absl::OkStatus();
+    }
     if (dropped) return absl::OkStatus();  // to report it: it counts towards the end of the run
   } while (!replica_->source().needs_slice() && options_.clock->Now() - last_report_ < heartbeat &&
            !Stopped());

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "deploy/report/format.h"
 
@@ -22,7 +23,24 @@ Axis Axis::Covering(double low, double high, int ticks) {
   return axis;
 }
 
+Axis Axis::Logarithmic(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  values.erase(std::unique(values.begin(), values.end()), values.end());
+  Axis axis;
+  axis.low = values.front() / 1.15;
+  axis.high = values.back() * 1.15;
+  axis.values = std::move(values);
+  return axis;
+}
+
+double Axis::Pixel(double value, double pixel_low, double pixel_high) const {
+  const double share =
+      values.empty() ? (value - low) / (high - low) : std::log(value / low) / std::log(high / low);
+  return pixel_low + share * (pixel_high - pixel_low);
+}
+
 std::vector<double> Axis::Ticks() const {
+  if (!values.empty()) return values;
   std::vector<double> ticks;
   const int steps = static_cast<int>((high - low) / step + 1e-6);
   for (int i = 0; i <= steps; ++i) ticks.push_back(low + i * step);
@@ -30,6 +48,7 @@ std::vector<double> Axis::Ticks() const {
 }
 
 std::string Axis::Label(double tick) const {
+  if (!values.empty()) return Number(tick, 2);
   return Number(tick, std::max(0, static_cast<int>(-std::floor(std::log10(step) + 1e-9))));
 }
 

@@ -1,5 +1,5 @@
-// Where on the data's way: at its end; draws a figure of the report as an <svg> element: lines or a
-// histogram.
+// Where on the data's way: at its end; draws a figure of the report as an <svg> element: lines,
+// rows of dots or a histogram.
 #ifndef DOWNPOUR_DEPLOY_REPORT_CHART_H_
 #define DOWNPOUR_DEPLOY_REPORT_CHART_H_
 
@@ -24,7 +24,25 @@ struct LineChart {
   std::string y_label;
   double y_most = std::numeric_limits<double>::infinity();  // larger values are drawn here, at the top
   bool fractions = false;                                   // y is in [0, 1], drawn as per cent from 0
+  bool log_x = false;                                       // x is above 0, with a tick at each point's
   std::vector<Line> lines;
+};
+
+// Dots in rows, one row a setting and one colour a series. A value.
+struct DotChart {
+  struct Dot {
+    std::string name;  // of the series, in the legend
+    int color = 0;
+    double x = 0;  // in [0, 1], drawn as per cent from 0
+  };
+  struct Row {
+    std::string name;
+    std::vector<Dot> dots;
+  };
+  std::string title;
+  std::string subtitle;
+  std::string x_label;
+  std::vector<Row> rows;  // from the top
 };
 
 // Bars over equal-width bins. A value.
@@ -41,6 +59,7 @@ struct Histogram {
 // An <svg> element without its style, which DrawingStyle() gives. Each point and bar says its value when
 // hovered over. With nothing to draw, the axes say so.
 std::string Draw(const LineChart& chart);
+std::string Draw(const DotChart& chart);
 std::string Draw(const Histogram& histogram);
 
 // CSS for the elements that Draw() makes. Colours are Okabe and Ito's, told apart by all common kinds of

@@ -59,16 +59,16 @@ std::string Text(double x, double y, absl::string_view anchor, absl::string_view
 double ChartFrame::top() const { return legend.empty() ? kLegendTop : LegendPlaces(*this).back().y + 16; }
 
 std::string ChartFrame::Draw(absl::string_view marks) const {
-  const double height = bottom() + 54;
+  const double whole_height = bottom() + 54;
   std::string svg = absl::StrFormat(
       "<svg class=\"chart\" xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %.0f %.0f\" width=\"%.0f\" "
       "height=\"%.0f\" role=\"img\" aria-label=\"%s\">\n<rect class=\"paper\" width=\"100%%\" "
       "height=\"100%%\"/>\n",
-      width, height, width, height, EscapeMarkup(title));
+      width, whole_height, width, whole_height, EscapeMarkup(title));
   absl::StrAppend(&svg, Text(left(), 24, "start", "title", title),
                   Text(left(), 43, "start", "subtitle", subtitle));
 
-  for (double tick : y_axis.Ticks()) {
+  for (double tick : y_ticks ? y_axis.Ticks() : std::vector<double>()) {
     absl::StrAppend(&svg, Line("grid", left(), Y(tick), right(), Y(tick)),
                     Text(left() - 9, Y(tick) + 4, "end", "tick", y_axis.Label(tick)));
   }

@@ -25,14 +25,18 @@ struct ChartFrame {
 
   std::string title, subtitle, x_label, y_label;
   Axis x_axis, y_axis;
+  bool y_ticks = true;
   std::vector<LegendEntry> legend;
   double width = 760;
   double right_margin = 24;  // room for labels at the ends of lines
 
-  double left() const { return 66; }
+  double left_margin = 66;  // room for labels of the y axis
+  double height = 300;      // of the drawing itself
+
+  double left() const { return left_margin; }
   double right() const { return width - right_margin; }
   double top() const;  // grows with the legend's rows
-  double bottom() const { return top() + 300; }
+  double bottom() const { return top() + height; }
   double X(double value) const { return x_axis.Pixel(value, left(), right()); }
   double Y(double value) const { return y_axis.Pixel(value, bottom(), top()); }
 

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -79,7 +80,7 @@ std::string Draw(const LineChart& chart) {
   const double scale = chart.fractions ? 100 : 1;
   ChartFrame frame(chart.title, chart.subtitle, chart.x_label, chart.y_label);
   Extent x, y;
-  x.Add(0);
+  if (!chart.log_x) x.Add(0);
   if (chart.fractions) y.Add(0);
   std::vector<const LineChart::Line*> lines;
   for (const LineChart::Line& line : chart.lines) {
@@ -96,8 +97,16 @@ std::string Draw(const LineChart& chart) {
     return frame.Draw(Text((frame.left() + frame.right()) / 2, (frame.top() + frame.bottom()) / 2, "middle",
                            "subtitle", "nothing to draw yet"));
   }
-  frame.x_axis = Axis::Covering(x.low, x.high, 8);
-  frame.x_axis.high = std::max(x.high, frame.x_axis.step / 2);
+  if (chart.log_x) {
+    std::vector<double> values;
+    for (const LineChart::Line* line : lines) {
+      for (const auto& point : line->points) values.push_back(point.first);
+    }
+    frame.x_axis = Axis::Logarithmic(std::move(values));
+  } else {
+    frame.x_axis = Axis::Covering(x.low, x.high, 8);
+    frame.x_axis.high = std::max(x.high, frame.x_axis.step / 2);
+  }
   frame.y_axis = Axis::Covering(y.low, y.high, 6);
 
   std::string marks;

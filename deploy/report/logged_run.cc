@@ -132,6 +132,17 @@ std::optional<double> StalenessQuantile(const LoggedRun& run, double share) {
   return std::nullopt;
 }
 
+std::optional<double> NoiseScaleFrames(const LoggedRun& run) {
+  double variance = 0, squared_norm = 0;
+  for (size_t row = run.log.rows.size() / 2; row < run.log.rows.size(); ++row) {
+    variance += run.log.Get(row, "gradient_variance").value_or(0);
+    squared_norm += run.log.Get(row, "gradient_squared_norm").value_or(0);
+  }
+  if (squared_norm <= 0) return std::nullopt;
+  const ClusterDescription& cluster = run.description.cluster();
+  return cluster.minibatch() * cluster.n_push() * variance / squared_norm;
+}
+
 std::string OptimizerText(const OptimizerDescription& optimizer) {
   const auto kind = optimizer.kind();
   std::string text = OptimizerDescription::Kind_Name(kind);
@@ -144,6 +155,21 @@ std::string OptimizerText(const OptimizerDescription& optimizer) {
     absl::StrAppend(&text, ", ε ", optimizer.epsilon());
   }
   return text;
+}
+
+std::string NoiseText(const NoiseDescription& noise) {
+  std::vector<std::string> parts;
+  const auto add_share = [&parts](double share, const auto&... what) {
+    if (share > 0) parts.push_back(absl::StrCat(Number(100 * share, 1), " % of ", what...));
+  };
+  if (noise.gradient_sigma() > 0) parts.push_back(absl::StrCat("gradient σ ", noise.gradient_sigma()));
+  add_share(noise.label_share(), "labels random");
+  add_share(noise.push_drop_share(), "pushes dropped");
+  add_share(noise.push_delay_share(), "pushes ", noise.push_delay_s(), " s late");
+  add_share(noise.push_repeat_share(), "pushes repeated");
+  add_share(noise.adversary_share(), "replicas × ", noise.adversary_scale());
+  add_share(noise.slow_share(), "replicas ", noise.slow_factor(), " times slower");
+  return parts.empty() ? "none" : absl::StrJoin(parts, ", ");
 }
 
 std::string NetworkText(const NetworkDescription& network) {

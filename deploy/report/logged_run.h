@@ -34,10 +34,16 @@ absl::StatusOr<LoggedRun> ReadRun(const std::string& directory);
 std::optional<double> StalenessMean(const LoggedRun& run);
 std::optional<double> StalenessQuantile(const LoggedRun& run, double share);
 
+// The simple noise scale of the second half of the run (server/coordinator/gradient_noise.h), in frames. Absent where
+// it is not known, or the gradient drowns in its noise.
+std::optional<double> NoiseScaleFrames(const LoggedRun& run);
+
 // "ADADELTA, ρ 0.95, ε 1e-06": the rule and the settings it has.
 std::string OptimizerText(const OptimizerDescription& optimizer);
 // "512-512 rectified linear"; "softmax regression" without hidden layers.
 std::string NetworkText(const NetworkDescription& network);
+// "gradient σ 1, 20 % of labels, 10 % of replicas × -1"; "none".
+std::string NoiseText(const NoiseDescription& noise);
 
 }  // namespace downpour
 

@@ -15,8 +15,6 @@ namespace {
 
 constexpr char kMajority[] = "always the most frequent class";
 constexpr char kHumanAccuracy[] = "test_human_frame_accuracy";
-// Where the style goes into a drawing that stands alone.
-constexpr char kPaper[] = "<rect class=\"paper\"";
 
 std::string OrDash(std::optional<double> value, std::string (*format)(double)) {
   return value ? format(*value) : "–";
@@ -189,6 +187,8 @@ TextTable Results(const std::vector<LoggedRun>& runs) {
   row("staleness, mean", [](const LoggedRun& run) { return OrDash(StalenessMean(run), OneDecimal); });
   row("staleness, 99th percentile",
       [](const LoggedRun& run) { return OrDash(StalenessQuantile(run, 0.99), OneDecimal); });
+  row("gradient noise scale, frames",
+      [](const LoggedRun& run) { return OrDash(NoiseScaleFrames(run), Count); });
   last("pushes rejected", "pushes_rejected", Count);
   last("wall time", "wall_s", Seconds);
   return table;
@@ -200,15 +200,6 @@ void TellApart(std::vector<LoggedRun>* runs) {
   for (LoggedRun& run : *runs) {
     if (names.count(run.name) > 1) run.name = absl::StrCat(run.name, " (", run.directory, ")");
   }
-}
-
-std::string Notes(const std::vector<LoggedRun>& runs) {
-  std::string notes;
-  for (const LoggedRun& run : runs) {
-    for (const std::string& note : run.notes)
-      absl::StrAppend(&notes, "<li>", EscapeMarkup(absl::StrCat(run.name, ": ", note)), "</li>\n");
-  }
-  return notes.empty() ? "" : absl::StrCat("<h2>Notes</h2>\n<ul class=\"notes\">\n", notes, "</ul>\n");
 }
 
 // Each figure with its caption, in order.
@@ -249,13 +240,27 @@ std::vector<std::pair<std::string, std::string>> Figures(const std::vector<Logge
 
 }  // namespace
 
+std::string NotesOf(const std::vector<LoggedRun>& runs) {
+  std::string notes;
+  for (const LoggedRun& run : runs) {
+    for (const std::string& note : run.notes)
+      absl::StrAppend(&notes, "<li>", EscapeMarkup(absl::StrCat(run.name, ": ", note)), "</li>\n");
+  }
+  return notes.empty() ? "" : absl::StrCat("<h2>Notes</h2>\n<ul class=\"notes\">\n", notes, "</ul>\n");
+}
+
+std::string StandAlone(const std::string& drawing) {
+  // Where the style goes.
+  constexpr char kPaper[] = "<rect class=\"paper\"";
+  return absl::StrReplaceAll(
+      drawing, {{kPaper, absl::StrCat("<style>\n", DrawingStyle(/*dark=*/false), "</style>\n", kPaper)}});
+}
+
 Report MakeReport(std::vector<LoggedRun> runs) {
   TellApart(&runs);
   Report report;
   report.results = Results(runs);
-  const std::string main_figure = Draw(AccuracyAgainstUpdates(runs));
-  report.svg = absl::StrReplaceAll(
-      main_figure, {{kPaper, absl::StrCat("<style>\n", DrawingStyle(/*dark=*/false), "</style>\n", kPaper)}});
+  report.svg = StandAlone(Draw(AccuracyAgainstUpdates(runs)));
 
   std::string body = absl::StrCat(
       "<p class=\"about\">",
@@ -267,7 +272,7 @@ Report MakeReport(std::vector<LoggedRun> runs) {
     absl::StrAppend(&body, HtmlFigure(drawing, absl::StrCat(++number), caption));
     if (number == 1) absl::StrAppend(&body, HtmlTable(report.results));
   }
-  absl::StrAppend(&body, Notes(runs));
+  absl::StrAppend(&body, NotesOf(runs));
   const auto append_name = [](std::string* text, const LoggedRun& run) { absl::StrAppend(text, run.name); };
   report.html = HtmlPage(absl::StrCat("Downpour: ", absl::StrJoin(runs, ", ", append_name)), body);
   return report;

@@ -20,6 +20,11 @@ struct Report {
 // are told apart by folder.
 Report MakeReport(std::vector<LoggedRun> runs);
 
+// What could not be read of the runs, as markup; empty where all could.
+std::string NotesOf(const std::vector<LoggedRun>& runs);
+// A drawing with its style, for a file of its own.
+std::string StandAlone(const std::string& drawing);
+
 }  // namespace downpour
 
 #endif  // DOWNPOUR_DEPLOY_REPORT_REPORT_H_

@@ -11,11 +11,17 @@
 #include "common/file.h"
 #include "common/status_macros.h"
 #include "deploy/report/report.h"
+#include "deploy/report/sweep_report.h"
 
 ABSL_FLAG(std::string, out, "",
           "Where to write the page; the main figure lies beside it, as .svg. Default: report.html in the "
           "folder that "
           "holds the run folders.");
+
+ABSL_FLAG(bool, sweep, false,
+          "the runs are a grid of optimizers, replica counts and noise: draw final accuracy against replicas "
+          "and by "
+          "noise");
 
 namespace downpour {
 namespace {
@@ -27,7 +33,9 @@ constexpr char kUsage[] =
 histograms and a table, in one self-contained page, with the main figure beside it as SVG. A run may still be going on;
 what cannot be read is noted on the page.
 
-  downpour-report [--out=report.html] RUN_DIR...)";
+  downpour-report [--out=report.html] RUN_DIR...
+  downpour-report --sweep RUN_DIR...          (deploy/sweep makes such runs)
+)";
 
 // report.html in the deepest folder that holds every run folder.
 fs::path DefaultOut(const std::vector<std::string>& directories) {
@@ -58,7 +66,8 @@ absl::Status WriteReport(const CommandLine& command_line) {
     ASSIGN_OR_RETURN(LoggedRun run, ReadRun(directory));
     runs.push_back(std::move(run));
   }
-  const Report report = MakeReport(std::move(runs));
+  const Report report =
+      absl::GetFlag(FLAGS_sweep) ? MakeSweepReport(std::move(runs)) : MakeReport(std::move(runs));
   RETURN_IF_ERROR(ReplaceFile(out.string(), {report.html}));
   RETURN_IF_ERROR(ReplaceFile(figure.string(), {report.svg}));
   std::cout << PlainTable(report.results) << "\n" << out.string() << "\n" << figure.string() << "\n";

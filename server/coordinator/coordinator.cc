@@ -32,6 +32,19 @@ absl::Status CheckClose(const char* field, const Features& seen, const Features&
   return absl::OkStatus();
 }
 
+absl::Status CheckSketch(const google::protobuf::RepeatedField<float>& sketch) {
+  if (!sketch.empty() && sketch.size() != kGradientSketchSize) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("gradient_sketch has ", sketch.size(), " elements, want none or ", kGradientSketchSize));
+  }
+  for (int i = 0; i < sketch.size(); ++i) {
+    if (std::isfinite(sketch[i])) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("gradient_sketch[", i, "] is ", sketch[i], ", want a finite number"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckSameData(const DataSummary& seen, const DataSummary& wanted) {
   const struct {
     const char* field;
@@ -227,6 +240,7 @@ absl::StatusOr<ReportReply> Coordinator::Report(const ReportRequest& request) {
   absl::MutexLock lock(&mutex_);
   ASSIGN_OR_RETURN(Member * member, membership_.Find(request.replica_id(), request.incarnation()));
   if (request.report() == 0) return absl::InvalidArgumentError("report is 0, wanted its number, from 1");
+  RETURN_IF_ERROR(CheckSketch(request.gradient_sketch()));
   const bool is_new = request.report() > member->report;
   if (is_new) {
     ASSIGN_OR_RETURN(const ReportTotals added, AdvanceTotals(request, member));
@@ -239,6 +253,8 @@ absl::StatusOr<ReportReply> Coordinator::Report(const ReportRequest& request) {
       staleness_.Add(staleness);
       evaluations_.reported().staleness.Add(staleness);
     }
+    if (!request.gradient_sketch().empty())
+      evaluations_.reported().gradient_noise.Add(request.gradient_sketch());
     for (const DataSlice& slice : request.finished()) slices_->Finish(member->replica_id, slice);
     member->dealt.reset();
   }

@@ -57,7 +57,8 @@ class Coordinator {
   // An evaluator may do without once the layout is known.
   absl::StatusOr<JoinReply> Join(const JoinRequest& request);
   // A report that is not newer than the last changes nothing; the last one repeated gets the same slice
-  // again. INVALID_ARGUMENT: report number 0, or as AdvanceTotals; nothing changes.
+  // again. INVALID_ARGUMENT: report number 0, a sketch of another size or not finite, or as AdvanceTotals;
+  // nothing changes.
   absl::StatusOr<ReportReply> Report(const ReportRequest& request);
   // Always OK; a replica or incarnation not in the cluster changes nothing.
   absl::StatusOr<LeaveReply> Leave(const LeaveRequest& request);

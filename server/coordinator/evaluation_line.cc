@@ -57,6 +57,9 @@ std::vector<Column> Columns(const EvaluationRecord& record) {
       {"test_human_frame_accuracy", "test_human/frame_accuracy", 6, Ratio(human.correct(), human.frames())},
       {"test_human_nonsilence_frame_accuracy", "test_human/nonsilence_frame_accuracy", 6,
        Ratio(human.nonsilence_correct(), human.nonsilence_frames())},
+      {"gradient_variance", "gradient/variance", 9, record.reported.gradient_noise.Variance()},
+      {"gradient_squared_norm", "gradient/squared_norm", 9, record.reported.gradient_noise.SquaredNorm()},
+      {"gradient_noise_scale", "gradient/noise_scale", 3, record.reported.gradient_noise.NoiseScale()},
   };
 }
 

@@ -22,6 +22,8 @@ namespace downpour {
 //   staleness_mean,staleness_p99  in updates, of the pushes since the line before
 //   pushes_rejected               since the run began
 //   test_nonsilence_frame_accuracy,test_human_loss,test_human_frame_accuracy,test_human_nonsilence_frame_accuracy
+//   gradient_variance,gradient_squared_norm,gradient_noise_scale  of the pushes since the line before, as
+//                                                                 server/coordinator/gradient_noise.h says
 // Accuracies are fractions in [0, 1]. A value that is not known is left empty.
 std::string FrameAccuracyHeader();
 std::string FrameAccuracyLine(const EvaluationRecord& record);

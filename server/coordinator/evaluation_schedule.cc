@@ -15,6 +15,7 @@ void Append(const ReportedSpan& later, ReportedSpan* span) {
   span->loss_sum += later.loss_sum;
   span->frames += later.frames;
   span->staleness.Merge(later.staleness);
+  span->gradient_noise.Merge(later.gradient_noise);
 }
 
 ReportedSpanState SaveSpan(const ReportedSpan& span) {
@@ -22,12 +23,14 @@ ReportedSpanState SaveSpan(const ReportedSpan& span) {
   state.set_loss_sum(span.loss_sum);
   state.set_frames(span.frames);
   *state.mutable_staleness() = span.staleness.Save();
+  *state.mutable_gradient_noise() = span.gradient_noise.Save();
   return state;
 }
 
 absl::StatusOr<ReportedSpan> LoadSpan(const ReportedSpanState& state) {
-  ReportedSpan span{state.loss_sum(), state.frames(), {}};
+  ReportedSpan span{state.loss_sum(), state.frames(), {}, {}};
   RETURN_IF_ERROR(span.staleness.Load(state.staleness()));
+  RETURN_IF_ERROR(span.gradient_noise.Load(state.gradient_noise()));
   return span;
 }
 

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "proto/checkpoint.pb.h"
 #include "proto/coordinator.pb.h"
+#include "server/coordinator/gradient_noise.h"
 #include "server/coordinator/staleness_histogram.h"
 
 namespace downpour {
@@ -19,6 +20,7 @@ struct ReportedSpan {
   double loss_sum = 0;  // cross-entropy in nats, summed over `frames`
   int64_t frames = 0;
   StalenessHistogram staleness;
+  GradientNoise gradient_noise;
 };
 
 // One evaluation before the first update, one whenever the updates have passed a multiple of every_updates
@@ -57,7 +59,7 @@ class EvaluationSchedule {
   const std::optional<EvaluationResult>& last_recorded() const { return last_recorded_; }
 
   EvaluationScheduleState Save() const;
-  // INVALID_ARGUMENT: as StalenessHistogram::Load.
+  // INVALID_ARGUMENT: as StalenessHistogram::Load and GradientNoise::Load.
   absl::Status Load(const EvaluationScheduleState& state);
 
  private:

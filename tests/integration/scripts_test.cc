@@ -2,13 +2,17 @@
 // quickstart trains, stops at Ctrl-C and goes on, with programs that only pretend to work.
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -16,6 +20,8 @@ namespace downpour {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::AnyOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -62,15 +68,16 @@ TEST_P(Script, RefusesAnUnknownArgument) {
 
 INSTANTIATE_TEST_SUITE_P(Deploy, Script,
                          ::testing::Values("deploy/quickstart", "deploy/test", "deploy/check",
-                                           "deploy/packages", "deploy/local", ".ci/run"));
+                                           "deploy/packages", "deploy/local", "deploy/sweep", ".ci/run"));
 
-// A copy of the quickstart in a folder of its own. Its programs write their arguments to the file `calls`.
-class Quickstart : public ::testing::Test {
+// A copy of a script in a folder of its own. Its programs write their arguments to the file `calls`.
+class CopiedScript : public ::testing::Test {
  protected:
-  Quickstart() {
+  explicit CopiedScript(const std::string& script)
+      : root_(fs::path(::testing::TempDir()) / absl::StrCat(script, "_test")), script_(script) {
     fs::remove_all(root_);
     fs::create_directories(root_ / "deploy");
-    fs::copy_file(fs::path(DOWNPOUR_SOURCE_DIR) / "deploy/quickstart", root_ / "deploy/quickstart");
+    fs::copy_file(fs::path(DOWNPOUR_SOURCE_DIR) / "deploy" / script, root_ / "deploy" / script);
     WriteProgram(root_ / "deploy/packages", "exit 0\n");
     WriteProgram(root_ / "path/cmake", "echo '[1/1] Building'\n");
     WriteProgram(root_ / "build/release/bin/downpour-corpus", "echo corpus \"$@\" >>calls\n");
@@ -82,12 +89,18 @@ class Quickstart : public ::testing::Test {
   }
   Outcome Start(const std::string& arguments = "") const {
     fs::remove(root_ / "calls");
-    return Shell(absl::StrCat("PATH=", root_.string(), "/path:$PATH ", root_.string(), "/deploy/quickstart ",
-                              arguments));
+    return Shell(absl::StrCat("PATH=", root_.string(), "/path:$PATH ", root_.string(), "/deploy/", script_,
+                              " ", arguments));
   }
   std::string calls() const { return ReadText(root_ / "calls"); }
 
-  const fs::path root_ = fs::path(::testing::TempDir()) / "quickstart_test";
+  const fs::path root_;
+  const std::string script_;
+};
+
+class Quickstart : public CopiedScript {
+ protected:
+  Quickstart() : CopiedScript("quickstart") {}
 };
 
 TEST_F(Quickstart, MakesACorpusTrainsTwiceAndDraws) {
@@ -143,6 +156,78 @@ TEST_F(Quickstart, ShowsWhyTheBuildFailed) {
   const Outcome outcome = Start();
   EXPECT_EQ(outcome.code, 1);
   EXPECT_THAT(outcome.output, HasSubstr("no compiler"));
+  EXPECT_EQ(calls(), "");
+}
+
+class Sweep : public CopiedScript {
+ protected:
+  // A run folder is there as soon as its program has begun.
+  Sweep() : CopiedScript("sweep") { SetTraining(""); }
+  void SetTraining(const std::string& then) const {
+    CopiedScript::SetTraining("for a; do [[ $a != --run_dir=* ]] || mkdir -p \"${a#*=}\"; done\n" + then);
+  }
+  size_t Trainings() const {
+    const std::vector<std::string> lines = absl::StrSplit(calls(), '\n');
+    return std::count_if(lines.begin(), lines.end(),
+                         [](const std::string& line) { return absl::StartsWith(line, "train "); });
+  }
+};
+
+TEST_F(Sweep, TrainsEachCellOfTheGridAndDrawsAll) {
+  const Outcome outcome = Start(
+      "--out o --replicas 1,20 --optimizers ADADELTA,SGD:0.5 --noise none,drop:0.1+scale run.textproto "
+      "--budget.epochs=3");
+  EXPECT_EQ(outcome.code, 0) << outcome.output;
+  EXPECT_THAT(outcome.output, AllOf(HasSubstr("8 of 8"), HasSubstr("the table")));
+  EXPECT_EQ(Trainings(), 8u);
+  EXPECT_THAT(
+      calls(),
+      AllOf(HasSubstr("train run.textproto --run_dir=o/ADADELTA-1-none "),
+            HasSubstr("--cluster.replicas=20 --budget.epochs=1 --checkpoint.every_s=120 "
+                      "--optimizer.kind=SGD --optimizer.learning_rate=0.5 --noise.push_drop_share=0.1 "
+                      "--noise.adversary_share=0.1 --noise.adversary_scale=10 --budget.epochs=3"),
+            HasSubstr("report --sweep --out=o/report.html o/ADADELTA-1-none o/SGD_0.5-1-none ")));
+  EXPECT_THAT(calls(), Not(HasSubstr("corpus"))) << "the run description names its own data";
+}
+
+TEST_F(Sweep, MakesNoRunTwiceUnlessItsSettingsChange) {
+  EXPECT_EQ(Start("--replicas 1,2 --optimizers SGD").code, 0);
+  EXPECT_EQ(Trainings(), 2u);
+  EXPECT_THAT(calls(), HasSubstr("corpus --out=corpus/quickstart"));
+  EXPECT_EQ(Start("--replicas 1,2,3 --optimizers SGD").code, 0);
+  EXPECT_EQ(Trainings(), 1u);
+  EXPECT_EQ(Start("--replicas 1,2,3 --optimizers SGD --seed=7").code, 0);
+  EXPECT_EQ(Trainings(), 3u);
+}
+
+TEST_F(Sweep, StopsAtCtrlCAndGoesOn) {
+  SetTraining(R"(trap 'echo stopped >>calls; exit 130' INT
+[[ $* != *replicas=2* ]] || kill -INT $PPID
+[[ $* == *replicas=1\ * ]] || while true; do sleep 0.02; done
+)");
+  Outcome outcome = Start("--jobs 1 --replicas 1,2,3 --optimizers SGD");
+  EXPECT_EQ(outcome.code, 130) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr("goes on from here"));
+  EXPECT_THAT(calls(), AllOf(HasSubstr("stopped"), Not(HasSubstr("report"))));
+  SetTraining("");
+  outcome = Start("--jobs 1 --replicas 1,2,3 --optimizers SGD");
+  EXPECT_EQ(outcome.code, 0) << outcome.output;
+  EXPECT_EQ(Trainings(), 2u);
+}
+
+TEST_F(Sweep, FailsAsARunFailsAndSaysWhich) {
+  SetTraining("[[ $* != *replicas=2* ]] || { echo 'out of luck'; exit 3; }\n");
+  const Outcome outcome = Start("--jobs 1 --replicas 1,2,3 --optimizers SGD");
+  EXPECT_EQ(outcome.code, 3);
+  EXPECT_THAT(outcome.output, AllOf(HasSubstr("out of luck"), HasSubstr("SGD-2-none failed")));
+  EXPECT_THAT(calls(), Not(AnyOf(HasSubstr("report"), HasSubstr("replicas=3"))));
+}
+
+TEST_F(Sweep, RefusesWhatItDoesNotKnow) {
+  EXPECT_THAT(Start("--noise thunder").output, HasSubstr("no kind of noise 'thunder'"));
+  EXPECT_THAT(Start("--replicas 1,x").output, HasSubstr("'x' is no number of replicas"));
+  EXPECT_THAT(Start("--on swarm").output, HasSubstr("--on is 'swarm'"));
+  EXPECT_EQ(Start("--jobs 0").code, 2);
   EXPECT_EQ(calls(), "");
 }
 

@@ -38,6 +38,7 @@ class RecordKeeper final : public RunObserver {
     point.clear_unix_time_s();
     result_->lines.push_back(point.ShortDebugString() + " | " + record.result.ShortDebugString() + " | " +
                              record.reported.staleness.Save().ShortDebugString() + " | " +
+                             record.reported.gradient_noise.Save().ShortDebugString() + " | " +
                              std::to_string(record.reported.loss_sum));
     result_->records.push_back(record);
   }

@@ -112,6 +112,24 @@ TEST(Validate, FindsAtOnceWhatWouldFailLater) {
   EXPECT_THAT(Message(ValidateRunDescription(description)), HasSubstr("network.hidden_width"));
 }
 
+TEST(Validate, NoiseIsInSharesAndAtMostAsLongAsAReplicaMayBeSilent) {
+  RunDescription description = Valid();
+  description.mutable_noise()->set_label_share(1.5);
+  EXPECT_EQ(Message(ValidateRunDescription(description)), "noise.label_share is 1.5, want 0 to 1");
+  description = Valid();
+  description.mutable_noise()->set_push_drop_share(1);
+  EXPECT_THAT(Message(ValidateRunDescription(description)), HasSubstr("noise.push_drop_share is 1"));
+  description = Valid();
+  description.mutable_noise()->set_push_delay_s(30);
+  EXPECT_THAT(Message(ValidateRunDescription(description)), HasSubstr("noise.push_delay_s is 30"));
+  description = Valid();
+  description.mutable_noise()->set_gradient_sigma(-1);
+  EXPECT_EQ(Message(ValidateRunDescription(description)), "noise.gradient_sigma is -1, want 0 or more");
+  description = Valid();
+  description.mutable_noise()->set_slow_factor(0.5);
+  EXPECT_EQ(Message(ValidateRunDescription(description)), "noise.slow_factor is 0.5, want 1 or more");
+}
+
 TEST(Validate, WantsDataAndAnEnd) {
   RunDescription description = Valid();
   description.clear_budget();

@@ -10,6 +10,7 @@
 namespace downpour {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -40,6 +41,17 @@ TEST(ReportAxis, TakesOneValueAndExtremes) {
   }
 }
 
+TEST(ReportAxis, ALogarithmicOneHasItsTicksAtTheValuesAndEqualFactorsEquallyFarApart) {
+  const Axis axis = Axis::Logarithmic({100, 1, 10, 10});
+  EXPECT_THAT(Labels(axis), ElementsAre("1", "10", "100"));
+  EXPECT_NEAR(axis.Pixel(10, 0, 1000) - axis.Pixel(1, 0, 1000),
+              axis.Pixel(100, 0, 1000) - axis.Pixel(10, 0, 1000), 1e-9);
+  EXPECT_GT(axis.Pixel(1, 0, 1000), 0);
+  EXPECT_LT(axis.Pixel(100, 0, 1000), 1000);
+  const Axis one = Axis::Logarithmic({7});
+  EXPECT_NEAR(one.Pixel(7, 0, 1000), 500, 1e-9);
+}
+
 TEST(ReportFormat, WritesNumbersForPeople) {
   EXPECT_EQ(WithThousands(0), "0");
   EXPECT_EQ(WithThousands(999), "999");
@@ -64,6 +76,19 @@ std::vector<std::pair<double, double>> Centres(const std::string& svg) {
     centres.emplace_back(std::stod((*match)[1]), std::stod((*match)[2]));
   }
   return centres;
+}
+
+TEST(ReportChart, PutsDotsInTheirRowsAtTheirValues) {
+  DotChart chart;
+  chart.rows = {{"quiet", {{"a", 0, 0.4}, {"b", 1, 0.2}}}, {"loud", {{"a", 0, 0.1}}}};
+  const std::string svg = Draw(chart);
+  const auto centres = Centres(svg);
+  ASSERT_EQ(centres.size(), 3u);
+  EXPECT_EQ(centres[0].second, centres[1].second);
+  EXPECT_GT(centres[2].second, centres[0].second);
+  EXPECT_NEAR(centres[0].first - centres[1].first, 2 * (centres[1].first - centres[2].first), 0.2);
+  EXPECT_THAT(svg, AllOf(HasSubstr("loud, a: 10.0 %"), HasSubstr(">quiet<"), HasSubstr(">b<")));
+  EXPECT_THAT(Draw(DotChart()), HasSubstr("nothing to draw yet"));
 }
 
 TEST(ReportChart, PutsPointsInProportionToTheirValues) {

@@ -26,7 +26,7 @@ constexpr char kHeader[] =
     "wall_s,virtual_s,updates,frames,epoch,train_loss,test_loss,test_frame_accuracy,live_replicas,staleness_"
     "mean,"
     "staleness_p99,pushes_rejected,test_nonsilence_frame_accuracy,test_human_loss,test_human_frame_accuracy,"
-    "test_human_nonsilence_frame_accuracy\n";
+    "test_human_nonsilence_frame_accuracy,gradient_variance,gradient_squared_norm,gradient_noise_scale\n";
 
 void Write(const std::string& path, const std::string& text) {
   std::filesystem::create_directories(std::filesystem::path(path).parent_path());
@@ -47,9 +47,9 @@ std::string WriteRun(const std::string& folder, const std::string& kind, double 
   for (int i = 0; i < lines; ++i) {
     const int updates = 200 * i;
     const double accuracy = limit * (1 - std::exp(-updates / 1300.0)) + 0.002 * random.Uniform();
-    absl::StrAppendFormat(&csv, "%d.5,%d,%d,%d,0.5,,%.4f,%.4f,20,19,41,3,%.4f,%.4f,%.4f,%.4f\n", 5 * i, 6 * i,
-                          updates, 100 * updates, 8.5 * (1 - accuracy), accuracy, accuracy - 0.01, 9.0,
-                          accuracy / 4, accuracy / 5);
+    absl::StrAppendFormat(&csv, "%d.5,%d,%d,%d,0.5,,%.4f,%.4f,20,19,41,3,%.4f,%.4f,%.4f,%.4f,2.5,0.5,5\n",
+                          5 * i, 6 * i, updates, 100 * updates, 8.5 * (1 - accuracy), accuracy,
+                          accuracy - 0.01, 9.0, accuracy / 4, accuracy / 5);
   }
   Write(directory + "/frame_accuracy.csv", csv);
   Write(directory + "/staleness.csv", "staleness,pushes\n0,10\n10,80\n20,9\n200,1\n");
@@ -111,8 +111,8 @@ TEST(Report, TableSaysWhatTheLogsSay) {
   const std::string directory = WriteRun("run", "WINDOWED", 0.4, 0);
   Write(directory + "/frame_accuracy.csv",
         std::string(kHeader) +
-            "1,2,200,20000,0.1,,3,0.5,20,19,41,0,0.45,5,0.2,0.1\n"
-            "130,4,1400,140000,0.2,2,3,0.25,20,19,41,7,0.2,5,0.125,0.0625\n");
+            "1,2,200,20000,0.1,,3,0.5,20,19,41,0,0.45,5,0.2,0.1,4,2,2\n"
+            "130,4,1400,140000,0.2,2,3,0.25,20,19,41,7,0.2,5,0.125,0.0625,6,0.5,12\n");
   EXPECT_EQ(Cell(MakeReport({Read(directory)}), "always the most frequent class", 0), "–");
   Write(directory + "/data_summary.textproto", "classes: 5126 majority_test_accuracy: 0.0625");
   const Report report = MakeReport({Read(directory)});
@@ -126,6 +126,7 @@ TEST(Report, TableSaysWhatTheLogsSay) {
   EXPECT_EQ(Cell(report, "test frame accuracy, final", 0), "25.0 %");
   EXPECT_EQ(Cell(report, "test frame accuracy, best", 0), "50.0 %");
   EXPECT_EQ(Cell(report, "human test frame accuracy, final", 0), "12.5 %");
+  EXPECT_EQ(Cell(report, "gradient noise scale, frames", 0), "1,200");  // 6 / 0.5 pushes of 100 frames
   EXPECT_EQ(Cell(report, "pushes rejected", 0), "7");
   EXPECT_EQ(Cell(report, "wall time", 0), "2 min 10 s");
   // 100 pushes: (10 * 0 + 80 * 10 + 9 * 20 + 1 * 200) / 100 = 11.8; 99 of them do not exceed 20.

@@ -64,6 +64,21 @@ TEST_P(VirtualClusterResumeTest, EndsWithTheSameBitsAsAnUninterruptedRun) {
 
 INSTANTIATE_TEST_SUITE_P(EventsAPiece, VirtualClusterResumeTest, ::testing::Values(13, 50, 101, 257));
 
+TEST(VirtualClusterResumeTest, NoiseOfEveryKindResumesToo) {
+  RunDescription description = SyntheticRun();
+  NoiseDescription& noise = *description.mutable_noise();
+  noise.set_gradient_sigma(0.5);
+  noise.set_label_share(0.2);
+  noise.set_push_drop_share(0.2);
+  noise.set_push_delay_share(0.3);
+  noise.set_push_repeat_share(0.4);
+  noise.set_adversary_share(0.25);
+  noise.set_slow_share(0.5);
+  int pieces = 0;
+  EXPECT_EQ(RunInPieces(description, 7, &pieces), RunVirtually(description));
+  EXPECT_GT(pieces, 20);
+}
+
 TEST(VirtualClusterResumeTest, WarmStartResumesToo) {
   RunDescription description = SyntheticRun();
   description.mutable_cluster()->set_warm_start_updates(30);

@@ -52,9 +52,13 @@ class ModelReplicaTest : public ::testing::Test {
       slice.set_end(i + 1);  // one utterance of 20 frames: two minibatches
       EXPECT_TRUE(source.AddSlice(slice).ok());
     }
-    return ModelReplica(
-        {.replica_id = 7, .incarnation = 3, .n_push = n_push, .n_fetch = n_fetch, .shards = 2}, kParameters,
-        std::move(source), &pool_);
+    return ModelReplica({.replica_id = 7,
+                         .incarnation = 3,
+                         .n_push = n_push,
+                         .n_fetch = n_fetch,
+                         .shards = 2,
+                         .noise = noise_},
+                        kParameters, std::move(source), &pool_);
   }
 
   // One step as a driver makes it: "F" if it fetched, "P" and the first element pushed if it pushed.
@@ -65,7 +69,8 @@ class ModelReplicaTest : public ::testing::Test {
       replica.FetchDone({10, 20});
     }
     EXPECT_TRUE(replica.ComputeGradient(network_).ok());
-    if (replica.PushDue()) {
+    if (replica.PushDue() && replica.DropPush()) trace += "D";
+    while (replica.PushDue()) {
       absl::StrAppend(&trace, "P", replica.gradient()[0]);
       replica.PushDone(std::vector<uint64_t>{1, 2});
     }
@@ -81,6 +86,7 @@ class ModelReplicaTest : public ::testing::Test {
   }
 
   std::shared_ptr<const Dataset> data_ = SyntheticDataset(10, 20, 2, 1);
+  NoiseDescription noise_;
   GradientPool pool_{kParameters};
   CountingNetwork network_;
 };
@@ -109,6 +115,65 @@ TEST_F(ModelReplicaTest, PushesCarryTheirIdentityASequenceAndTheVersionTheyWereC
   ASSERT_TRUE(replica.ComputeGradient(network_).ok());
   EXPECT_EQ(replica.NextPush(1).sequence, 2);
   EXPECT_EQ(replica.NextPush(1).fetched_version, 20);
+}
+
+TEST_F(ModelReplicaTest, ANoisyPushIsRepeatedOnceUnderASequenceOfItsOwn) {
+  noise_.set_push_repeat_share(1);
+  EXPECT_THAT(Trace(1, 1, 3), ::testing::ElementsAre("FP1P1", "FP2P2", "FP3P3"));
+  ModelReplica replica = Replica(1, 1);
+  Step(replica);
+  EXPECT_EQ(replica.NextPush(0).sequence, 3);
+  EXPECT_EQ(replica.TakeReport().pushes_applied(), 2);
+}
+
+TEST_F(ModelReplicaTest, ARepeatStillDueSurvivesSavingAndIsTheLast) {
+  noise_.set_push_repeat_share(1);
+  ModelReplica replica = Replica(1, 1);
+  replica.FetchDone({10, 20});
+  ASSERT_TRUE(replica.ComputeGradient(network_).ok());
+  replica.PushDone(std::vector<uint64_t>{1, 2});
+  ASSERT_TRUE(replica.PushDue());
+  ModelReplica restored = Replica(1, 1, /*slices=*/0);
+  ASSERT_EQ(restored.LoadState(replica.SaveState(), replica.parameters(), replica.gradient()),
+            absl::OkStatus());
+  ASSERT_TRUE(restored.PushDue());
+  EXPECT_EQ(restored.NextPush(0).sequence, 2);
+  restored.PushDone(std::vector<uint64_t>{1, 2});
+  EXPECT_FALSE(restored.PushDue());
+}
+
+TEST_F(ModelReplicaTest, ANoisyPushIsDroppedWithItsGradient) {
+  noise_.set_push_drop_share(0.5);
+  const std::vector<std::string> trace = Trace(1, 1, 10);
+  int dropped = 0;
+  for (size_t step = 0; step < trace.size(); ++step) {
+    dropped += trace[step] == "FD";
+    EXPECT_TRUE(trace[step] == "FD" || trace[step] == absl::StrCat("FP", step + 1)) << trace[step];
+  }
+  EXPECT_GT(dropped, 1);
+  EXPECT_LT(dropped, 9);
+}
+
+TEST_F(ModelReplicaTest, AnAdversaryPushesScaledGradients) {
+  noise_.set_adversary_share(1);
+  noise_.set_adversary_scale(-2);
+  EXPECT_THAT(Trace(1, 1, 2), ::testing::ElementsAre("FP-2", "FP-4"));
+}
+
+// Id 7: its pushes 1, 5, 9, ... make (sequence + id) a multiple of 4.
+TEST_F(ModelReplicaTest, OneInFourPushesIsReportedWithItsSketch) {
+  ModelReplica replica = Replica(1, 1);
+  std::vector<int> sketched;
+  for (int push = 1; push <= 9; ++push) {
+    Step(replica);
+    const ReportRequest report = replica.TakeReport();
+    if (report.gradient_sketch().empty()) continue;
+    sketched.push_back(push);
+    double squares = 0;
+    for (const float value : report.gradient_sketch()) squares += value * value;
+    EXPECT_FLOAT_EQ(squares, 10101.0 * push * push);  // 1 + 100 + 10000, each in a bucket of its own
+  }
+  EXPECT_THAT(sketched, ::testing::ElementsAre(1, 5, 9));
 }
 
 TEST_F(ModelReplicaTest, ReportsTotalsAndWhatIsNewSinceTheLastReport) {

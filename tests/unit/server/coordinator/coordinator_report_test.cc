@@ -64,6 +64,21 @@ TEST_F(CoordinatorTest, ContradictoryReportsAreRefusedAndChangeNothing) {
   EXPECT_EQ(coordinator->Checkpoint().SerializeAsString(), before);
 }
 
+TEST_F(CoordinatorTest, SketchesOfAnotherSizeOrNotFiniteAreRefused) {
+  Start(SmallRun());
+  FakeReplica replica = Join();
+  replica.report.add_gradient_sketch(1);
+  EXPECT_THAT(
+      replica.Push(1).Report(*coordinator),
+      FailsWith(absl::StatusCode::kInvalidArgument, "gradient_sketch has 1 elements, want none or 256"));
+  replica.report.mutable_gradient_sketch()->Resize(256, 0);
+  replica.report.set_gradient_sketch(9, std::numeric_limits<float>::infinity());
+  EXPECT_THAT(replica.Report(*coordinator),
+              FailsWith(absl::StatusCode::kInvalidArgument, "gradient_sketch[9] is inf"));
+  replica.report.set_gradient_sketch(9, 0);
+  EXPECT_TRUE(replica.Report(*coordinator).ok());
+}
+
 TEST_F(CoordinatorTest, UnknownReplicasAreToldToJoinAgain) {
   Start(SmallRun());
   FakeReplica replica = Join();

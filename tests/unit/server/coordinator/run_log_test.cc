@@ -22,10 +22,10 @@ constexpr char kHeader[] =
     "wall_s,virtual_s,updates,frames,epoch,train_loss,test_loss,test_frame_accuracy,live_replicas,staleness_"
     "mean,"
     "staleness_p99,pushes_rejected,test_nonsilence_frame_accuracy,test_human_loss,test_human_frame_accuracy,"
-    "test_human_nonsilence_frame_accuracy\n";
+    "test_human_nonsilence_frame_accuracy,gradient_variance,gradient_squared_norm,gradient_noise_scale\n";
 constexpr char kFullLine[] =
     "12.500,340.250,200,20000,0.250000,1.500000,2.000000,0.250000,20,2.500,4,3,0.200000,4.000000,0.125000,0."
-    "100000\n";
+    "100000,264.258064516,1015.741935484,0.260\n";
 
 EvaluationRecord FullRecord(int64_t updates) {
   EvaluationRecord record;
@@ -40,6 +40,9 @@ EvaluationRecord FullRecord(int64_t updates) {
   record.reported.loss_sum = 1500;
   record.reported.frames = 1000;
   for (const uint64_t staleness : {1, 2, 3, 4}) record.reported.staleness.Add(staleness);
+  for (int i = 0; i < GradientNoise::kWindow; ++i) {  // as computed by hand in gradient_noise_test.cc
+    record.reported.gradient_noise.Add(std::vector<float>(kGradientSketchSize, i % 2 == 0 ? 3.0f : 1.0f));
+  }
   record.staleness = record.reported.staleness;
   record.staleness.Add(2);
   record.result.set_updates(updates);
@@ -107,7 +110,7 @@ TEST_F(RunLogTest, UnknownValuesAreLeftEmpty) {
   log->OnEvaluation(record);
   ASSERT_TRUE(log->Flush().ok());
   EXPECT_EQ(Read("frame_accuracy.csv"),
-            std::string(kHeader) + "12.500,340.250,0,0,0.250000,,2.000000,0.250000,20,,,3,,,,\n");
+            std::string(kHeader) + "12.500,340.250,0,0,0.250000,,2.000000,0.250000,20,,,3,,,,,,,\n");
 }
 
 TEST_F(RunLogTest, EventsHoldTheScalarsOfEachLine) {

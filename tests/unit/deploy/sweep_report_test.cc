@@ -1,0 +1,71 @@
+// Where on the data's way: its end, under test: the figures and the table of a grid of runs.
+#include "deploy/report/sweep_report.h"
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace downpour {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+LoggedRun GridRun(OptimizerDescription::Kind kind, int replicas, double drop_share) {
+  LoggedRun run;
+  run.name = "run";
+  run.description.mutable_optimizer()->set_kind(kind);
+  run.description.mutable_cluster()->set_replicas(replicas);
+  run.description.mutable_cluster()->set_n_push(2);
+  if (drop_share > 0) run.description.mutable_noise()->set_push_drop_share(drop_share);
+  run.log = ParseCsv(
+      "updates,frames,test_frame_accuracy,gradient_variance,gradient_squared_norm\n"
+      "0,0,0.9,,\n500,50000,0.1,1.5,9\n1000,100000,0.2,2.5,0.5\n1500,150000,0.6,1.5,-0.25\n",
+      "frame_accuracy.csv");
+  run.staleness = {{0, 50}, {10, 50}};
+  return run;
+}
+
+TEST(SweepReport, TableHasARowARun) {
+  const Report report = MakeSweepReport(
+      {GridRun(OptimizerDescription::ADADELTA, 1, 0), GridRun(OptimizerDescription::SGD, 20, 0.3)});
+  ASSERT_EQ(report.results.rows.size(), 2u);
+  // Final: (0.1 + 0.2 + 0.6) / 3. Noise scale: (2.5 + 1.5) / (0.5 - 0.25) pushes of 2 minibatches of
+  // 100 frames.
+  EXPECT_THAT(report.results.rows[1],
+              ElementsAre("SGD, learning rate 0.01", "20", "30 % of pushes dropped", "1,500", "30.0 %",
+                          "90.0 %", "5", "10", "1.5", "3,200", "–", "–"));
+}
+
+TEST(SweepReport, DrawsAgainstReplicasByNoiseAndTheCurves) {
+  std::vector<LoggedRun> runs;
+  for (const auto kind : {OptimizerDescription::ADADELTA, OptimizerDescription::MOMENTUM}) {
+    for (const int replicas : {1, 200}) {
+      for (const double drop_share : {0.0, 0.3}) runs.push_back(GridRun(kind, replicas, drop_share));
+    }
+  }
+  const Report report = MakeSweepReport(runs);
+  EXPECT_THAT(
+      report.html,
+      AllOf(HasSubstr("noise: none; mean of the last three"),
+            HasSubstr("noise: 30 % of pushes dropped; mean of the last three"),
+            HasSubstr("Final test frame accuracy by noise"), HasSubstr("200 replicas; mean"),
+            HasSubstr("ADADELTA, ρ 0.95, ε 1e-06: accuracy by number of replicas"),
+            HasSubstr("accuracy by noise"), HasSubstr("Staleness, 200 replicas, 30 % of pushes dropped")));
+  EXPECT_THAT(report.html, Not(HasSubstr("nothing to draw")));
+  EXPECT_THAT(report.svg, AllOf(HasSubstr("<style>"), HasSubstr("against the number of replicas")));
+}
+
+TEST(SweepReport, OneRunIsNoGridAndStillAPage) {
+  const Report report = MakeSweepReport({GridRun(OptimizerDescription::SGD, 1, 0)});
+  EXPECT_THAT(report.html, AllOf(HasSubstr("Staleness, 1 replica"), Not(HasSubstr("nothing to draw"))));
+  LoggedRun empty;
+  EXPECT_EQ(MakeSweepReport({empty}).results.rows[0][4], "–");
+}
+
+}  // namespace
+}  // namespace downpour
