@@ -93,6 +93,22 @@ absl::StatusOr<absl::string_view> CheckpointFile::Find(absl::string_view name) c
   return absl::DataLossError(absl::StrCat("the ", kind, " has no section '", name, "'"));
 }
 
+void CheckpointFile::AddFloats(std::string name, absl::Span<const float> values) {
+  sections.push_back(
+      {std::move(name), {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)}});
+}
+
+absl::StatusOr<std::vector<float>> CheckpointFile::Floats(absl::string_view name) const {
+  ASSIGN_OR_RETURN(const absl::string_view bytes, Find(name));
+  if (bytes.size() % sizeof(float) != 0) {
+    return absl::DataLossError(
+        absl::StrCat("section '", name, "' has ", bytes.size(), " bytes, want whole float32"));
+  }
+  std::vector<float> values(bytes.size() / sizeof(float));
+  std::memcpy(values.data(), bytes.data(), bytes.size());
+  return values;
+}
+
 absl::Status WriteCheckpointFile(const std::string& path, const CheckpointFile& file) {
   std::deque<std::string> numbers;  // which does not move what it holds
   std::vector<absl::string_view> pieces = {kMagic};

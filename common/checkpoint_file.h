@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 
 namespace downpour {
 
@@ -40,6 +41,11 @@ struct CheckpointFile {
 
   // DATA_LOSS: no section of that name.
   absl::StatusOr<absl::string_view> Find(absl::string_view name) const;
+
+  // A section of float32 that refers to `values`.
+  void AddFloats(std::string name, absl::Span<const float> values);
+  // DATA_LOSS: no section of that name, or one that is not whole float32.
+  absl::StatusOr<std::vector<float>> Floats(absl::string_view name) const;
 };
 
 // Writes as ReplaceFile() of common/file.h, with its statuses, and syncs the directory: a full disk or a

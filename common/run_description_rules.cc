@@ -75,6 +75,8 @@ absl::Status ValidateVirtualClock(const VirtualClockDescription& clock) {
                        clock.straggler_factor(), "1 or more"));
   RETURN_IF_ERROR(
       Want(AtLeast(clock.latency_s(), 0.0), "virtual_clock.latency_s", clock.latency_s(), "0 or more"));
+  RETURN_IF_ERROR(Want(AtLeast(clock.shard_bytes_per_s(), 0.0), "virtual_clock.shard_bytes_per_s",
+                       clock.shard_bytes_per_s(), "0 (any amount) or more"));
   return Want(clock.bandwidth_bytes_per_s() > 0, "virtual_clock.bandwidth_bytes_per_s",
               clock.bandwidth_bytes_per_s(), "above 0");
 }

@@ -4,38 +4,17 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "common/network_layout.h"
-#include "common/shard_map.h"
 #include "common/status_macros.h"
+#include "server/shard_start.h"
 
 namespace downpour {
-
-absl::StatusOr<std::vector<ParameterShard::Options>> ShardOptions(const RunDescription& description,
-                                                                  const std::string& run_id,
-                                                                  const DataSummary& data) {
-  ASSIGN_OR_RETURN(const ParameterLayout layout,
-                   NetworkLayout(description.network(), data.input_dim(), data.classes()));
-  ASSIGN_OR_RETURN(const ShardMap map, ShardMap::Create(layout.size(), description.cluster().shards()));
-  std::vector<ParameterShard::Options> options;
-  for (int shard = 0; shard < map.shards(); ++shard) {
-    options.push_back({.run = {run_id, layout.fingerprint()},
-                       .shard = static_cast<uint32_t>(shard),
-                       .range = map.range(shard),
-                       .layout = layout,
-                       .optimizer = description.optimizer()});
-  }
-  return options;
-}
 
 absl::StatusOr<InProcessShards> CreateShards(const RunDescription& description, const std::string& run_id,
                                              const DataSummary& data) {
   ASSIGN_OR_RETURN(std::vector<ParameterShard::Options> options, ShardOptions(description, run_id, data));
   InProcessShards shards;
   for (ParameterShard::Options& shard : options) {
-    std::vector<float> initial(shard.range.size());
-    InitializeParameters(shard.layout, description.network().nonlinearity(), description.seed(), shard.range,
-                         absl::MakeSpan(initial));
-    ASSIGN_OR_RETURN(shards.emplace_back(), ParameterShard::Create(std::move(shard), initial));
+    ASSIGN_OR_RETURN(shards.emplace_back(), CreateShard(std::move(shard), description));
   }
   return shards;
 }

@@ -16,12 +16,8 @@ namespace downpour {
 // By ascending range. Each is thread-safe.
 using InProcessShards = std::vector<std::unique_ptr<ParameterShard>>;
 
-// Options of every shard of the run. INVALID_ARGUMENT: as NetworkLayout and ShardMap::Create.
-absl::StatusOr<std::vector<ParameterShard::Options>> ShardOptions(const RunDescription& description,
-                                                                  const std::string& run_id,
-                                                                  const DataSummary& data);
-
-// Shards with the run's initial parameters. INVALID_ARGUMENT: as above and as Optimizer::Create.
+// Shards with the run's initial parameters. INVALID_ARGUMENT: as ShardOptions and CreateShard of
+// server/shard_start.h.
 absl::StatusOr<InProcessShards> CreateShards(const RunDescription& description, const std::string& run_id,
                                              const DataSummary& data);
 

@@ -40,17 +40,6 @@ constexpr char kUsage[] =
     "The run folder holds frame_accuracy.csv, staleness.csv, TensorBoard event files, log.txt and "
     "checkpoints/.";
 
-std::string Describe(const RunStatus& status) {
-  std::string line = absl::StrFormat("%d updates  epoch %.2f  train loss %.3f", status.updates(),
-                                     status.epoch(), status.train_loss());
-  if (status.last_evaluation().test().frames() > 0) {
-    const TestSetResult& test = status.last_evaluation().test();
-    absl::StrAppendFormat(&line, "  test frame accuracy %.2f%%", 100.0 * test.correct() / test.frames());
-  }
-  absl::StrAppendFormat(&line, "  %d replicas", status.live_replicas());
-  return line;
-}
-
 absl::Status Train(const CommandLine& command_line) {
   ASSIGN_OR_RETURN(const RunDescription description, RunDescriptionFrom(command_line));
   const std::string run_dir = absl::GetFlag(FLAGS_run_dir);
@@ -82,11 +71,11 @@ absl::Status Train(const CommandLine& command_line) {
       }
     };
     job.progress = [&](const RunStatus& status) {
-      progress.Update(status.fraction_done(), Describe(status));
+      progress.Update(status.fraction_done(), DescribeStatus(status));
     };
   }
   ASSIGN_OR_RETURN(const RunStatus end, RunJob(job));
-  if (!quiet) progress.Finish(Describe(end));
+  if (!quiet) progress.Finish(DescribeStatus(end));
   if (end.phase() == RunStatus::FINISHED) return absl::OkStatus();
   return absl::CancelledError(absl::StrCat(
       "stopped at ", end.updates(), " updates; the same command goes on from the checkpoint in ", run_dir));

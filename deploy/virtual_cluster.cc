@@ -24,7 +24,9 @@ constexpr absl::Duration kProgressInterval = absl::Milliseconds(200);
 }  // namespace
 
 VirtualCluster::VirtualCluster(Options options)
-    : options_(std::move(options)), times_(options_.description.virtual_clock()) {}
+    : options_(std::move(options)),
+      times_(options_.description.virtual_clock()),
+      link_free_ns_(2 * options_.description.cluster().shards()) {}
 
 VirtualCluster::~VirtualCluster() = default;
 
@@ -51,11 +53,18 @@ absl::Status VirtualCluster::CreateComputation() {
   gradients_ = std::make_unique<GradientPool>(elements_);
   pool_ = std::make_unique<ComputePool>(
       std::move(networks), description.cluster().replicas(), kAheadPerThread * options_.threads,
-      [this](int index, Network& network) {
-        replicas_[index].computed = replicas_[index].model->ComputeGradient(network);
-      });
+      [this](int index, Network& network) { ComputeGradient(replicas_[index], network); });
   ASSIGN_OR_RETURN(evaluator_, ClusterEvaluator::Create(description, *options_.data, options_.threads));
   return absl::OkStatus();
+}
+
+ParameterSnapshot VirtualCluster::NewSnapshot() const {
+  return ParameterSnapshot(elements_, /*bfloat16=*/false);
+}
+
+void VirtualCluster::ComputeGradient(Replica& replica, Network& network) {
+  thread_local std::vector<float> widened;
+  replica.computed = replica.model->ComputeGradient(replica.parameters.Read(&widened), network);
 }
 
 std::unique_ptr<ModelReplica> VirtualCluster::NewModel(uint64_t replica_id, uint64_t incarnation) {
@@ -83,8 +92,8 @@ absl::Status VirtualCluster::Begin() {
     join.set_host("virtual cluster");
     *join.mutable_data() = data;
     ASSIGN_OR_RETURN(const JoinReply reply, coordinator_->Join(join));
-    replicas_.push_back(
-        {NewModel(reply.replica_id(), reply.incarnation()), ReplicaTimes(description.seed(), index, times_)});
+    replicas_.push_back({NewModel(reply.replica_id(), reply.incarnation()),
+                         ReplicaTimes(description.seed(), index, times_), NewSnapshot()});
     events_.Schedule(0, Event::REPORT, index);
   }
   return absl::OkStatus();
@@ -171,7 +180,14 @@ void VirtualCluster::BeginTransfers(uint32_t index, EventQueue::Kind arrival, ab
   const int64_t begin_ns = clock_.now_ns() + absl::ToInt64Nanoseconds(delay);
   for (size_t shard = 0; shard < shards_.size(); ++shard) {
     const int64_t bytes = shards_[shard]->range().size() * static_cast<int64_t>(sizeof(float));
-    events_.Schedule(begin_ns + replica.times.TransferNs(times_, bytes), arrival, index, shard);
+    int64_t end_ns = begin_ns + replica.times.TransferNs(times_, bytes);
+    if (times_.shard_bytes_per_s() > 0 && delay == absl::ZeroDuration()) {
+      int64_t& free_ns = link_free_ns_[2 * shard + (arrival == Event::PUSHED ? 1 : 0)];
+      const double seconds = static_cast<double>(bytes) / times_.shard_bytes_per_s();
+      free_ns = std::max(free_ns, begin_ns) + absl::ToInt64Nanoseconds(absl::Seconds(seconds));
+      end_ns = std::max(end_ns, free_ns);
+    }
+    events_.Schedule(end_ns, arrival, index, shard);
   }
 }
 
@@ -188,8 +204,13 @@ absl::Status VirtualCluster::Fetched(uint32_t index, uint32_t shard) {
   Replica& replica = replicas_[index];
   const KeyRange range = shards_[shard]->range();
   replica.answers[shard] = shards_[shard]->version();
-  RETURN_IF_ERROR(
-      shards_[shard]->Read(range, replica.model->parameters().subspan(range.begin, range.size())));
+  std::vector<float> segment;
+  for (int64_t begin = range.begin; begin < range.end; begin += ParameterShard::kSegmentElements) {
+    segment.resize(std::min(ParameterShard::kSegmentElements, range.end - begin));
+    const KeyRange keys{begin, begin + static_cast<int64_t>(segment.size())};
+    RETURN_IF_ERROR(shards_[shard]->Read(keys, absl::MakeSpan(segment)));
+    replica.parameters.Write(begin, segment);
+  }
   if (--replica.transfers_left > 0) return absl::OkStatus();
   replica.model->FetchDone(replica.answers);
   BeginCompute(index);

@@ -18,6 +18,7 @@
 #include "deploy/compute_pool.h"
 #include "deploy/event_queue.h"
 #include "deploy/in_process_shards.h"
+#include "deploy/parameter_snapshot.h"
 #include "deploy/virtual_cluster_checkpoint.h"
 #include "deploy/virtual_time.h"
 #include "server/coordinator/coordinator.h"
@@ -72,6 +73,7 @@ class VirtualCluster {
   struct Replica {
     std::unique_ptr<ModelReplica> model;
     ReplicaTimes times;
+    ParameterSnapshot parameters;  // as fetched last
     int transfers_left = 0;
     std::vector<uint64_t> answers = {};  // one per shard: version (fetch) or staleness (push)
     bool push_rejected = false;
@@ -85,6 +87,8 @@ class VirtualCluster {
   absl::Status Begin();
   absl::Status Resume(const VirtualClusterSnapshot& checkpoint);
   std::unique_ptr<ModelReplica> NewModel(uint64_t replica_id, uint64_t incarnation);
+  ParameterSnapshot NewSnapshot() const;
+  static void ComputeGradient(Replica& replica, Network& network);
 
   absl::Status Handle(const EventQueue::Event& event);
   absl::Status Report(uint32_t index);
@@ -98,12 +102,14 @@ class VirtualCluster {
   absl::Status EvaluateIfDue();
   void ReportLater(uint32_t index);
 
+  // Refers to the replicas' memory, so the pool is paused from before it until it has been written or copied.
   VirtualClusterSnapshot Snapshot();
-  // Writes a snapshot on a thread of its own, unless the one before is still being written.
+  // Writes a snapshot, on a thread of its own where a copy of the replicas is small, unless the one before is still
+  // being written.
   void WriteCheckpointAside();
   // Waits for that one, if any, and logs its failure.
   void AwaitCheckpoint();
-  absl::Status WriteCheckpoint(VirtualClusterSnapshot snapshot) const;
+  absl::Status WriteCheckpoint(const VirtualClusterSnapshot& snapshot) const;
   absl::Status WriteLastCheckpoint();
 
   const Options options_;
@@ -116,6 +122,7 @@ class VirtualCluster {
   std::unique_ptr<GradientPool> gradients_;
   std::vector<Replica> replicas_;
   EventQueue events_;
+  std::vector<int64_t> link_free_ns_;  // as VirtualClusterCheckpoint has it
   bool finished_ = false;
   std::future<absl::Status> checkpoint_writing_;
   std::unique_ptr<ComputePool> pool_;  // last: its threads use the replicas

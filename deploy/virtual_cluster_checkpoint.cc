@@ -1,11 +1,9 @@
 // Where on the data's way: the virtual cluster at rest, in the file cluster.ckpt.
 #include "deploy/virtual_cluster_checkpoint.h"
 
-#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/types/span.h"
 #include "common/checkpoint_file.h"
 #include "common/status_macros.h"
 #include "server/checkpointer.h"
@@ -20,22 +18,6 @@ std::string ReplicaSection(size_t replica, absl::string_view name) {
   return absl::StrCat("replica ", replica, "/", name);
 }
 
-void AddFloats(std::string name, absl::Span<const float> values, CheckpointFile* file) {
-  file->sections.push_back(
-      {std::move(name), {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)}});
-}
-
-absl::StatusOr<std::vector<float>> Floats(const CheckpointFile& file, const std::string& name) {
-  ASSIGN_OR_RETURN(const absl::string_view bytes, file.Find(name));
-  if (bytes.size() % sizeof(float) != 0) {
-    return absl::DataLossError(
-        absl::StrCat("section '", name, "' has ", bytes.size(), " bytes, want float32"));
-  }
-  std::vector<float> values(bytes.size() / sizeof(float));
-  std::memcpy(values.data(), bytes.data(), bytes.size());
-  return values;
-}
-
 }  // namespace
 
 absl::Status WriteVirtualCluster(const std::string& path, const VirtualClusterSnapshot& snapshot) {
@@ -47,8 +29,8 @@ absl::Status WriteVirtualCluster(const std::string& path, const VirtualClusterSn
   }
   for (size_t i = 0; i < snapshot.replicas.size(); ++i) {
     const VirtualClusterSnapshot::Replica& replica = snapshot.replicas[i];
-    AddFloats(ReplicaSection(i, "parameters"), replica.parameters, &file);
-    if (!replica.gradient.empty()) AddFloats(ReplicaSection(i, "gradient"), replica.gradient, &file);
+    file.sections.push_back({ReplicaSection(i, "parameters"), replica.parameters});
+    if (!replica.gradient.empty()) file.sections.push_back({ReplicaSection(i, "gradient"), replica.gradient});
   }
   file.kind = kKind;
   file.header = header.SerializeAsString();
@@ -67,11 +49,12 @@ absl::StatusOr<VirtualClusterSnapshot> ReadVirtualCluster(const std::string& pat
   }
   for (int i = 0; i < snapshot.header.replicas_size(); ++i) {
     VirtualClusterSnapshot::Replica& replica = snapshot.replicas.emplace_back();
-    ASSIGN_OR_RETURN(replica.parameters, Floats(file, ReplicaSection(i, "parameters")));
+    ASSIGN_OR_RETURN(replica.parameters, file.Find(ReplicaSection(i, "parameters")));
     if (snapshot.header.replicas(i).model().accumulated() == 0) continue;
-    ASSIGN_OR_RETURN(replica.gradient, Floats(file, ReplicaSection(i, "gradient")));
+    ASSIGN_OR_RETURN(replica.gradient, file.Find(ReplicaSection(i, "gradient")));
   }
   snapshot.header.clear_shards();
+  snapshot.storage = file.storage;
   return snapshot;
 }
 

@@ -2,11 +2,13 @@
 #ifndef DOWNPOUR_DEPLOY_VIRTUAL_CLUSTER_CHECKPOINT_H_
 #define DOWNPOUR_DEPLOY_VIRTUAL_CLUSTER_CHECKPOINT_H_
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "proto/checkpoint.pb.h"
 #include "server/parameter_shard.h"
 
@@ -15,12 +17,13 @@ namespace downpour {
 // Everything a virtual cluster is at one instant between two events.
 struct VirtualClusterSnapshot {
   struct Replica {
-    std::vector<float> parameters;
-    std::vector<float> gradient;  // empty where it holds none
+    absl::string_view parameters;  // as ParameterSnapshot::bytes()
+    absl::string_view gradient;    // float32; empty where it holds none
   };
   VirtualClusterCheckpoint header;  // without `shards`, which are in the snapshots below
   std::vector<ShardSnapshot> shards;
   std::vector<Replica> replicas;
+  std::shared_ptr<const void> storage;  // what `replicas` refer to; null: the cluster's own memory
 };
 
 // Statuses as WriteCheckpointFile.

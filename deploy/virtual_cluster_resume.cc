@@ -1,7 +1,11 @@
 // Where on the data's way: between the virtual cluster and its checkpoint: taking one, and going on from one.
 #include <algorithm>
 #include <chrono>
+#include <cstring>
+#include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/run_description.h"
@@ -13,13 +17,43 @@ namespace downpour {
 
 using Event = VirtualClusterCheckpoint::Event;
 
+namespace {
+
+// What is copied, so that the run goes on while it is written; more is written while the run waits.
+constexpr size_t kMostCopiedBytes = size_t{1} << 30;
+
+// Gives the snapshot storage of its own; false, and nothing done, where that would take more than kMostCopiedBytes.
+bool CopyReplicas(VirtualClusterSnapshot* snapshot) {
+  size_t size = 0;
+  for (const auto& replica : snapshot->replicas) size += replica.parameters.size() + replica.gradient.size();
+  if (size > kMostCopiedBytes) return false;
+  auto storage = std::make_shared<std::string>();
+  storage->reserve(size);
+  for (auto& replica : snapshot->replicas) {
+    for (absl::string_view* part : {&replica.parameters, &replica.gradient}) {
+      const size_t begin = storage->size();
+      storage->append(part->data(), part->size());
+      *part = {storage->data() + begin, part->size()};
+    }
+  }
+  snapshot->storage = std::move(storage);
+  return true;
+}
+
+void LogFailure(const absl::Status& status) {
+  if (!status.ok())
+    spdlog::warn("no checkpoint this time, the last good one stays: {}", std::string(status.message()));
+}
+
+}  // namespace
+
 VirtualClusterSnapshot VirtualCluster::Snapshot() {
-  pool_->Pause();
   VirtualClusterSnapshot snapshot;
   *snapshot.header.mutable_coordinator() = coordinator_->Checkpoint();
   snapshot.header.set_now_ns(clock_.now_ns());
   snapshot.header.set_finished(finished_);
   events_.Save(&snapshot.header);
+  snapshot.header.mutable_link_free_ns()->Add(link_free_ns_.begin(), link_free_ns_.end());
   for (const auto& shard : shards_) snapshot.shards.push_back(shard->Snapshot());
   for (size_t index = 0; index < replicas_.size(); ++index) {
     const Replica& replica = replicas_[index];
@@ -32,11 +66,11 @@ VirtualClusterSnapshot VirtualCluster::Snapshot() {
     saved->set_push_rejected(replica.push_rejected);
     if (!replica.in_pool || pool_->done(static_cast<int>(index)))
       saved->set_computed(replica.computed.raw_code());
-    const absl::Span<const float> parameters = replica.model->parameters();
     const absl::Span<const float> gradient = replica.model->gradient();
-    snapshot.replicas.push_back({{parameters.begin(), parameters.end()}, {gradient.begin(), gradient.end()}});
+    snapshot.replicas.push_back(
+        {replica.parameters.bytes(),
+         {reinterpret_cast<const char*>(gradient.data()), gradient.size() * sizeof(float)}});
   }
-  pool_->Resume();
   return snapshot;
 }
 
@@ -56,10 +90,13 @@ absl::Status VirtualCluster::Resume(const VirtualClusterSnapshot& checkpoint) {
   }
   for (int index = 0; index < header.replicas_size(); ++index) {
     const VirtualClusterCheckpoint::Replica& saved = header.replicas(index);
-    Replica& replica =
-        replicas_.emplace_back(Replica{NewModel(0, 0), ReplicaTimes(saved.random(), saved.speed())});
-    RETURN_IF_ERROR(replica.model->LoadState(saved.model(), checkpoint.replicas[index].parameters,
-                                             checkpoint.replicas[index].gradient));
+    Replica& replica = replicas_.emplace_back(
+        Replica{NewModel(0, 0), ReplicaTimes(saved.random(), saved.speed()), NewSnapshot()});
+    RETURN_IF_ERROR(replica.parameters.Load(checkpoint.replicas[index].parameters));
+    const absl::string_view bytes = checkpoint.replicas[index].gradient;
+    std::vector<float> gradient(bytes.size() / sizeof(float));
+    std::memcpy(gradient.data(), bytes.data(), gradient.size() * sizeof(float));
+    RETURN_IF_ERROR(replica.model->LoadState(saved.model(), gradient));
     replica.transfers_left = saved.transfers_left();
     replica.answers.assign(saved.answers().begin(), saved.answers().end());
     replica.answers.resize(shards_.size());
@@ -67,6 +104,11 @@ absl::Status VirtualCluster::Resume(const VirtualClusterSnapshot& checkpoint) {
     replica.computed =
         absl::Status(static_cast<absl::StatusCode>(saved.computed()), "computed before the checkpoint");
   }
+  if (header.link_free_ns_size() != static_cast<int>(link_free_ns_.size())) {
+    return absl::DataLossError(absl::StrCat("the checkpoint has ", header.link_free_ns_size(),
+                                            " times of shards' links, want ", link_free_ns_.size()));
+  }
+  link_free_ns_.assign(header.link_free_ns().begin(), header.link_free_ns().end());
   events_.Load(header);
   for (const Event& event : header.events()) {
     if (event.replica() >= replicas_.size() || event.shard() >= shards_.size()) {
@@ -88,20 +130,25 @@ void VirtualCluster::WriteCheckpointAside() {
       checkpoint_writing_.wait_for(std::chrono::seconds(0)) != std::future_status::ready)
     return;
   AwaitCheckpoint();
+  pool_->Pause();
+  VirtualClusterSnapshot snapshot = Snapshot();
+  if (!CopyReplicas(&snapshot)) {
+    LogFailure(WriteCheckpoint(snapshot));
+    pool_->Resume();
+    return;
+  }
+  pool_->Resume();
   // Moved on, so that the copy of all replicas goes as soon as it is written.
-  checkpoint_writing_ = std::async(std::launch::async, [this, snapshot = Snapshot()]() mutable {
-    return WriteCheckpoint(std::move(snapshot));
+  checkpoint_writing_ = std::async(std::launch::async, [this, snapshot = std::move(snapshot)]() mutable {
+    return WriteCheckpoint(std::exchange(snapshot, {}));
   });
 }
 
 void VirtualCluster::AwaitCheckpoint() {
-  if (!checkpoint_writing_.valid()) return;
-  const absl::Status status = checkpoint_writing_.get();
-  if (!status.ok())
-    spdlog::warn("no checkpoint this time, the last good one stays: {}", std::string(status.message()));
+  if (checkpoint_writing_.valid()) LogFailure(checkpoint_writing_.get());
 }
 
-absl::Status VirtualCluster::WriteCheckpoint(VirtualClusterSnapshot snapshot) const {
+absl::Status VirtualCluster::WriteCheckpoint(const VirtualClusterSnapshot& snapshot) const {
   RETURN_IF_ERROR(options_.before_checkpoint());
   return WriteVirtualCluster(options_.checkpoint_path, snapshot);
 }
@@ -109,7 +156,10 @@ absl::Status VirtualCluster::WriteCheckpoint(VirtualClusterSnapshot snapshot) co
 absl::Status VirtualCluster::WriteLastCheckpoint() {
   if (options_.checkpoint_path.empty()) return absl::OkStatus();
   AwaitCheckpoint();
-  return WriteCheckpoint(Snapshot());
+  pool_->Pause();
+  absl::Status written = WriteCheckpoint(Snapshot());
+  pool_->Resume();
+  return written;
 }
 
 }  // namespace downpour

@@ -1,7 +1,6 @@
 // Where on the data's way: beside the shard; parameters, optimizer state and ledger to disk and back.
 #include "server/checkpointer.h"
 
-#include <cstring>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -18,14 +17,10 @@ constexpr absl::string_view kKind = "downpour.ShardCheckpoint";
 
 absl::StatusOr<std::vector<float>> FloatsFrom(const CheckpointFile& file, const std::string& name,
                                               uint64_t elements) {
-  ASSIGN_OR_RETURN(const absl::string_view bytes, file.Find(name));
-  if (bytes.size() % sizeof(float) != 0 || bytes.size() / sizeof(float) != elements) {
-    return absl::DataLossError(
-        absl::StrCat("section '", name, "' has ", bytes.size(), " bytes, want ", elements, " float32"));
-  }
-  std::vector<float> values(elements);
-  std::memcpy(values.data(), bytes.data(), bytes.size());
-  return values;
+  ASSIGN_OR_RETURN(std::vector<float> values, file.Floats(name));
+  if (values.size() == elements) return values;
+  return absl::DataLossError(
+      absl::StrCat("section '", name, "' has ", values.size(), " float32, want ", elements));
 }
 
 // Of a description that a shard was made with, or that comes from a file.
@@ -39,13 +34,10 @@ absl::StatusOr<std::vector<std::string>> StateNames(const OptimizerDescription& 
 }  // namespace
 
 void AddSections(const ShardSnapshot& snapshot, absl::string_view prefix, CheckpointFile* file) {
-  const auto add = [&](absl::string_view name, const std::vector<float>& values) {
-    file->sections.push_back({absl::StrCat(prefix, name),
-                              {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)}});
-  };
-  add("parameters", snapshot.parameters);
+  file->AddFloats(absl::StrCat(prefix, "parameters"), snapshot.parameters);
   const std::vector<std::string> names = *StateNames(snapshot.header.optimizer());
-  for (size_t i = 0; i < names.size(); ++i) add(names[i], snapshot.state[i]);
+  for (size_t i = 0; i < names.size(); ++i)
+    file->AddFloats(absl::StrCat(prefix, names[i]), snapshot.state[i]);
 }
 
 absl::StatusOr<ShardSnapshot> SnapshotFromSections(const CheckpointFile& file, absl::string_view prefix,

@@ -49,40 +49,54 @@ absl::StatusOr<std::optional<ShardClaim>> ClaimShardLeft(const std::string& stat
   return std::nullopt;
 }
 
+absl::StatusOr<std::vector<ParameterShard::Options>> ShardOptions(const RunDescription& description,
+                                                                  const std::string& run_id,
+                                                                  const DataSummary& data) {
+  ASSIGN_OR_RETURN(const ParameterLayout layout,
+                   NetworkLayout(description.network(), data.input_dim(), data.classes()));
+  ASSIGN_OR_RETURN(const ShardMap map, ShardMap::Create(layout.size(), description.cluster().shards()));
+  std::vector<ParameterShard::Options> options;
+  for (int shard = 0; shard < map.shards(); ++shard) {
+    options.push_back({.run = {run_id, layout.fingerprint()},
+                       .shard = static_cast<uint32_t>(shard),
+                       .range = map.range(shard),
+                       .layout = layout,
+                       .optimizer = description.optimizer()});
+  }
+  return options;
+}
+
+absl::StatusOr<std::unique_ptr<ParameterShard>> CreateShard(ParameterShard::Options options,
+                                                            const RunDescription& description) {
+  std::vector<float> initial(options.range.size());
+  InitializeParameters(options.layout, description.network().nonlinearity(), description.seed(),
+                       options.range, absl::MakeSpan(initial));
+  return ParameterShard::Create(std::move(options), initial);
+}
+
 absl::StatusOr<std::unique_ptr<ParameterShard>> StartShard(const RegisterShardReply& registered,
                                                            const std::string& state_dir) {
   const RunDescription& description = registered.description();
-  ASSIGN_OR_RETURN(ParameterLayout layout, NetworkLayout(description.network(), registered.data().input_dim(),
-                                                         registered.data().classes()));
-  if (layout.fingerprint() != registered.run().layout_fingerprint()) {
+  ASSIGN_OR_RETURN(std::vector<ParameterShard::Options> all,
+                   ShardOptions(description, registered.run().run_id(), registered.data()));
+  if (registered.shard() >= all.size()) {
+    return absl::FailedPreconditionError(absl::StrCat("the coordinator names this shard ", registered.shard(),
+                                                      ", want one of its ", all.size()));
+  }
+  ParameterShard::Options options = std::move(all[registered.shard()]);
+  if (options.run.layout_fingerprint != registered.run().layout_fingerprint()) {
     return absl::FailedPreconditionError(absl::StrCat("the coordinator's parameter layout has fingerprint ",
                                                       registered.run().layout_fingerprint(),
-                                                      ", this shard's has ", layout.fingerprint()));
+                                                      ", this shard's has ", options.run.layout_fingerprint));
   }
-  ASSIGN_OR_RETURN(const ShardMap map, ShardMap::Create(layout.size(), description.cluster().shards()));
-  if (registered.shard() >= static_cast<uint32_t>(map.shards())) {
-    return absl::FailedPreconditionError(absl::StrCat("the coordinator names this shard ", registered.shard(),
-                                                      ", want one of its ", map.shards()));
-  }
-  ParameterShard::Options options;
-  options.run = {registered.run().run_id(), registered.run().layout_fingerprint()};
-  options.shard = registered.shard();
-  options.range = map.range(static_cast<int>(registered.shard()));
-  options.layout = layout;
-  options.optimizer = description.optimizer();
-
   const std::string path = ShardCheckpointPath(state_dir, registered.shard());
   const absl::StatusOr<ShardSnapshot> snapshot = LoadShardSnapshot(path);
   if (absl::IsNotFound(snapshot.status())) {
-    std::vector<float> parameters(options.range.size());
-    InitializeParameters(layout, description.network().nonlinearity(), description.seed(), options.range,
-                         absl::MakeSpan(parameters));
     if (registered.updates() > 0) {
       spdlog::warn("shard {}: no {}, so it starts from initial parameters in a run of {} updates",
                    registered.shard(), path, registered.updates());
     }
-    ASSIGN_OR_RETURN(std::unique_ptr<ParameterShard> created,
-                     ParameterShard::Create(std::move(options), parameters));
+    ASSIGN_OR_RETURN(std::unique_ptr<ParameterShard> created, CreateShard(std::move(options), description));
     RETURN_IF_ERROR(SaveShardSnapshot(path, created->Snapshot()));
     return created;
   }

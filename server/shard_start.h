@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "common/folder_lock.h"
@@ -25,6 +26,14 @@ absl::StatusOr<ShardClaim> ClaimShard(const std::string& state_dir, uint32_t sha
 // The lowest shard that has a checkpoint in `state_dir` and is served by no other process, if there is one:
 // what a server that was told no index takes up again.
 absl::StatusOr<std::optional<ShardClaim>> ClaimShardLeft(const std::string& state_dir);
+
+// The options of every shard of a run, in order. Statuses as NetworkLayout and ShardMap::Create.
+absl::StatusOr<std::vector<ParameterShard::Options>> ShardOptions(const RunDescription& description,
+                                                                  const std::string& run_id,
+                                                                  const DataSummary& data);
+// A shard with the run's initial parameters. Statuses as ParameterShard::Create.
+absl::StatusOr<std::unique_ptr<ParameterShard>> CreateShard(ParameterShard::Options options,
+                                                            const RunDescription& description);
 
 // The shard that `registered` names: from its checkpoint in `state_dir` if there is one, else with the run's
 // initial parameters, and a checkpoint of them is written. FAILED_PRECONDITION: the checkpoint is of another

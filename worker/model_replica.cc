@@ -54,14 +54,14 @@ void ModelReplica::FetchDone(std::vector<uint64_t> versions) {
   fetched_step_ = step_;
 }
 
-absl::Status ModelReplica::ComputeGradient(Network& network) {
-  DOWNPOUR_CHECK(!fetched_versions_.empty());
+absl::Status ModelReplica::ComputeGradient(absl::Span<const float> parameters, Network& network) {
+  DOWNPOUR_CHECK(!fetched_versions_.empty() && static_cast<int64_t>(parameters.size()) == parameters_);
   source_.Next(&minibatch_);
   if (minibatch_.frames == 0) return absl::NotFoundError("the replica has no training data left");
   noise_.DisturbLabels(step_, absl::MakeSpan(minibatch_.labels));
   std::vector<float> gradient = pool_->Take();
   const absl::StatusOr<Network::Result> result =
-      network.ComputeGradient(parameters_, minibatch_, absl::MakeSpan(gradient));
+      network.ComputeGradient(parameters, minibatch_, absl::MakeSpan(gradient));
   if (result.ok()) noise_.DisturbGradient(step_, absl::MakeSpan(gradient));
   const bool finite = result.ok() && std::isfinite(result->loss_sum) && AllFinite(gradient);
   if (!finite) {
@@ -152,13 +152,12 @@ ReplicaState ModelReplica::SaveState() const {
   return state;
 }
 
-absl::Status ModelReplica::LoadState(const ReplicaState& state, absl::Span<const float> parameters,
-                                     absl::Span<const float> gradient) {
-  const size_t wanted_gradient = state.accumulated() > 0 ? parameters_.size() : 0;
-  if (parameters.size() != parameters_.size() || gradient.size() != wanted_gradient) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "replica ", state.totals().replica_id(), " has ", parameters.size(), " parameters and ",
-        gradient.size(), " gradient elements, want ", parameters_.size(), " and ", wanted_gradient));
+absl::Status ModelReplica::LoadState(const ReplicaState& state, absl::Span<const float> gradient) {
+  const int64_t wanted_gradient = state.accumulated() > 0 ? parameters_ : 0;
+  if (static_cast<int64_t>(gradient.size()) != wanted_gradient) {
+    return absl::InvalidArgumentError(absl::StrCat("replica ", state.totals().replica_id(), " has ",
+                                                   gradient.size(), " gradient elements, want ",
+                                                   wanted_gradient));
   }
   if (state.fetched_versions_size() != 0 && state.fetched_versions_size() != options_.shards) {
     return absl::InvalidArgumentError(absl::StrCat("replica ", state.totals().replica_id(),
@@ -177,7 +176,6 @@ absl::Status ModelReplica::LoadState(const ReplicaState& state, absl::Span<const
   sequence_ = state.sequence();
   repeating_ = state.repeating();
   fetched_versions_.assign(state.fetched_versions().begin(), state.fetched_versions().end());
-  std::copy(parameters.begin(), parameters.end(), parameters_.begin());
   if (accumulated_ > 0) {
     gradient_ = pool_->Take();
     std::copy(gradient.begin(), gradient.end(), gradient_.begin());

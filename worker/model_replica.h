@@ -21,8 +21,8 @@
 namespace downpour {
 
 // The state of one replica and the steps of its loop, in the order
-//   if FetchDue(): fill parameters() from every shard, then FetchDone(versions)
-//   ComputeGradient(network)                    accumulates into gradient()
+//   if FetchDue(): fetch the parameters from every shard, then FetchDone(versions)
+//   ComputeGradient(parameters, network)        accumulates into gradient()
 //   while PushDue(): push gradient() to every shard as NextPush(s), then PushDone()
 // As in Dean et al.'s appendix (7.1), step counts from 0, a fetch is due when step mod n_fetch == 0, before
 // the step's gradient, and a push when step mod n_push == 0, after it: the first push carries one minibatch,
@@ -46,15 +46,14 @@ class ModelReplica {
   ModelReplica(const Options& options, int64_t parameters, MinibatchSource source, GradientPool* pool);
 
   bool FetchDue() const { return fetched_step_ != step_ && step_ % options_.n_fetch == 0; }
-  absl::Span<float> parameters() { return absl::MakeSpan(parameters_); }
   // Versions as the shards gave them, one per shard.
   void FetchDone(std::vector<uint64_t> versions);
 
-  // Takes the next minibatch and adds its mean gradient. NOT_FOUND: no data in the source (add a slice); no
+  // Takes the next minibatch and adds its mean gradient at `parameters`, those fetched last. NOT_FOUND: no data in the source (add a slice); no
   // step is taken. DATA_LOSS: loss or gradient has a NaN or Inf: the minibatch is dropped whole, counted in
   // pushes_rejected() and not accumulated, so that no shard sees part of it. Its frames count as read, lest a
   // run that diverged never ends. Others: as Network::ComputeGradient.
-  absl::Status ComputeGradient(Network& network);
+  absl::Status ComputeGradient(absl::Span<const float> parameters, Network& network);
 
   // False where every minibatch since the last push was dropped.
   bool PushDue() const { return accumulated_ > 0 && step_ > 0 && (step_ - 1) % options_.n_push == 0; }
@@ -80,12 +79,11 @@ class ModelReplica {
   static constexpr int kPushesPerSketch = 4;
   ReportRequest TakeReport();
 
-  // For the virtual cluster's checkpoint, parameters() and gradient() aside. LoadState: `gradient` is what
+  // For the virtual cluster's checkpoint, gradient() aside. LoadState: `gradient` is what
   // gradient() was, perhaps empty. INVALID_ARGUMENT: the state does not fit the data set or the sizes.
   // DATA_LOSS: its parts contradict each other.
   ReplicaState SaveState() const;
-  absl::Status LoadState(const ReplicaState& state, absl::Span<const float> parameters,
-                         absl::Span<const float> gradient);
+  absl::Status LoadState(const ReplicaState& state, absl::Span<const float> gradient);
 
  private:
   void ClearGradient();
@@ -95,7 +93,7 @@ class ModelReplica {
   MinibatchSource source_;
   GradientPool* pool_;
   Minibatch minibatch_;
-  std::vector<float> parameters_;
+  int64_t parameters_;           // how many there are
   std::vector<float> gradient_;  // empty unless accumulated_ > 0
   std::vector<uint64_t> fetched_versions_;
   int64_t step_ = 0;           // minibatches computed or dropped

@@ -63,6 +63,7 @@ class ReplicaLoop {
   std::vector<Shard> shards_;
   std::unique_ptr<Network> network_;
   std::unique_ptr<GradientPool> pool_;
+  std::vector<float> parameters_;  // as fetched last
   std::unique_ptr<ModelReplica> replica_;
   uint64_t incarnation_ = 0;
   absl::Time last_report_;
@@ -174,6 +175,7 @@ absl::Status ReplicaLoop::Join() {
   RETURN_IF_ERROR(CheckLayout(network_->layout(), reply.run()));
   const int64_t size = network_->layout().size();
   ASSIGN_OR_RETURN(const ShardMap map, ShardMap::Create(size, reply.shards_size()));
+  parameters_.resize(size);
   shards_.clear();
   for (int shard = 0; shard < map.shards(); ++shard)
     shards_.push_back({map.range(shard), reply.shards(shard), nullptr});
@@ -200,7 +202,7 @@ absl::Status ReplicaLoop::Fetch() {
   RETURN_IF_ERROR(ForEachShard([&](size_t shard, ShardClient& client) -> absl::Status {
     const KeyRange range = shards_[shard].range;
     ASSIGN_OR_RETURN(versions[shard],
-                     client.Fetch(replica_->parameters().subspan(range.begin, range.size())));
+                     client.Fetch(absl::MakeSpan(parameters_).subspan(range.begin, range.size())));
     return absl::OkStatus();
   }));
   replica_->FetchDone(std::move(versions));
@@ -244,7 +246,7 @@ absl::Status ReplicaLoop::Steps() {
   do {
     if (replica_->FetchDue()) RETURN_IF_ERROR(Fetch());
     const absl::Time began = options_.clock->Now();
-    const absl::Status status = replica_->ComputeGradient(*network_);
+    const absl::Status status = replica_->ComputeGradient(parameters_, *network_);
     Wait((replica_->noise().slowness() - 1) * (options_.clock->Now() - began));
     if (absl::IsNotFound(status)) {
       options_.clock->SleepFor(kWaitForWork);

@@ -44,19 +44,6 @@ constexpr absl::Duration kDeathCheck = absl::Seconds(1);
 constexpr absl::Duration kQuiet = absl::Milliseconds(2500);
 constexpr absl::Duration kLongestGoodbye = absl::Seconds(60);
 
-std::string Detail(const RunStatus& status) {
-  std::string detail = absl::StrFormat("updates %d  epoch %.2f  replicas %d", status.updates(),
-                                       status.epoch(), status.live_replicas());
-  if (status.phase() == RunStatus::WAITING) absl::StrAppend(&detail, "  shards ", status.shards_registered());
-  if (status.updates() > 0)
-    absl::StrAppend(&detail, absl::StrFormat("  train loss %.3f", status.train_loss()));
-  if (const TestSetResult& test = status.last_evaluation().test(); test.frames() > 0) {
-    absl::StrAppend(&detail,
-                    absl::StrFormat("  test frame accuracy %.2f %%", 100.0 * test.correct() / test.frames()));
-  }
-  return detail;
-}
-
 // Until the run is over and everybody knows. CANCELLED: interrupted.
 absl::Status Coordinate(Coordinator& coordinator, const CoordinatorService& service, Clock* clock) {
   Progress progress("coordinator", clock);
@@ -71,14 +58,14 @@ absl::Status Coordinate(Coordinator& coordinator, const CoordinatorService& serv
     }
     ASSIGN_OR_RETURN(const RunStatus status, coordinator.GetRunStatus({}));
     if (status.phase() != RunStatus::FINISHED) {
-      progress.Update(status.fraction_done(), Detail(status));
+      progress.Update(status.fraction_done(), DescribeStatus(status));
       continue;
     }
     finished = std::min(finished, now);
     const bool all_told =
         status.live_replicas() == 0 && now - std::max(service.last_request(), finished) > kQuiet;
     if (all_told || now - finished > kLongestGoodbye) {
-      progress.Finish(absl::StrCat("finished: ", Detail(status)));
+      progress.Finish(absl::StrCat("finished: ", DescribeStatus(status)));
       return absl::OkStatus();
     }
   }

@@ -49,7 +49,7 @@ TEST(ResumeTest, InterruptedVirtualRunLeavesTheSameFolderAsAnUninterruptedOne) {
     ASSERT_TRUE(end.ok()) << end.status();
     if (end->phase() == RunStatus::FINISHED) break;
     // A crash after the checkpoint has left lines that the resumed run will write again.
-    std::ofstream(job.run_dir + "/frame_accuracy.csv", std::ios::app) << "1,1,299,1,1,1,1,1,1,1,1,1,,,,\n";
+    std::ofstream(job.run_dir + "/frame_accuracy.csv", std::ios::app) << "1,1,299,1,1,1,1,1,1,1,1,1,,,,,,,\n";
   }
   EXPECT_GE(resumed, 2);
   EXPECT_EQ(WithoutWallTime(ReadCurve(job.run_dir)), WithoutWallTime(ReadCurve(whole_dir)));

@@ -74,6 +74,7 @@ TEST(VirtualClusterResumeTest, NoiseOfEveryKindResumesToo) {
   noise.set_push_repeat_share(0.4);
   noise.set_adversary_share(0.25);
   noise.set_slow_share(0.5);
+  description.mutable_virtual_clock()->set_shard_bytes_per_s(5000);
   int pieces = 0;
   EXPECT_EQ(RunInPieces(description, 7, &pieces), RunVirtually(description));
   EXPECT_GT(pieces, 20);

@@ -125,6 +125,54 @@ TEST(VirtualClusterTest, StragglersRaiseTheTailOfTheStalenessAndNotItsMean) {
   EXPECT_NEAR(straggling.staleness.Mean(), even.staleness.Mean(), 1);
 }
 
+double UpdatesPerSecond(const RunDescription& description) {
+  const VirtualRunResult run = RunVirtually(description);
+  EXPECT_EQ(run.status, absl::OkStatus());
+  return run.records.back().point.updates() / run.records.back().point.virtual_s();
+}
+
+// 20 replicas of half a second a gradient make 40 updates a second. A shard has half of 133 float32, 266 bytes.
+TEST(VirtualClusterTest, AShardsLinkBoundsTheUpdatesThatPassIt) {
+  RunDescription description = EqualReplicas(20, 1000);
+  description.mutable_virtual_clock()->set_compute_sigma(0);
+  EXPECT_NEAR(UpdatesPerSecond(description), 40, 1);
+  description.mutable_virtual_clock()->set_shard_bytes_per_s(10 * 266);
+  EXPECT_NEAR(UpdatesPerSecond(description), 10, 0.3);
+  description.mutable_cluster()->set_shards(4);
+  EXPECT_NEAR(UpdatesPerSecond(description), 10 * 266.0 / 136, 0.3);  // the largest of four shards has 34
+}
+
+TEST(VirtualClusterTest, SlowReplicasDelayedDroppedAndRepeatedPushesShowInTheUpdates) {
+  RunDescription description = EqualReplicas(20, 1000);
+  description.mutable_virtual_clock()->set_compute_sigma(0);
+  NoiseDescription& noise = *description.mutable_noise();
+  noise.set_slow_share(0.5);
+  noise.set_slow_factor(5);
+  EXPECT_NEAR(UpdatesPerSecond(description), 10 / 0.5 + 10 / 2.5, 1);
+  noise.Clear();
+  noise.set_push_delay_share(1);
+  noise.set_push_delay_s(1.5);
+  EXPECT_NEAR(UpdatesPerSecond(description), 20 / 2.0, 0.5);
+  noise.Clear();
+  noise.set_push_drop_share(0.5);
+  EXPECT_NEAR(UpdatesPerSecond(description), 40 * 0.5, 3);
+  noise.Clear();
+  noise.set_push_repeat_share(0.5);
+  EXPECT_NEAR(UpdatesPerSecond(description), 40 * 1.5, 3);
+}
+
+TEST(VirtualClusterTest, AdversariesAndRandomLabelsCostAccuracy) {
+  RunDescription description = SyntheticRun();
+  description.mutable_budget()->set_updates(1500);
+  description.mutable_evaluation()->set_every_updates(1500);
+  const double undisturbed = TestAccuracy(RunVirtually(description).records.back());
+  description.mutable_noise()->set_label_share(1);
+  EXPECT_LT(TestAccuracy(RunVirtually(description).records.back()), undisturbed - 0.3);
+  description.mutable_noise()->Clear();
+  description.mutable_noise()->set_adversary_share(0.75);
+  EXPECT_LT(TestAccuracy(RunVirtually(description).records.back()), undisturbed - 0.3);
+}
+
 TEST(VirtualClusterTest, WarmStartIsOneReplicaAlone) {
   RunDescription description = EqualReplicas(20, 200);
   description.mutable_cluster()->set_warm_start_updates(100);

@@ -121,9 +121,9 @@ TEST(ShardSections, HeaderAndSectionsMustFit) {
   };
   ShardCheckpoint header = good.header;
   header.set_end(header.end() + 1);
-  expect_lost(header, "'parameters' has 548 bytes, want 138 float32");
+  expect_lost(header, "'parameters' has 137 float32, want 138");
   header.set_end(uint64_t{1} << 62 | header.end());  // times 4 it would wrap
-  expect_lost(header, "'parameters' has 548 bytes");
+  expect_lost(header, "'parameters' has 137 float32");
   header.set_end(header.begin());
   expect_lost(header, "want begin < end");
   header = good.header;

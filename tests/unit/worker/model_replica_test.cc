@@ -68,7 +68,7 @@ class ModelReplicaTest : public ::testing::Test {
       trace += "F";
       replica.FetchDone({10, 20});
     }
-    EXPECT_TRUE(replica.ComputeGradient(network_).ok());
+    EXPECT_TRUE(replica.ComputeGradient(parameters_, network_).ok());
     if (replica.PushDue() && replica.DropPush()) trace += "D";
     while (replica.PushDue()) {
       absl::StrAppend(&trace, "P", replica.gradient()[0]);
@@ -87,6 +87,7 @@ class ModelReplicaTest : public ::testing::Test {
 
   std::shared_ptr<const Dataset> data_ = SyntheticDataset(10, 20, 2, 1);
   NoiseDescription noise_;
+  std::vector<float> parameters_ = std::vector<float>(kParameters);
   GradientPool pool_{kParameters};
   CountingNetwork network_;
 };
@@ -104,7 +105,7 @@ TEST_F(ModelReplicaTest, FetchesAndPushesExactlyAsDeanEtAlsLoop) {
 TEST_F(ModelReplicaTest, PushesCarryTheirIdentityASequenceAndTheVersionTheyWereComputedFrom) {
   ModelReplica replica = Replica(1, 2);
   replica.FetchDone({10, 20});
-  ASSERT_TRUE(replica.ComputeGradient(network_).ok());
+  ASSERT_TRUE(replica.ComputeGradient(parameters_, network_).ok());
   EXPECT_EQ(replica.NextPush(0).replica_id, 7);
   EXPECT_EQ(replica.NextPush(0).incarnation, 3);
   EXPECT_EQ(replica.NextPush(0).sequence, 1);
@@ -112,7 +113,7 @@ TEST_F(ModelReplicaTest, PushesCarryTheirIdentityASequenceAndTheVersionTheyWereC
   EXPECT_EQ(replica.NextPush(1).fetched_version, 20);
   replica.PushDone(std::vector<uint64_t>{0, 0});
   EXPECT_TRUE(replica.gradient().empty());
-  ASSERT_TRUE(replica.ComputeGradient(network_).ok());
+  ASSERT_TRUE(replica.ComputeGradient(parameters_, network_).ok());
   EXPECT_EQ(replica.NextPush(1).sequence, 2);
   EXPECT_EQ(replica.NextPush(1).fetched_version, 20);
 }
@@ -130,12 +131,11 @@ TEST_F(ModelReplicaTest, ARepeatStillDueSurvivesSavingAndIsTheLast) {
   noise_.set_push_repeat_share(1);
   ModelReplica replica = Replica(1, 1);
   replica.FetchDone({10, 20});
-  ASSERT_TRUE(replica.ComputeGradient(network_).ok());
+  ASSERT_TRUE(replica.ComputeGradient(parameters_, network_).ok());
   replica.PushDone(std::vector<uint64_t>{1, 2});
   ASSERT_TRUE(replica.PushDue());
   ModelReplica restored = Replica(1, 1, /*slices=*/0);
-  ASSERT_EQ(restored.LoadState(replica.SaveState(), replica.parameters(), replica.gradient()),
-            absl::OkStatus());
+  ASSERT_EQ(restored.LoadState(replica.SaveState(), replica.gradient()), absl::OkStatus());
   ASSERT_TRUE(restored.PushDue());
   EXPECT_EQ(restored.NextPush(0).sequence, 2);
   restored.PushDone(std::vector<uint64_t>{1, 2});
@@ -197,9 +197,9 @@ TEST_F(ModelReplicaTest, ReportsTotalsAndWhatIsNewSinceTheLastReport) {
   EXPECT_EQ(second.staleness_size(), 1);
   EXPECT_EQ(second.finished_size(), 1);
   EXPECT_TRUE(second.wants_slice());
-  EXPECT_TRUE(absl::IsNotFound(replica.FetchDue()
-                                   ? (replica.FetchDone({1, 1}), replica.ComputeGradient(network_))
-                                   : absl::OkStatus()));
+  EXPECT_TRUE(absl::IsNotFound(
+      replica.FetchDue() ? (replica.FetchDone({1, 1}), replica.ComputeGradient(parameters_, network_))
+                         : absl::OkStatus()));
 }
 
 class BadGradientTest : public ModelReplicaTest, public ::testing::WithParamInterface<float> {};
@@ -211,7 +211,7 @@ TEST_P(BadGradientTest, IsDroppedWholeAndCountedAndTrainingGoesOn) {
   EXPECT_EQ(Step(replica), "FP1");
   EXPECT_EQ(Step(replica), "F");
   replica.FetchDone({10, 20});
-  EXPECT_TRUE(absl::IsDataLoss(replica.ComputeGradient(network_)));
+  EXPECT_TRUE(absl::IsDataLoss(replica.ComputeGradient(parameters_, network_)));
   // Step 2's push is due all the same, with the one gradient that is left.
   ASSERT_TRUE(replica.PushDue());
   EXPECT_THAT(replica.gradient(), ::testing::ElementsAre(2, 20, 200));
@@ -229,7 +229,7 @@ TEST_P(BadGradientTest, AloneInAPushLeavesNothingToPush) {
   network_.bad_value = GetParam();
   ModelReplica replica = Replica(1, 1);
   replica.FetchDone({10, 20});
-  EXPECT_TRUE(absl::IsDataLoss(replica.ComputeGradient(network_)));
+  EXPECT_TRUE(absl::IsDataLoss(replica.ComputeGradient(parameters_, network_)));
   EXPECT_FALSE(replica.PushDue());
   EXPECT_EQ(Step(replica), "FP2");
 }
@@ -242,7 +242,7 @@ INSTANTIATE_TEST_SUITE_P(NotFinite, BadGradientTest,
 TEST_F(ModelReplicaTest, APushThatAShardRejectsIsCountedAndItsSequenceNotUsedAgain) {
   ModelReplica replica = Replica(1, 1);
   replica.FetchDone({1, 1});
-  ASSERT_TRUE(replica.ComputeGradient(network_).ok());
+  ASSERT_TRUE(replica.ComputeGradient(parameters_, network_).ok());
   replica.PushRejected();
   EXPECT_EQ(replica.TakeReport().pushes_rejected(), 1);
   EXPECT_EQ(replica.NextPush(0).sequence, 2);
@@ -253,7 +253,7 @@ TEST_F(ModelReplicaTest, LogsEverMoreRarelyOfRejections) {
   std::string worth;
   for (int i = 1; i <= 9; ++i) {
     replica.FetchDone({1, 1});
-    ASSERT_TRUE(replica.ComputeGradient(network_).ok());
+    ASSERT_TRUE(replica.ComputeGradient(parameters_, network_).ok());
     replica.PushRejected();
     if (replica.RejectionIsWorthALine()) absl::StrAppend(&worth, i, " ");
   }
@@ -262,14 +262,14 @@ TEST_F(ModelReplicaTest, LogsEverMoreRarelyOfRejections) {
 
 TEST_F(ModelReplicaTest, RefusesAStateThatContradictsItself) {
   ModelReplica replica = Replica(2, 1);
-  EXPECT_TRUE(Replica(2, 1).LoadState(replica.SaveState(), replica.parameters(), {}).ok()) << "not begun";
+  EXPECT_TRUE(Replica(2, 1).LoadState(replica.SaveState(), {}).ok()) << "not begun";
   Step(replica);
   Step(replica);
   const ReplicaState good = replica.SaveState();
   const auto load = [&](void (*change)(ReplicaState*)) {
     ReplicaState state = good;
     change(&state);
-    return Replica(2, 1).LoadState(state, replica.parameters(), replica.gradient()).code();
+    return Replica(2, 1).LoadState(state, replica.gradient()).code();
   };
   EXPECT_EQ(load([](ReplicaState*) {}), absl::StatusCode::kOk);
   EXPECT_EQ(load([](ReplicaState* state) { state->clear_fetched_versions(); }), absl::StatusCode::kDataLoss);

@@ -1,0 +1,22 @@
+// Where on the data's way: between replica and shard; float32 in half its bytes.
+#ifndef DOWNPOUR_COMMON_BFLOAT16_H_
+#define DOWNPOUR_COMMON_BFLOAT16_H_
+
+#include <bit>
+#include <cstdint>
+
+namespace downpour {
+
+// The upper half of a float32, rounded to nearest even. A NaN stays a NaN, infinity infinity.
+inline uint16_t ToBfloat16(float value) {
+  const auto bits = std::bit_cast<uint32_t>(value);
+  const bool nan = (bits & 0x7fffffff) > 0x7f800000;
+  const uint32_t rounded = bits + 0x7fff + (bits >> 16 & 1);
+  return static_cast<uint16_t>((nan ? bits | 0x400000 : rounded) >> 16);
+}
+
+inline float FromBfloat16(uint16_t value) { return std::bit_cast<float>(uint32_t{value} << 16); }
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_COMMON_BFLOAT16_H_

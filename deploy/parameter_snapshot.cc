@@ -1,0 +1,46 @@
+// Where on the data's way: inside the virtual cluster; the parameters that one replica has fetched.
+#include "deploy/parameter_snapshot.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "common/bfloat16.h"
+
+namespace downpour {
+
+ParameterSnapshot::ParameterSnapshot(int64_t elements, bool bfloat16)
+    : floats_(bfloat16 ? 0 : elements), bfloats_(bfloat16 ? elements : 0) {}
+
+void ParameterSnapshot::Write(int64_t begin, absl::Span<const float> values) {
+  if (bfloats_.empty()) {
+    std::copy(values.begin(), values.end(), floats_.begin() + begin);
+  } else {
+    std::transform(values.begin(), values.end(), bfloats_.begin() + begin, ToBfloat16);
+  }
+}
+
+absl::Span<const float> ParameterSnapshot::Read(std::vector<float>* scratch) const {
+  if (bfloats_.empty()) return floats_;
+  scratch->resize(bfloats_.size());
+  std::transform(bfloats_.begin(), bfloats_.end(), scratch->begin(), FromBfloat16);
+  return *scratch;
+}
+
+absl::string_view ParameterSnapshot::bytes() const {
+  if (bfloats_.empty())
+    return {reinterpret_cast<const char*>(floats_.data()), floats_.size() * sizeof(float)};
+  return {reinterpret_cast<const char*>(bfloats_.data()), bfloats_.size() * sizeof(uint16_t)};
+}
+
+absl::Status ParameterSnapshot::Load(absl::string_view bytes) {
+  if (bytes.size() != this->bytes().size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a replica's parameters have ", bytes.size(), " bytes, want ", this->bytes().size()));
+  }
+  std::memcpy(bfloats_.empty() ? static_cast<void*>(floats_.data()) : bfloats_.data(), bytes.data(),
+              bytes.size());
+  return absl::OkStatus();
+}
+
+}  // namespace downpour

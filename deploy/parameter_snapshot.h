@@ -1,0 +1,36 @@
+// Where on the data's way: inside the virtual cluster; the parameters that one replica has fetched.
+#ifndef DOWNPOUR_DEPLOY_PARAMETER_SNAPSHOT_H_
+#define DOWNPOUR_DEPLOY_PARAMETER_SNAPSHOT_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+
+namespace downpour {
+
+// A whole parameter vector, zeros at first, kept as it came over the wire: in float32, or in bfloat16, which halves
+// what hundreds of replicas hold. Not thread-safe.
+class ParameterSnapshot {
+ public:
+  ParameterSnapshot(int64_t elements, bool bfloat16);
+
+  // Elements from `begin` on; rounded to nearest even where they are kept in bfloat16.
+  void Write(int64_t begin, absl::Span<const float> values);
+  // All elements: its own memory, or `scratch` with them, resized to fit.
+  absl::Span<const float> Read(std::vector<float>* scratch) const;
+
+  // For a checkpoint. Load: INVALID_ARGUMENT if `bytes` are not as many as bytes() has.
+  absl::string_view bytes() const;
+  absl::Status Load(absl::string_view bytes);
+
+ private:
+  std::vector<float> floats_;  // empty where bfloats_ has the elements
+  std::vector<uint16_t> bfloats_;
+};
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_DEPLOY_PARAMETER_SNAPSHOT_H_
