@@ -29,7 +29,7 @@ absl::Status SyncDirectoryOf(const std::string& path) {
   const std::string directory = slash == std::string::npos ? "." : path.substr(0, slash + 1);
   const int fd = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return FileError("open directory", directory);
-  const absl::Status status = fsync(fd) == 0 ? absl::OkStatus() : FileError("sync directory", directory);
+  absl::Status status = fsync(fd) == 0 ? absl::OkStatus() : FileError("sync directory", directory);
   close(fd);
   return status;
 }

@@ -2,8 +2,10 @@
 #include "deploy/in_process_clients.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/bfloat16.h"
 #include "common/status_macros.h"
 
 namespace downpour {
@@ -15,6 +17,8 @@ absl::Status CheckSize(size_t seen, KeyRange wanted) {
                                                  wanted.begin, ", ", wanted.end, "): want ", wanted.size()));
 }
 
+float Round(float value) { return FromBfloat16(ToBfloat16(value)); }
+
 }  // namespace
 
 absl::StatusOr<PushOutcome> InProcessShardClient::Push(const PushHeader& header,
@@ -22,9 +26,15 @@ absl::StatusOr<PushOutcome> InProcessShardClient::Push(const PushHeader& header,
   RETURN_IF_ERROR(shard_->CheckRun(run_));
   RETURN_IF_ERROR(CheckSize(gradient.size(), range()));
   PushOutcome outcome;
+  std::vector<float> rounded;
   for (int64_t begin = 0; begin < range().size(); begin += ParameterShard::kSegmentElements) {
-    ASSIGN_OR_RETURN(outcome, shard_->ApplyChunk(header, range().begin + begin,
-                                                 gradient.subspan(begin, ParameterShard::kSegmentElements)));
+    absl::Span<const float> segment = gradient.subspan(begin, ParameterShard::kSegmentElements);
+    if (wire_ == ClusterDescription::BFLOAT16) {
+      rounded.resize(segment.size());
+      std::transform(segment.begin(), segment.end(), rounded.begin(), Round);
+      segment = rounded;
+    }
+    ASSIGN_OR_RETURN(outcome, shard_->ApplyChunk(header, range().begin + begin, segment));
   }
   return outcome;
 }
@@ -37,6 +47,8 @@ absl::StatusOr<uint64_t> InProcessShardClient::Fetch(absl::Span<float> parameter
     const KeyRange keys{begin, std::min(begin + ParameterShard::kSegmentElements, range().end)};
     RETURN_IF_ERROR(shard_->Read(keys, parameters.subspan(keys.begin - range().begin, keys.size())));
   }
+  if (wire_ == ClusterDescription::BFLOAT16)
+    std::transform(parameters.begin(), parameters.end(), parameters.begin(), Round);
   return version;
 }
 

@@ -12,8 +12,10 @@ namespace downpour {
 // Pushes and fetches in the same chunks as the wire, so that others' pushes come in between likewise.
 class InProcessShardClient final : public ShardClient {
  public:
-  // `shard` is not owned.
-  InProcessShardClient(ParameterShard* shard, RunKey run) : shard_(shard), run_(std::move(run)) {}
+  // `shard` is not owned. With BFLOAT16 both ways round as the wire would.
+  InProcessShardClient(ParameterShard* shard, RunKey run,
+                       ClusterDescription::WireFormat wire = ClusterDescription::FLOAT32)
+      : shard_(shard), run_(std::move(run)), wire_(wire) {}
 
   KeyRange range() const override { return shard_->range(); }
   absl::StatusOr<PushOutcome> Push(const PushHeader& header, absl::Span<const float> gradient) override;
@@ -22,6 +24,7 @@ class InProcessShardClient final : public ShardClient {
  private:
   ParameterShard* shard_;
   RunKey run_;
+  ClusterDescription::WireFormat wire_;
 };
 
 class InProcessCoordinatorClient final : public CoordinatorClient {

@@ -59,7 +59,7 @@ absl::Status VirtualCluster::CreateComputation() {
 }
 
 ParameterSnapshot VirtualCluster::NewSnapshot() const {
-  return ParameterSnapshot(elements_, /*bfloat16=*/false);
+  return ParameterSnapshot(elements_, options_.description.cluster().wire() == ClusterDescription::BFLOAT16);
 }
 
 void VirtualCluster::ComputeGradient(Replica& replica, Network& network) {
@@ -177,9 +177,10 @@ void VirtualCluster::BeginTransfers(uint32_t index, EventQueue::Kind arrival, ab
   replica.transfers_left = static_cast<int>(shards_.size());
   replica.answers.assign(shards_.size(), 0);
   replica.push_rejected = false;
+  const int64_t element_bytes = options_.description.cluster().wire() == ClusterDescription::BFLOAT16 ? 2 : 4;
   const int64_t begin_ns = clock_.now_ns() + absl::ToInt64Nanoseconds(delay);
   for (size_t shard = 0; shard < shards_.size(); ++shard) {
-    const int64_t bytes = shards_[shard]->range().size() * static_cast<int64_t>(sizeof(float));
+    const int64_t bytes = shards_[shard]->range().size() * element_bytes;
     int64_t end_ns = begin_ns + replica.times.TransferNs(times_, bytes);
     if (times_.shard_bytes_per_s() > 0 && delay == absl::ZeroDuration()) {
       int64_t& free_ns = link_free_ns_[2 * shard + (arrival == Event::PUSHED ? 1 : 0)];
@@ -241,7 +242,8 @@ absl::Status VirtualCluster::Computed(uint32_t index) {
 absl::Status VirtualCluster::Pushed(uint32_t index, uint32_t shard) {
   Replica& replica = replicas_[index];
   const KeyRange range = shards_[shard]->range();
-  InProcessShardClient client(shards_[shard].get(), shards_[shard]->run());
+  InProcessShardClient client(shards_[shard].get(), shards_[shard]->run(),
+                              options_.description.cluster().wire());
   const absl::StatusOr<PushOutcome> outcome =
       client.Push(replica.model->NextPush(static_cast<int>(shard)),
                   replica.model->gradient().subspan(range.begin, range.size()));

@@ -37,7 +37,7 @@ class WallCluster {
   void Fail(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status failure() const ABSL_LOCKS_EXCLUDED(mutex_);
   bool stopped() const { return job_.stopped() || !failure().ok(); }
-  absl::StatusOr<std::unique_ptr<ShardClient>> Connect(const ShardAddress& address, const RunKey& run) const;
+  ShardConnector Connector(ClusterDescription::WireFormat wire) const;
   absl::Status WriteLastCheckpoint();
 
   const TrainingJob& job_;
@@ -64,9 +64,11 @@ void WallCluster::Start(std::function<absl::Status()> body) {
   threads_.emplace_back([this, body = std::move(body)] { Fail(body()); });
 }
 
-absl::StatusOr<std::unique_ptr<ShardClient>> WallCluster::Connect(const ShardAddress& address,
-                                                                  const RunKey& run) const {
-  return std::make_unique<InProcessShardClient>(shards_[address.shard()].get(), run);
+ShardConnector WallCluster::Connector(ClusterDescription::WireFormat wire) const {
+  return [this, wire](const ShardAddress& address, const KeyRange&,
+                      const RunKey& run) -> absl::StatusOr<std::unique_ptr<ShardClient>> {
+    return std::make_unique<InProcessShardClient>(shards_[address.shard()].get(), run, wire);
+  };
 }
 
 absl::Status WallCluster::StartShards() {
@@ -89,12 +91,9 @@ absl::Status WallCluster::StartShards() {
 }
 
 void WallCluster::StartThreads() {
-  const ShardConnector connect = [this](const ShardAddress& address, const KeyRange&, const RunKey& run) {
-    return Connect(address, run);
-  };
   EvaluatorLoopOptions evaluator;
   evaluator.coordinator = coordinator_.get();
-  evaluator.connect_shard = connect;
+  evaluator.connect_shard = Connector(ClusterDescription::FLOAT32);
   evaluator.data = job_.data.get();
   evaluator.threads = job_.threads;
   evaluator.stopped = [this] { return stopped(); };
@@ -102,7 +101,7 @@ void WallCluster::StartThreads() {
 
   ReplicaLoopOptions replica;
   replica.coordinator = coordinator_.get();
-  replica.connect_shard = connect;
+  replica.connect_shard = Connector(job_.description.cluster().wire());
   replica.data = job_.data->train;
   replica.data_summary = job_.data->summary;
   replica.host = "wall cluster";

@@ -14,7 +14,6 @@ namespace {
 
 constexpr char kKind[] = "downpour.CoordinatorCheckpoint";
 constexpr absl::Duration kLook = absl::Milliseconds(200);  // for milestones
-constexpr absl::Duration kInterval = absl::Seconds(3);
 
 // Changes whenever something happened that a restored coordinator should know of.
 std::string Milestones(const CoordinatorCheckpoint& checkpoint) {
@@ -37,6 +36,12 @@ absl::StatusOr<CoordinatorCheckpoint> LoadCoordinatorCheckpoint(const std::strin
   return absl::DataLossError(absl::StrCat(path, ": the header is no ", kKind));
 }
 
+void CheckpointSchedule::Tried(absl::Time now, const std::string& milestones, bool written) {
+  next_ = now + kInterval;
+  failed_ = !written;
+  if (written) written_milestones_ = milestones;
+}
+
 CoordinatorCheckpointer::CoordinatorCheckpointer(Coordinator* coordinator, RunLog* log, std::string path)
     : coordinator_(coordinator), log_(log), path_(std::move(path)), thread_([this] { Run(); }) {}
 
@@ -50,7 +55,10 @@ CoordinatorCheckpointer::~CoordinatorCheckpointer() {
 
 absl::Status CoordinatorCheckpointer::CheckpointNow() {
   absl::MutexLock lock(&write_mutex_);
-  return Write(coordinator_->Checkpoint());
+  const CoordinatorCheckpoint checkpoint = coordinator_->Checkpoint();
+  RETURN_IF_ERROR(Write(checkpoint));
+  schedule_.Tried(absl::Now(), Milestones(checkpoint), /*written=*/true);
+  return absl::OkStatus();
 }
 
 absl::Status CoordinatorCheckpointer::Write(const CoordinatorCheckpoint& checkpoint) {
@@ -62,13 +70,10 @@ absl::Status CoordinatorCheckpointer::Write(const CoordinatorCheckpoint& checkpo
   file.header = checkpoint.SerializeAsString();
   RETURN_IF_ERROR(WriteCheckpointFile(path_, file));
   coordinator_->CheckpointWritten(checkpoint);
-  written_milestones_ = Milestones(checkpoint);
   return absl::OkStatus();
 }
 
 void CoordinatorCheckpointer::Run() {
-  absl::Time next = absl::Now() + kInterval;
-  bool failed = false;  // and so would a milestone's, most likely
   for (;;) {
     {
       absl::MutexLock lock(&mutex_);
@@ -76,11 +81,11 @@ void CoordinatorCheckpointer::Run() {
     }
     absl::MutexLock lock(&write_mutex_);
     const CoordinatorCheckpoint checkpoint = coordinator_->Checkpoint();
-    if (absl::Now() < next && (failed || Milestones(checkpoint) == written_milestones_)) continue;
-    next = absl::Now() + kInterval;
+    const std::string milestones = Milestones(checkpoint);
+    if (!schedule_.Due(absl::Now(), milestones)) continue;
     const absl::Status written = Write(checkpoint);
-    failed = !written.ok();
-    if (failed) spdlog::error("coordinator checkpoint: {}", std::string(written.message()));
+    schedule_.Tried(absl::Now(), milestones, written.ok());
+    if (!written.ok()) spdlog::error("coordinator checkpoint: {}", std::string(written.message()));
   }
 }
 

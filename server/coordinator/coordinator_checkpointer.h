@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "proto/checkpoint.pb.h"
 #include "server/coordinator/coordinator.h"
@@ -18,6 +19,24 @@ namespace downpour {
 
 // Statuses as ReadCheckpointFile; DATA_LOSS also: the header is no CoordinatorCheckpoint.
 absl::StatusOr<CoordinatorCheckpoint> LoadCoordinatorCheckpoint(const std::string& path);
+
+// When a checkpoint is due: as soon as there is a milestone that the last one lacks, and every few seconds besides. After
+// a failed write only the latter: the next would most likely fail too. A pure state machine; not thread-safe.
+class CheckpointSchedule {
+ public:
+  static constexpr absl::Duration kInterval = absl::Seconds(3);
+
+  explicit CheckpointSchedule(absl::Time now) : next_(now + kInterval) {}
+  bool Due(absl::Time now, const std::string& milestones) const {
+    return now >= next_ || (!failed_ && milestones != written_milestones_);
+  }
+  void Tried(absl::Time now, const std::string& milestones, bool written);
+
+ private:
+  absl::Time next_;
+  bool failed_ = false;
+  std::string written_milestones_;
+};
 
 // Writes the coordinator's checkpoint from a thread of its own: soon after shards, replicas or evaluations
 // change, and every few seconds besides. A failed write is logged and tried again a few seconds later.
@@ -39,8 +58,8 @@ class CoordinatorCheckpointer {
   Coordinator* const coordinator_;
   RunLog* const log_;
   const std::string path_;
-  absl::Mutex write_mutex_;                                       // one write at a time
-  std::string written_milestones_ ABSL_GUARDED_BY(write_mutex_);  // of the last one written
+  absl::Mutex write_mutex_;  // one write at a time
+  CheckpointSchedule schedule_ ABSL_GUARDED_BY(write_mutex_){absl::Now()};
   absl::Mutex mutex_;
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;

@@ -80,6 +80,16 @@ TEST(VirtualClusterResumeTest, NoiseOfEveryKindResumesToo) {
   EXPECT_GT(pieces, 20);
 }
 
+TEST(VirtualClusterResumeTest, Bfloat16ResumesToo) {
+  RunDescription description = SyntheticRun();
+  const VirtualRunResult exact = RunVirtually(description);
+  description.mutable_cluster()->set_wire(ClusterDescription::BFLOAT16);
+  int pieces = 0;
+  const VirtualRunResult rounded = RunVirtually(description);
+  EXPECT_EQ(RunInPieces(description, 37, &pieces), rounded);
+  EXPECT_NE(rounded.parameters, exact.parameters);
+}
+
 TEST(VirtualClusterResumeTest, WarmStartResumesToo) {
   RunDescription description = SyntheticRun();
   description.mutable_cluster()->set_warm_start_updates(30);

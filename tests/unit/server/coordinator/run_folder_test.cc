@@ -3,12 +3,10 @@
 #include "server/coordinator/run_folder.h"
 
 #include <filesystem>
-#include <sstream>
 
 #include "common/file.h"
+#include "server/coordinator/coordinator_checkpointer.h"
 #include "server/coordinator/evaluation_line.h"
-#include "spdlog/sinks/ostream_sink.h"
-#include "spdlog/spdlog.h"
 #include "tests/testing/coordinator_cluster.h"
 
 namespace downpour {
@@ -92,21 +90,26 @@ TEST_F(RunFolderTest, TheWarmStartIsByWhoComesBackAfterARestart) {
   EXPECT_EQ(survivor.Report(resumed->coordinator())->directive(), ReportReply::CONTINUE);
 }
 
-TEST_F(RunFolderTest, AFailedCheckpointIsNotTriedAgainAtOnce) {
-  std::ostringstream log;
-  spdlog::default_logger()->sinks().push_back(std::make_shared<spdlog::sinks::ostream_sink_mt>(log));
-  {
-    absl::StatusOr<RunFolder> run = Open();
-    ASSERT_TRUE(run.ok()) << run.status();
-    std::filesystem::remove_all(checkpoints_);
-    run->coordinator().Join(SmallJoin("host")).IgnoreError();  // its data is worth a checkpoint
-    absl::SleepFor(absl::Seconds(1.5));
-  }  // nobody else logs from here on
-  spdlog::default_logger()->sinks().pop_back();
-  const std::string text = log.str();
-  const size_t error = text.find("coordinator checkpoint: ");
-  ASSERT_NE(error, std::string::npos);
-  EXPECT_EQ(text.find("coordinator checkpoint: ", error + 1), std::string::npos) << text;
+TEST(CheckpointSchedule, DueAtAMilestoneAndEveryInterval) {
+  const absl::Time start = absl::UnixEpoch();
+  CheckpointSchedule schedule(start);
+  EXPECT_FALSE(schedule.Due(start, ""));
+  EXPECT_TRUE(schedule.Due(start, "a replica"));
+  schedule.Tried(start, "a replica", /*written=*/true);
+  EXPECT_FALSE(schedule.Due(start, "a replica"));
+  EXPECT_TRUE(schedule.Due(start, "two replicas"));
+  EXPECT_TRUE(schedule.Due(start + CheckpointSchedule::kInterval, "a replica"));
+}
+
+TEST(CheckpointSchedule, AFailedOneIsNotTriedAgainAtOnce) {
+  const absl::Time start = absl::UnixEpoch();
+  CheckpointSchedule schedule(start);
+  schedule.Tried(start, "a replica", /*written=*/false);
+  const absl::Time next = start + CheckpointSchedule::kInterval;
+  EXPECT_FALSE(schedule.Due(next - absl::Milliseconds(1), "a replica"));
+  EXPECT_TRUE(schedule.Due(next, "a replica"));
+  schedule.Tried(next, "a replica", /*written=*/true);
+  EXPECT_TRUE(schedule.Due(next, "two replicas"));
 }
 
 }  // namespace
