@@ -5,6 +5,8 @@
 #include <bit>
 #include <cstdint>
 
+#include "absl/types/span.h"
+
 namespace downpour {
 
 // The upper half of a float32, rounded to nearest even. A NaN stays a NaN, infinity infinity.
@@ -16,6 +18,10 @@ inline uint16_t ToBfloat16(float value) {
 }
 
 inline float FromBfloat16(uint16_t value) { return std::bit_cast<float>(uint32_t{value} << 16); }
+
+// The same for whole spans, of equal size.
+void ToBfloat16(absl::Span<const float> values, absl::Span<uint16_t> rounded);
+void FromBfloat16(absl::Span<const uint16_t> values, absl::Span<float> widened);
 
 }  // namespace downpour
 

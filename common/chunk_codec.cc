@@ -22,58 +22,55 @@ using google::protobuf::io::CodedOutputStream;
 using google::protobuf::io::StringOutputStream;
 
 static_assert(std::endian::native == std::endian::little,
-              "the wire's float32 are little-endian, and sent as they lie");
+              "the wire's elements are little-endian, and sent as they lie");
 
 constexpr uint32_t kPayloadTag = WireFormatLite::MakeTag(15, WireFormatLite::WIRETYPE_LENGTH_DELIMITED);
-constexpr int64_t kMaxFieldBytes = 64 * 1024;  // beyond the longest tensor
+constexpr int64_t kMaxFieldBytes = int64_t{64} * 1024;  // beyond the longest tensor
 
 absl::Status Malformed(absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat("chunk message: ", what));
 }
 
-absl::StatusOr<absl::Span<const float>> ReadPayload(CodedInputStream& coded, absl::Span<float> buffer) {
+absl::StatusOr<absl::string_view> ReadPayload(CodedInputStream& coded, absl::Span<float> buffer) {
   uint32_t bytes = 0;
   if (!coded.ReadVarint32(&bytes)) return Malformed("ends within the length of its tensor");
-  if (bytes % sizeof(float) != 0) {
-    return Malformed(absl::StrCat("a tensor of ", bytes, " bytes, want a multiple of ", sizeof(float)));
+  if (bytes > buffer.size() * sizeof(float)) {
+    return Malformed(
+        absl::StrCat("a tensor of ", bytes, " bytes, want at most ", buffer.size() * sizeof(float)));
   }
-  const size_t elements = bytes / sizeof(float);
-  if (elements > buffer.size()) {
-    return Malformed(absl::StrCat("a tensor of ", elements, " elements, want at most ", buffer.size()));
-  }
-  if (elements == 0) return absl::Span<const float>();
+  if (bytes == 0) return absl::string_view();
   const void* piece = nullptr;
   int piece_bytes = 0;
   if (coded.GetDirectBufferPointer(&piece, &piece_bytes) && static_cast<uint32_t>(piece_bytes) >= bytes &&
       reinterpret_cast<uintptr_t>(piece) % alignof(float) == 0) {
     coded.Skip(static_cast<int>(bytes));
-    return absl::MakeConstSpan(static_cast<const float*>(piece), elements);
+    return absl::string_view(static_cast<const char*>(piece), bytes);
   }
   if (!coded.ReadRaw(buffer.data(), static_cast<int>(bytes))) {
     return Malformed(absl::StrCat("ends before the ", bytes, " bytes of its tensor do"));
   }
-  return buffer.first(elements);
+  return absl::string_view(reinterpret_cast<const char*>(buffer.data()), bytes);
 }
 
 }  // namespace
 
-std::string EncodeChunkPrefix(const google::protobuf::MessageLite& fields, int64_t payload_elements) {
+std::string EncodeChunkPrefix(const google::protobuf::MessageLite& fields, int64_t payload_bytes) {
   std::string prefix = fields.SerializeAsString();
   {
     StringOutputStream stream(&prefix);
     CodedOutputStream coded(&stream);  // writes to `prefix` until it is destroyed
     coded.WriteTag(kPayloadTag);
-    coded.WriteVarint64(payload_elements * sizeof(float));
+    coded.WriteVarint64(payload_bytes);
   }
   return prefix;
 }
 
-absl::StatusOr<absl::Span<const float>> DecodeChunk(google::protobuf::io::ZeroCopyInputStream* input,
-                                                    absl::Span<float> buffer,
-                                                    google::protobuf::MessageLite* fields) {
+absl::StatusOr<absl::string_view> DecodeChunk(google::protobuf::io::ZeroCopyInputStream* input,
+                                              absl::Span<float> buffer,
+                                              google::protobuf::MessageLite* fields) {
   CodedInputStream coded(input);
   coded.SetTotalBytesLimit(static_cast<int>(buffer.size() * sizeof(float) + kMaxFieldBytes));
-  absl::Span<const float> payload;
+  absl::string_view payload;
   std::string other_fields;
   {
     StringOutputStream stream(&other_fields);

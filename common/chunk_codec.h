@@ -9,31 +9,43 @@
 #include <cstdint>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 
 namespace downpour {
 
-// Senders cut a shard's range into chunks of this many float32 (1 MiB) from its first key on; receivers take
+// Senders cut a shard's range into chunks of this many elements (1 MiB of float32) from its first key on; receivers take
 // no longer ones. A shard locks its parameters in segments of the same cut.
-inline constexpr int64_t kChunkElements = 256 * 1024;
+inline constexpr int64_t kChunkElements = int64_t{256} * 1024;
 
 // PushChunk and FetchChunk are ordinary protobuf messages whose tensor is field 15, `bytes`, written last:
 //   [the other fields, serialised] [0x7a: field 15, length-delimited] [varint: payload bytes] [payload]
 // e.g. begin = 5 and one element 1.0f: 10 05 | 7a | 04 | 00 00 80 3f.
 
 // All of that but the payload, which the sender puts behind it without copying. `fields` has field 15 unset.
-std::string EncodeChunkPrefix(const google::protobuf::MessageLite& fields, int64_t payload_elements);
+std::string EncodeChunkPrefix(const google::protobuf::MessageLite& fields, int64_t payload_bytes);
 
 // Takes any conforming encoding of such a message, and any other bytes without harm: fills `fields` with all
-// but the payload and returns the payload. It lies in the memory `input` refers to where it is there in one
-// aligned piece; otherwise it is copied to the start of `buffer`, whose size is the longest payload taken.
+// but the payload and returns the payload, aligned for float32. It lies in the memory `input` refers to where it is
+// there in one aligned piece; otherwise it is copied to the start of `buffer`, whose size is the longest payload taken.
 // INVALID_ARGUMENT, saying what was seen and what was wanted: a malformed or truncated message, a payload
-// that is no whole number of float32 or longer than `buffer`, or a message longer than `buffer`
-// and 64 KiB besides.
-absl::StatusOr<absl::Span<const float>> DecodeChunk(google::protobuf::io::ZeroCopyInputStream* input,
-                                                    absl::Span<float> buffer,
-                                                    google::protobuf::MessageLite* fields);
+// longer than `buffer`, or a message longer than `buffer` and 64 KiB besides.
+absl::StatusOr<absl::string_view> DecodeChunk(google::protobuf::io::ZeroCopyInputStream* input,
+                                              absl::Span<float> buffer,
+                                              google::protobuf::MessageLite* fields);
+
+// A payload's elements: float32, or bfloat16 as uint16_t. INVALID_ARGUMENT: no whole number of them.
+template <typename Element>
+absl::StatusOr<absl::Span<const Element>> ChunkElements(absl::string_view payload) {
+  if (payload.size() % sizeof(Element) == 0)
+    return absl::MakeConstSpan(reinterpret_cast<const Element*>(payload.data()),
+                               payload.size() / sizeof(Element));
+  return absl::InvalidArgumentError(absl::StrCat("chunk message: a tensor of ", payload.size(),
+                                                 " bytes, want a multiple of ", sizeof(Element)));
+}
 
 }  // namespace downpour
 

@@ -13,13 +13,13 @@
 namespace downpour {
 
 grpc::ByteBuffer EncodeChunk(const google::protobuf::MessageLite& fields, const grpc::Slice& payload) {
-  const grpc::Slice slices[] = {
-      grpc::Slice(EncodeChunkPrefix(fields, static_cast<int64_t>(payload.size() / sizeof(float)))), payload};
+  const grpc::Slice slices[] = {grpc::Slice(EncodeChunkPrefix(fields, static_cast<int64_t>(payload.size()))),
+                                payload};
   return {slices, 2};
 }
 
-absl::StatusOr<absl::Span<const float>> DecodeChunk(grpc::ByteBuffer* message, absl::Span<float> buffer,
-                                                    google::protobuf::MessageLite* fields) {
+absl::StatusOr<absl::string_view> DecodeChunk(grpc::ByteBuffer* message, absl::Span<float> buffer,
+                                              google::protobuf::MessageLite* fields) {
   grpc::ProtoBufferReader reader(message);
   if (!reader.status().ok()) return absl::InvalidArgumentError("chunk message: empty");
   return DecodeChunk(&reader, buffer, fields);

@@ -8,16 +8,17 @@
 #include <grpcpp/support/slice.h>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 
 namespace downpour {
 
-// The message of common/chunk_codec.h whose tensor is `payload`: float32, not copied.
+// The message of common/chunk_codec.h whose tensor is `payload`, not copied.
 grpc::ByteBuffer EncodeChunk(const google::protobuf::MessageLite& fields, const grpc::Slice& payload);
 
 // As DecodeChunk() of common/chunk_codec.h; the result may refer to `message`, which must outlive it.
-absl::StatusOr<absl::Span<const float>> DecodeChunk(grpc::ByteBuffer* message, absl::Span<float> buffer,
-                                                    google::protobuf::MessageLite* fields);
+absl::StatusOr<absl::string_view> DecodeChunk(grpc::ByteBuffer* message, absl::Span<float> buffer,
+                                              google::protobuf::MessageLite* fields);
 
 // A message without tensor. Parse: INVALID_ARGUMENT: it is none of that type.
 grpc::ByteBuffer SerializeMessage(const google::protobuf::MessageLite& message);

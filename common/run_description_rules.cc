@@ -109,8 +109,9 @@ absl::Status ValidateNoise(const NoiseDescription& noise, double replica_timeout
                        noise.adversary_scale(), "a finite factor"));
   RETURN_IF_ERROR(
       Want(AtLeast(noise.slow_factor(), 1.0), "noise.slow_factor", noise.slow_factor(), "1 or more"));
-  return Want(noise.push_delay_s() >= 0 && noise.push_delay_s() < replica_timeout_s, "noise.push_delay_s",
-              noise.push_delay_s(), "0 or more, and below cluster.replica_timeout_s");
+  const bool delays = noise.push_delay_share() > 0;
+  return Want(AtLeast(noise.push_delay_s(), 0.0) && (!delays || noise.push_delay_s() < replica_timeout_s),
+              "noise.push_delay_s", noise.push_delay_s(), "0 or more, and below cluster.replica_timeout_s");
 }
 
 }  // namespace

@@ -16,14 +16,14 @@ void ParameterSnapshot::Write(int64_t begin, absl::Span<const float> values) {
   if (bfloats_.empty()) {
     std::copy(values.begin(), values.end(), floats_.begin() + begin);
   } else {
-    std::transform(values.begin(), values.end(), bfloats_.begin() + begin, ToBfloat16);
+    ToBfloat16(values, absl::MakeSpan(bfloats_).subspan(begin, values.size()));
   }
 }
 
 absl::Span<const float> ParameterSnapshot::Read(std::vector<float>* scratch) const {
   if (bfloats_.empty()) return floats_;
   scratch->resize(bfloats_.size());
-  std::transform(bfloats_.begin(), bfloats_.end(), scratch->begin(), FromBfloat16);
+  FromBfloat16(bfloats_, absl::MakeSpan(*scratch));
   return *scratch;
 }
 

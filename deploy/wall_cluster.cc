@@ -37,7 +37,7 @@ class WallCluster {
   void Fail(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status failure() const ABSL_LOCKS_EXCLUDED(mutex_);
   bool stopped() const { return job_.stopped() || !failure().ok(); }
-  ShardConnector Connector(ClusterDescription::WireFormat wire) const;
+  ShardConnector Connector() const;
   absl::Status WriteLastCheckpoint();
 
   const TrainingJob& job_;
@@ -64,9 +64,9 @@ void WallCluster::Start(std::function<absl::Status()> body) {
   threads_.emplace_back([this, body = std::move(body)] { Fail(body()); });
 }
 
-ShardConnector WallCluster::Connector(ClusterDescription::WireFormat wire) const {
-  return [this, wire](const ShardAddress& address, const KeyRange&,
-                      const RunKey& run) -> absl::StatusOr<std::unique_ptr<ShardClient>> {
+ShardConnector WallCluster::Connector() const {
+  return [this](const ShardAddress& address, const KeyRange&, const RunKey& run,
+                ClusterDescription::WireFormat wire) -> absl::StatusOr<std::unique_ptr<ShardClient>> {
     return std::make_unique<InProcessShardClient>(shards_[address.shard()].get(), run, wire);
   };
 }
@@ -93,7 +93,7 @@ absl::Status WallCluster::StartShards() {
 void WallCluster::StartThreads() {
   EvaluatorLoopOptions evaluator;
   evaluator.coordinator = coordinator_.get();
-  evaluator.connect_shard = Connector(ClusterDescription::FLOAT32);
+  evaluator.connect_shard = Connector();
   evaluator.data = job_.data.get();
   evaluator.threads = job_.threads;
   evaluator.stopped = [this] { return stopped(); };
@@ -101,7 +101,7 @@ void WallCluster::StartThreads() {
 
   ReplicaLoopOptions replica;
   replica.coordinator = coordinator_.get();
-  replica.connect_shard = Connector(job_.description.cluster().wire());
+  replica.connect_shard = Connector();
   replica.data = job_.data->train;
   replica.data_summary = job_.data->summary;
   replica.host = "wall cluster";

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <cstdint>
 
-#include "server/optimizer/simd_clones.h"
+#include "common/simd_clones.h"
 
 namespace downpour {
 namespace {
@@ -21,6 +21,16 @@ uint32_t LargestMagnitudeBits(const float* values, size_t n) {
   return largest;
 }
 
+DOWNPOUR_SIMD_CLONES
+uint16_t LargestMagnitudeBits(const uint16_t* values, size_t n) {
+  uint16_t largest = 0;
+  for (size_t i = 0; i < n; ++i) {
+    const uint16_t magnitude = values[i] & 0x7fffu;
+    largest = magnitude > largest ? magnitude : largest;
+  }
+  return largest;
+}
+
 }  // namespace
 
 size_t FindNotFinite(absl::Span<const float> values) {
@@ -28,6 +38,14 @@ size_t FindNotFinite(absl::Span<const float> values) {
   if (LargestMagnitudeBits(values.data(), values.size()) < kInfinityBits) return values.size();
   const auto first =
       std::find_if(values.begin(), values.end(), [](float value) { return !std::isfinite(value); });
+  return first - values.begin();
+}
+
+size_t FindNotFinite(absl::Span<const uint16_t> values) {
+  constexpr uint16_t kInfinityBits = 0x7f80u;
+  if (LargestMagnitudeBits(values.data(), values.size()) < kInfinityBits) return values.size();
+  const auto first = std::find_if(values.begin(), values.end(),
+                                  [](uint16_t value) { return (value & 0x7fffu) >= kInfinityBits; });
   return first - values.begin();
 }
 

@@ -3,6 +3,7 @@
 #define DOWNPOUR_SERVER_FINITE_H_
 
 #include <cstddef>
+#include <cstdint>
 
 #include "absl/types/span.h"
 
@@ -10,6 +11,8 @@ namespace downpour {
 
 // Index of the first NaN or infinity, values.size() if there is none.
 size_t FindNotFinite(absl::Span<const float> values);
+// The same of bfloat16.
+size_t FindNotFinite(absl::Span<const uint16_t> values);
 
 }  // namespace downpour
 

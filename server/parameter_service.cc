@@ -86,20 +86,28 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
       buffer_.resize(kChunkElements);
     }
     PushChunk chunk;
-    const absl::StatusOr<absl::Span<const float>> gradient =
-        DecodeChunk(&message_, absl::MakeSpan(buffer_), &chunk);
-    if (begun_ && !gradient.ok()) return shard_->RejectPush(header_, gradient.status().message());
+    const absl::StatusOr<absl::string_view> payload = DecodeChunk(&message_, absl::MakeSpan(buffer_), &chunk);
+    if (begun_ && !payload.ok()) return shard_->RejectPush(header_, payload.status().message());
     if (begun_ && chunk.has_header()) return shard_->RejectPush(header_, "a second push header");
-    RETURN_IF_ERROR(gradient.status());
+    RETURN_IF_ERROR(payload.status());
     if (!begun_) {
       if (!chunk.has_header()) return absl::InvalidArgumentError("no push header in the first message");
       RETURN_IF_ERROR(shard_->CheckRun(ToRunKey(chunk.header().run())));
       header_ = {chunk.header().replica_id(), chunk.header().incarnation(), chunk.header().sequence(),
                  chunk.header().fetched_version()};
+      bfloat16_ = chunk.header().bfloat16();
       begun_ = true;
     }
-    ASSIGN_OR_RETURN(outcome_, shard_->ApplyChunk(header_, static_cast<int64_t>(chunk.begin()), *gradient));
-    next_key_ = static_cast<int64_t>(chunk.begin()) + static_cast<int64_t>(gradient->size());
+    const auto begin = static_cast<int64_t>(chunk.begin());
+    return bfloat16_ ? ApplyPayload<uint16_t>(begin, *payload) : ApplyPayload<float>(begin, *payload);
+  }
+
+  template <typename Element>
+  absl::Status ApplyPayload(int64_t begin, absl::string_view payload) {
+    const absl::StatusOr<absl::Span<const Element>> gradient = ChunkElements<Element>(payload);
+    if (!gradient.ok()) return shard_->RejectPush(header_, gradient.status().message());
+    ASSIGN_OR_RETURN(outcome_, shard_->ApplyChunk(header_, begin, *gradient));
+    next_key_ = begin + static_cast<int64_t>(gradient->size());
     return absl::OkStatus();
   }
 
@@ -124,6 +132,7 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
   grpc::ByteBuffer message_;
   std::vector<float> buffer_;  // for a tensor that arrived in several pieces
   bool begun_ = false;
+  bool bfloat16_ = false;
   PushHeader header_;
   PushOutcome outcome_;
   int64_t next_key_ = 0;
@@ -185,17 +194,24 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
       FetchRequest request;
       RETURN_IF_ERROR(ParseMessage(&request_, &request));
       RETURN_IF_ERROR(shard_->CheckRun(ToRunKey(request.run())));
+      bfloat16_ = request.bfloat16();
       next_key_ = shard_->range().begin;
       chunk.set_version(shard_->version());
     }
     const KeyRange keys{next_key_, std::min(next_key_ + kChunkElements, shard_->range().end)};
     chunk.set_begin(keys.begin);
-    auto* parameters = new float[keys.size()];
-    const grpc::Slice slice(parameters, keys.size() * sizeof(float),
-                            [](void* memory) { delete[] static_cast<float*>(memory); });
+    RETURN_IF_ERROR(bfloat16_ ? Encode<uint16_t>(chunk, keys) : Encode<float>(chunk, keys));
+    next_key_ = keys.end;
+    return absl::OkStatus();
+  }
+
+  template <typename Element>
+  absl::Status Encode(const FetchChunk& chunk, KeyRange keys) {
+    auto* parameters = new Element[keys.size()];
+    const grpc::Slice slice(parameters, keys.size() * sizeof(Element),
+                            [](void* memory) { delete[] static_cast<Element*>(memory); });
     RETURN_IF_ERROR(shard_->Read(keys, absl::MakeSpan(parameters, keys.size())));
     message_ = EncodeChunk(chunk, slice);
-    next_key_ = keys.end;
     return absl::OkStatus();
   }
 
@@ -203,6 +219,7 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
   grpc::ByteBuffer request_;
   StreamSlot slot_;
   std::shared_ptr<ParameterShard> shard_;
+  bool bfloat16_ = false;
   grpc::ByteBuffer message_;
   int64_t next_key_ = 0;
 };

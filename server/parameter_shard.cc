@@ -5,8 +5,10 @@
 #include <string>
 #include <utility>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/bfloat16.h"
 #include "common/check.h"
 #include "common/status_macros.h"
 #include "server/finite.h"
@@ -25,6 +27,14 @@ std::string Describe(const PushHeader& header) {
   return absl::StrCat("push ", header.sequence, " of replica ", header.replica_id, " (incarnation ",
                       header.incarnation, ")");
 }
+
+float AsFloat(float value) { return value; }
+float AsFloat(uint16_t bfloat16) { return FromBfloat16(bfloat16); }
+
+void CopyElements(absl::Span<const float> from, absl::Span<float> to) {
+  std::copy(from.begin(), from.end(), to.begin());
+}
+void CopyElements(absl::Span<const float> from, absl::Span<uint16_t> to) { ToBfloat16(from, to); }
 
 template <typename T>
 absl::Status RequireEqual(absl::string_view what, const T& seen, const T& wanted) {
@@ -101,6 +111,17 @@ absl::Status ParameterShard::CheckRun(const RunKey& run) const {
 
 absl::StatusOr<PushOutcome> ParameterShard::ApplyChunk(const PushHeader& header, int64_t begin,
                                                        absl::Span<const float> gradient) {
+  return ApplyElements(header, begin, gradient);
+}
+
+absl::StatusOr<PushOutcome> ParameterShard::ApplyChunk(const PushHeader& header, int64_t begin,
+                                                       absl::Span<const uint16_t> gradient) {
+  return ApplyElements(header, begin, gradient);
+}
+
+template <typename Element>
+absl::StatusOr<PushOutcome> ParameterShard::ApplyElements(const PushHeader& header, int64_t begin,
+                                                          absl::Span<const Element> gradient) {
   if (header.sequence < 1) return absl::InvalidArgumentError("push sequence 0, want 1 or more");
   if (begin < range().begin || begin > range().end ||
       static_cast<int64_t>(gradient.size()) > range().end - begin) {
@@ -133,7 +154,8 @@ absl::StatusOr<PushOutcome> ParameterShard::ApplyChunk(const PushHeader& header,
   if (!begun) Begin(header, &push);
   if (gradient.empty()) return Reject(header, "an empty chunk", &push);
   if (const size_t index = FindNotFinite(gradient); index < gradient.size()) {
-    return Reject(header, absl::StrCat("gradient of key ", begin + index, " is ", gradient[index]), &push);
+    return Reject(header, absl::StrCat("gradient of key ", begin + index, " is ", AsFloat(gradient[index])),
+                  &push);
   }
   Apply(begin, gradient, &push);
   return PushOutcome{version(), push.staleness(), false};
@@ -178,24 +200,46 @@ absl::Status ParameterShard::Reject(const PushHeader& header, absl::string_view 
   return absl::InvalidArgumentError(message);
 }
 
-void ParameterShard::Apply(int64_t begin, absl::Span<const float> gradient, ReplicaLedgerEntry* push) {
+template <typename Element>
+void ParameterShard::Apply(int64_t begin, absl::Span<const Element> gradient, ReplicaLedgerEntry* push) {
   const int64_t end = begin + static_cast<int64_t>(gradient.size());
-  std::vector<float*> state(state_.size());
   for (int64_t key = push->next_key(), stop; key < end; key = stop) {
     Segment& segment = SegmentOf(key, &stop);
     stop = std::min(stop, end);
-    const int64_t offset = key - range().begin;
-    for (size_t i = 0; i < state.size(); ++i) state[i] = &state_[i][offset];
     absl::ReaderMutexLock snapshot(&snapshot_mutex_);
     absl::MutexLock lock(&segment.mutex);
-    optimizer_->Apply(gradient.subspan(key - begin, stop - key),
-                      absl::MakeSpan(&parameters_[offset], stop - key), state);
+    Step(key - range().begin, gradient.subspan(key - begin, stop - key));
     push->set_next_key(stop);
     if (stop == range().end) ++version_;
   }
 }
 
+void ParameterShard::Step(int64_t offset, absl::Span<const float> gradient) {
+  absl::InlinedVector<float*, 2> state;
+  for (std::vector<float>& vector : state_) state.push_back(&vector[offset]);
+  optimizer_->Apply(gradient, absl::MakeSpan(&parameters_[offset], gradient.size()), state);
+}
+
+void ParameterShard::Step(int64_t offset, absl::Span<const uint16_t> gradient) {
+  constexpr size_t kBlock = 4096;  // widened in the first-level cache
+  float widened[kBlock];
+  for (size_t begin = 0; begin < gradient.size(); begin += kBlock) {
+    const absl::Span<const uint16_t> block = gradient.subspan(begin, kBlock);
+    FromBfloat16(block, absl::MakeSpan(widened, block.size()));
+    Step(offset + static_cast<int64_t>(begin), absl::MakeConstSpan(widened, block.size()));
+  }
+}
+
 absl::Status ParameterShard::Read(KeyRange keys, absl::Span<float> parameters) const {
+  return ReadElements(keys, parameters);
+}
+
+absl::Status ParameterShard::Read(KeyRange keys, absl::Span<uint16_t> parameters) const {
+  return ReadElements(keys, parameters);
+}
+
+template <typename Element>
+absl::Status ParameterShard::ReadElements(KeyRange keys, absl::Span<Element> parameters) const {
   DOWNPOUR_CHECK(static_cast<int64_t>(parameters.size()) == keys.size());
   if (!range().Contains(keys)) {
     return absl::OutOfRangeError(absl::StrCat("keys [", keys.begin, ", ", keys.end,
@@ -206,7 +250,8 @@ absl::Status ParameterShard::Read(KeyRange keys, absl::Span<float> parameters) c
     Segment& segment = SegmentOf(key, &stop);
     stop = std::min(stop, keys.end);
     absl::ReaderMutexLock lock(&segment.mutex);
-    std::copy_n(&parameters_[key - range().begin], stop - key, &parameters[key - keys.begin]);
+    CopyElements(absl::MakeConstSpan(&parameters_[key - range().begin], stop - key),
+                 parameters.subspan(key - keys.begin, stop - key));
   }
   return absl::OkStatus();
 }

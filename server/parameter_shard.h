@@ -81,6 +81,11 @@ class ParameterShard {
                                          absl::Span<const float> gradient)
       ABSL_LOCKS_EXCLUDED(ledger_mutex_, snapshot_mutex_);
 
+  // The same of a gradient in bfloat16, which is widened as it is applied.
+  absl::StatusOr<PushOutcome> ApplyChunk(const PushHeader& header, int64_t begin,
+                                         absl::Span<const uint16_t> gradient)
+      ABSL_LOCKS_EXCLUDED(ledger_mutex_, snapshot_mutex_);
+
   // Ends push `header` because of what cannot be a chunk of it: INVALID_ARGUMENT, and if the push is begun
   // and not complete it is rejected as ApplyChunk does.
   absl::Status RejectPush(const PushHeader& header, absl::string_view why)
@@ -88,6 +93,8 @@ class ParameterShard {
 
   // Copies the parameters of `keys` as they are now, segment by segment. OUT_OF_RANGE: keys outside range().
   absl::Status Read(KeyRange keys, absl::Span<float> parameters) const;
+  // The same rounded to bfloat16.
+  absl::Status Read(KeyRange keys, absl::Span<uint16_t> parameters) const;
 
   // Copies everything at one instant; blocks ApplyChunk for the time of the copy only.
   ShardSnapshot Snapshot() const ABSL_LOCKS_EXCLUDED(ledger_mutex_, snapshot_mutex_);
@@ -111,8 +118,18 @@ class ParameterShard {
   LedgerEntry& EntryOf(uint64_t replica_id) ABSL_LOCKS_EXCLUDED(ledger_mutex_);
   void Begin(const PushHeader& header, ReplicaLedgerEntry* push);
   absl::Status Reject(const PushHeader& header, absl::string_view why, ReplicaLedgerEntry* push);
+  // The public two's common body: Element is float, or uint16_t for bfloat16.
+  template <typename Element>
+  absl::StatusOr<PushOutcome> ApplyElements(const PushHeader& header, int64_t begin,
+                                            absl::Span<const Element> gradient);
+  template <typename Element>
+  absl::Status ReadElements(KeyRange keys, absl::Span<Element> parameters) const;
   // Applies the part of the chunk from push->next_key() on, one segment after the other.
-  void Apply(int64_t begin, absl::Span<const float> gradient, ReplicaLedgerEntry* push);
+  template <typename Element>
+  void Apply(int64_t begin, absl::Span<const Element> gradient, ReplicaLedgerEntry* push);
+  // Steps the keys from `offset` on in the shard, whose segment is locked.
+  void Step(int64_t offset, absl::Span<const float> gradient);
+  void Step(int64_t offset, absl::Span<const uint16_t> gradient);
   // Both messages have the fields of a status.
   template <typename Message>
   void FillStatus(Message* status) const;

@@ -99,8 +99,8 @@ absl::Status EvaluatorLoop::Join() {
   ASSIGN_OR_RETURN(const ShardMap map, ShardMap::Create(size, reply.shards_size()));
   const RunKey run{reply.run().run_id(), reply.run().layout_fingerprint()};
   for (int shard = 0; shard < map.shards(); ++shard) {
-    ASSIGN_OR_RETURN(shards_.emplace_back(),
-                     options_.connect_shard(reply.shards(shard), map.range(shard), run));
+    ASSIGN_OR_RETURN(shards_.emplace_back(), options_.connect_shard(reply.shards(shard), map.range(shard),
+                                                                    run, ClusterDescription::FLOAT32));
   }
   return absl::OkStatus();
 }

@@ -14,6 +14,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "common/bfloat16.h"
 #include "common/chunk_codec.h"
 #include "common/grpc_channel.h"
 #include "common/grpc_chunk.h"
@@ -113,6 +114,29 @@ class LentMemory {
   int64_t lent_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
+grpc::Slice Rounded(absl::Span<const float> values) {
+  auto* rounded = new uint16_t[values.size()];
+  ToBfloat16(values, absl::MakeSpan(rounded, values.size()));
+  return {rounded, values.size() * sizeof(uint16_t),
+          [](void* memory) { delete[] static_cast<uint16_t*>(memory); }};
+}
+
+// `payload`'s elements into `destination`, where they may lie already; how many they are.
+absl::StatusOr<size_t> Unpack(absl::string_view payload, bool bfloat16, absl::Span<float> destination) {
+  if (bfloat16) {
+    ASSIGN_OR_RETURN(const absl::Span<const uint16_t> values, ChunkElements<uint16_t>(payload));
+    if (values.size() > destination.size()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("a chunk of ", values.size(), " parameters, want at most ", destination.size()));
+    }
+    FromBfloat16(values, destination.first(values.size()));
+    return values.size();
+  }
+  ASSIGN_OR_RETURN(const absl::Span<const float> values, ChunkElements<float>(payload));
+  if (values.data() != destination.data()) std::copy(values.begin(), values.end(), destination.begin());
+  return values.size();
+}
+
 void FillRunIdentity(const RunKey& run, RunIdentity* identity) {
   identity->set_run_id(run.run_id);
   identity->set_layout_fingerprint(run.layout_fingerprint);
@@ -129,6 +153,8 @@ absl::Status CheckSize(size_t seen, KeyRange wanted) {
 GrpcShardClient::GrpcShardClient(const Options& options)
     : options_(options),
       jitter_(options.jitter_seed),
+      bfloat16_(options.wire == ClusterDescription::BFLOAT16),
+      buffer_(bfloat16_ ? kChunkElements : 0),
       channel_(ConnectTo(options.address, options.connection)),
       stub_(channel_) {}
 
@@ -154,10 +180,12 @@ absl::StatusOr<PushOutcome> GrpcShardClient::TryPush(const PushHeader& header,
   chunk.mutable_header()->set_incarnation(header.incarnation);
   chunk.mutable_header()->set_sequence(header.sequence);
   chunk.mutable_header()->set_fetched_version(header.fetched_version);
+  chunk.mutable_header()->set_bfloat16(bfloat16_);
   for (size_t begin = 0; begin < gradient.size(); begin += kChunkElements) {
     const absl::Span<const float> piece = gradient.subspan(begin, kChunkElements);
     chunk.set_begin(options_.range.begin + static_cast<int64_t>(begin));
-    if (!call.Write(EncodeChunk(chunk, lent.Lend(piece)), begin + piece.size() == gradient.size())) break;
+    const grpc::Slice payload = bfloat16_ ? Rounded(piece) : lent.Lend(piece);
+    if (!call.Write(EncodeChunk(chunk, payload), begin + piece.size() == gradient.size())) break;
     chunk.clear_header();
   }
   grpc::ByteBuffer bytes;
@@ -174,6 +202,7 @@ absl::StatusOr<uint64_t> GrpcShardClient::TryFetch(absl::Span<float> parameters)
   RawCall call(stub_, "/downpour.ParameterServer/Fetch", options_.rpc_timeout);
   FetchRequest request;
   FillRunIdentity(options_.run, request.mutable_run());
+  request.set_bfloat16(bfloat16_);
   call.Write(SerializeMessage(request), /*last=*/true);
   uint64_t version = 0;
   size_t filled = 0;
@@ -181,16 +210,18 @@ absl::StatusOr<uint64_t> GrpcShardClient::TryFetch(absl::Span<float> parameters)
   while (call.Read(&bytes)) {
     FetchChunk chunk;
     const absl::Span<float> destination = parameters.subspan(filled, kChunkElements);
-    const absl::StatusOr<absl::Span<const float>> piece = DecodeChunk(&bytes, destination, &chunk);
-    if (!piece.ok()) return absl::DataLossError(piece.status().message());
+    const absl::StatusOr<absl::string_view> payload =
+        DecodeChunk(&bytes, bfloat16_ ? absl::MakeSpan(buffer_) : destination, &chunk);
+    if (!payload.ok()) return absl::DataLossError(payload.status().message());
+    const absl::StatusOr<size_t> count = Unpack(*payload, bfloat16_, destination);
+    if (!count.ok()) return absl::DataLossError(count.status().message());
     const int64_t wanted = options_.range.begin + static_cast<int64_t>(filled);
-    if (static_cast<int64_t>(chunk.begin()) != wanted || piece->empty()) {
-      return absl::DataLossError(absl::StrCat("fetched ", piece->size(), " parameters from key ",
-                                              chunk.begin(), ", want some from key ", wanted));
+    if (static_cast<int64_t>(chunk.begin()) != wanted || *count == 0) {
+      return absl::DataLossError(absl::StrCat("fetched ", *count, " parameters from key ", chunk.begin(),
+                                              ", want some from key ", wanted));
     }
-    if (piece->data() != destination.data()) std::copy(piece->begin(), piece->end(), destination.begin());
     if (filled == 0) version = chunk.version();
-    filled += piece->size();
+    filled += *count;
   }
   RETURN_IF_ERROR(call.Finish());
   if (filled == parameters.size()) return version;

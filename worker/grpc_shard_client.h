@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -19,12 +20,13 @@
 #include "common/key_range.h"
 #include "common/push.h"
 #include "common/random.h"
+#include "proto/config.pb.h"
 #include "worker/shard_client.h"
 
 namespace downpour {
 
 // ShardClient over gRPC. Push sends from the gradient's own memory and returns only when gRPC has let go of
-// it; Fetch writes each chunk into the caller's memory. Transient failures are retried as `retry` says.
+// it, in bfloat16 from a rounded copy of each chunk; Fetch writes each chunk into the caller's memory. Transient failures are retried as `retry` says.
 class GrpcShardClient final : public ShardClient {
  public:
   struct Options {
@@ -32,6 +34,7 @@ class GrpcShardClient final : public ShardClient {
     int connection = 0;   // replicas of a process that name the same one share it
     KeyRange range;
     RunKey run;
+    ClusterDescription::WireFormat wire = ClusterDescription::FLOAT32;
     RetryPolicy retry;
     absl::Duration rpc_timeout = absl::Seconds(60);  // of one attempt; a full model takes well under a second
     Clock* clock = Clock::Real();                    // not owned; of the back-off
@@ -50,6 +53,8 @@ class GrpcShardClient final : public ShardClient {
 
   const Options options_;
   Random jitter_;
+  const bool bfloat16_;
+  std::vector<float> buffer_;  // for chunks in bfloat16 that arrived in several pieces
   const std::shared_ptr<grpc::Channel> channel_;
   grpc::GenericStub stub_;
 };

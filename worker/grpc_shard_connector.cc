@@ -18,13 +18,14 @@ constexpr int kConnections = 4;
 
 ShardConnector GrpcShardConnector(int index, std::function<bool()> stopped) {
   return [index, stopped = std::move(stopped)](
-             const ShardAddress& address, const KeyRange& range,
-             const RunKey& run) -> absl::StatusOr<std::unique_ptr<ShardClient>> {
+             const ShardAddress& address, const KeyRange& range, const RunKey& run,
+             ClusterDescription::WireFormat wire) -> absl::StatusOr<std::unique_ptr<ShardClient>> {
     GrpcShardClient::Options options;
     options.address = address.address();
     options.connection = index % kConnections;
     options.range = range;
     options.run = run;
+    options.wire = wire;
     options.retry.give_up_after = absl::Seconds(2);
     options.retry.stopped = stopped;
     options.jitter_seed = RandomAt(ProcessJitterSeed(), index);

@@ -117,7 +117,8 @@ absl::Status ReplicaLoop::ForEachShard(const Call& call) {
 
 absl::StatusOr<ShardClient*> ReplicaLoop::Client(Shard& shard) {
   if (shard.client == nullptr) {
-    ASSIGN_OR_RETURN(shard.client, options_.connect_shard(shard.address, shard.range, run_));
+    ASSIGN_OR_RETURN(shard.client,
+                     options_.connect_shard(shard.address, shard.range, run_, description_.cluster().wire()));
   }
   return shard.client.get();
 }

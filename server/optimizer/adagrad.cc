@@ -2,9 +2,9 @@
 #include <cmath>
 #include <cstddef>
 
+#include "common/simd_clones.h"
 #include "server/optimizer/float_range.h"
 #include "server/optimizer/rules.h"
-#include "server/optimizer/simd_clones.h"
 
 namespace downpour {
 namespace {

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "common/network_layout.h"
 #include "common/random.h"
+#include "tests/bench/run_benchmarks.h"
 #include "worker/network/matrix_product.h"
 #include "worker/network/network.h"
 
@@ -153,4 +154,4 @@ BENCHMARK(BM_SpeechNetworkGradient)
 }  // namespace
 }  // namespace downpour
 
-BENCHMARK_MAIN();
+int main(int argc, char** argv) { return downpour::RunBenchmarks(argc, argv); }

@@ -9,16 +9,14 @@
 
 #include <algorithm>
 #include <chrono>
-#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "absl/strings/match.h"
-#include "absl/strings/str_join.h"
 #include "common/random.h"
 #include "server/finite.h"
 #include "server/optimizer/optimizer.h"
+#include "tests/bench/run_benchmarks.h"
 
 namespace downpour {
 namespace {
@@ -90,19 +88,4 @@ BENCHMARK(BM_FindNotFinite);
 }  // namespace
 }  // namespace downpour
 
-// As BENCHMARK_MAIN(), with the command and the CPU's name above the table.
-int main(int argc, char** argv) {
-  benchmark::AddCustomContext("command", absl::StrJoin(argv, argv + argc, " "));
-  std::ifstream cpus("/proc/cpuinfo");
-  for (std::string line; std::getline(cpus, line);) {
-    if (absl::StartsWith(line, "model name")) {
-      benchmark::AddCustomContext("cpu", line.substr(line.find(':') + 2));
-      break;
-    }
-  }
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
-  benchmark::RunSpecifiedBenchmarks();
-  benchmark::Shutdown();
-  return 0;
-}
+int main(int argc, char** argv) { return downpour::RunBenchmarks(argc, argv); }

@@ -26,10 +26,10 @@ std::string Decode(const uint8_t* data, size_t size, int piece_bytes) {
   Message fields;
   const auto payload = DecodeChunk(&input, absl::MakeSpan(buffer), &fields);
   if (!payload.ok()) return "";
-  DOWNPOUR_CHECK(payload->size() <= kMostElements);
-  return absl::StrCat(
-      "accepted", fields.SerializeAsString(),
-      absl::string_view(reinterpret_cast<const char*>(payload->data()), payload->size() * sizeof(float)));
+  DOWNPOUR_CHECK(payload->size() <= kMostElements * sizeof(float));
+  DOWNPOUR_CHECK(ChunkElements<float>(*payload).ok() == (payload->size() % 4 == 0));
+  DOWNPOUR_CHECK(ChunkElements<uint16_t>(*payload).ok() == (payload->size() % 2 == 0));
+  return absl::StrCat("accepted", fields.SerializeAsString(), *payload);
 }
 
 }  // namespace

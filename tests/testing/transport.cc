@@ -16,19 +16,21 @@ namespace {
 
 class InProcessTransport final : public Transport {
  public:
-  explicit InProcessTransport(std::shared_ptr<ParameterShard> shard) : shard_(std::move(shard)) {}
+  InProcessTransport(std::shared_ptr<ParameterShard> shard, ClusterDescription::WireFormat wire)
+      : shard_(std::move(shard)), wire_(wire) {}
   std::unique_ptr<ShardClient> Connect(const RunKey& run) override {
-    return std::make_unique<InProcessShardClient>(shard_.get(), run);
+    return std::make_unique<InProcessShardClient>(shard_.get(), run, wire_);
   }
 
  private:
   std::shared_ptr<ParameterShard> shard_;
+  ClusterDescription::WireFormat wire_;
 };
 
 class GrpcTransport final : public Transport {
  public:
-  explicit GrpcTransport(std::shared_ptr<ParameterShard> shard)
-      : shard_(std::move(shard)), service_(ParameterService::Options()) {
+  GrpcTransport(std::shared_ptr<ParameterShard> shard, ClusterDescription::WireFormat wire)
+      : shard_(std::move(shard)), wire_(wire), service_(ParameterService::Options()) {
     absl::StatusOr<ListeningServer> server = ListenAt("127.0.0.1:0", {&service_});
     DOWNPOUR_CHECK(server.ok());
     server_ = *std::move(server);
@@ -40,26 +42,31 @@ class GrpcTransport final : public Transport {
     options.connection = clients_++ % 4;
     options.range = shard_->range();
     options.run = run;
+    options.wire = wire_;
     options.jitter_seed = static_cast<uint64_t>(clients_);
     return std::make_unique<GrpcShardClient>(options);
   }
 
  private:
   std::shared_ptr<ParameterShard> shard_;
+  ClusterDescription::WireFormat wire_;
   ParameterService service_;
   ListeningServer server_;
   std::atomic<int> clients_ = 0;
 };
 
-template <typename T>
+template <typename T, ClusterDescription::WireFormat kWire>
 std::unique_ptr<Transport> Make(std::shared_ptr<ParameterShard> shard) {
-  return std::make_unique<T>(std::move(shard));
+  return std::make_unique<T>(std::move(shard), kWire);
 }
 
 }  // namespace
 
 std::vector<TransportKind> AllTransports() {
-  return {{"InProcess", Make<InProcessTransport>}, {"Grpc", Make<GrpcTransport>}};
+  return {{"InProcess", false, Make<InProcessTransport, ClusterDescription::FLOAT32>},
+          {"InProcessBfloat16", true, Make<InProcessTransport, ClusterDescription::BFLOAT16>},
+          {"Grpc", false, Make<GrpcTransport, ClusterDescription::FLOAT32>},
+          {"GrpcBfloat16", true, Make<GrpcTransport, ClusterDescription::BFLOAT16>}};
 }
 
 }  // namespace downpour

@@ -25,6 +25,7 @@ class Transport {
 
 struct TransportKind {
   std::string name;
+  bool bfloat16;  // what pushes and fetches carry is rounded
   std::function<std::unique_ptr<Transport>(std::shared_ptr<ParameterShard>)> serve;
 };
 std::vector<TransportKind> AllTransports();

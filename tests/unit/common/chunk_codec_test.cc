@@ -32,7 +32,12 @@ class Decoder {
     char* start = reinterpret_cast<char*>(memory_.data()) + offset;
     std::memcpy(start, message.data(), message.size());
     google::protobuf::io::ArrayInputStream stream(start, static_cast<int>(message.size()), piece);
-    result = DecodeChunk(&stream, absl::MakeSpan(buffer_), &fields);
+    const absl::StatusOr<absl::string_view> payload = DecodeChunk(&stream, absl::MakeSpan(buffer_), &fields);
+    if (payload.ok()) {
+      result = ChunkElements<float>(*payload);
+    } else {
+      result = payload.status();
+    }
   }
 
   bool copied() const { return !result->empty() && result->data() == buffer_.data(); }
@@ -57,7 +62,7 @@ TEST(ChunkCodec, WritesTheDocumentedBytes) {
   PushChunk fields;
   fields.set_begin(5);
   const float one = 1;
-  EXPECT_EQ(EncodeChunkPrefix(fields, 1) + Bytes({&one, 1}),
+  EXPECT_EQ(EncodeChunkPrefix(fields, 1 * sizeof(float)) + Bytes({&one, 1}),
             std::string("\x10\x05\x7a\x04\x00\x00\x80\x3f", 8));
 }
 
@@ -65,7 +70,7 @@ TEST(ChunkCodec, WritesWhatProtobufWritesAndReads) {
   const std::vector<float> gradient = {0.5f, -1e-30f, 3e38f};
   PushChunk whole = Fields();
   whole.set_gradient(Bytes(gradient));
-  const std::string message = EncodeChunkPrefix(Fields(), 3) + Bytes(gradient);
+  const std::string message = EncodeChunkPrefix(Fields(), 3 * sizeof(float)) + Bytes(gradient);
   EXPECT_EQ(message, whole.SerializeAsString());
   PushChunk parsed;
   ASSERT_TRUE(parsed.ParseFromString(message));
@@ -76,7 +81,7 @@ TEST(ChunkCodec, ReadsBackWhateverPiecesTheMessageArrivesIn) {
   std::vector<float> gradient(1000);
   Random random(1);
   for (float& value : gradient) value = static_cast<float>(random.Normal());
-  const std::string message = EncodeChunkPrefix(Fields(), 1000) + Bytes(gradient);
+  const std::string message = EncodeChunkPrefix(Fields(), 1000 * sizeof(float)) + Bytes(gradient);
   for (const int piece : {1, 2, 3, 5, 7, 64, 1023, 4000, -1}) {
     for (const size_t offset : {0, 1, 2, 3}) {
       const Decoder decoder(message, piece, offset);
@@ -90,7 +95,7 @@ TEST(ChunkCodec, ReadsBackWhateverPiecesTheMessageArrivesIn) {
 
 TEST(ChunkCodec, DoesNotCopyAnAlignedPiece) {
   const std::vector<float> gradient(100, 2);
-  const std::string prefix = EncodeChunkPrefix(Fields(), 100);
+  const std::string prefix = EncodeChunkPrefix(Fields(), 100 * sizeof(float));
   const std::string message = prefix + Bytes(gradient);
   const size_t aligning = (4 - prefix.size() % 4) % 4;
   EXPECT_FALSE(Decoder(message, -1, aligning).copied());
@@ -101,7 +106,7 @@ TEST(ChunkCodec, DoesNotCopyAnAlignedPiece) {
 TEST(ChunkCodec, TakesFieldsInAnyOrderRepeatedAndUnknown) {
   const float two = 2;
   PushChunk unset;
-  const std::string payload = EncodeChunkPrefix(unset, 1) + Bytes({&two, 1});
+  const std::string payload = EncodeChunkPrefix(unset, 1 * sizeof(float)) + Bytes({&two, 1});
   const std::string older_payload("\x7a\x08\0\0\0\0\0\0\0\0", 10);
   const std::string unknown(
       "\x98\x06\x01\xa2\x06\x03"
@@ -130,17 +135,26 @@ TEST(ChunkCodec, RefusesATensorOfPartOfAFloat) {
   EXPECT_THAT(decoder.result.status().message(), HasSubstr("7 bytes, want a multiple of 4"));
 }
 
+TEST(ChunkCodec, ElementsAreOfTheTypeAskedFor) {
+  const absl::StatusOr<absl::Span<const uint16_t>> halves =
+      ChunkElements<uint16_t>("\x80\x3f\x20\xc0\x01\x02");
+  ASSERT_TRUE(halves.ok());
+  EXPECT_THAT(*halves, ::testing::ElementsAre(0x3f80, 0xc020, 0x0201));
+  EXPECT_TRUE(absl::IsInvalidArgument(ChunkElements<uint16_t>("abc").status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(ChunkElements<float>("abcdef").status()));
+}
+
 TEST(ChunkCodec, RefusesATensorLongerThanTheBuffer) {
-  const Decoder decoder(EncodeChunkPrefix(Fields(), 11) + std::string(44, '\0'), -1, 0, 10);
+  const Decoder decoder(EncodeChunkPrefix(Fields(), 11 * sizeof(float)) + std::string(44, '\0'), -1, 0, 10);
   EXPECT_TRUE(absl::IsInvalidArgument(decoder.result.status()));
-  EXPECT_THAT(decoder.result.status().message(), HasSubstr("11 elements, want at most 10"));
+  EXPECT_THAT(decoder.result.status().message(), HasSubstr("44 bytes, want at most 40"));
   // Long before so many bytes are there.
   EXPECT_TRUE(absl::IsInvalidArgument(Decoder(EncodeChunkPrefix(Fields(), 1 << 29)).result.status()));
 }
 
 TEST(ChunkCodec, RefusesEveryTruncation) {
   const std::vector<float> gradient(5, 1);
-  const std::string message = EncodeChunkPrefix(Fields(), 5) + Bytes(gradient);
+  const std::string message = EncodeChunkPrefix(Fields(), 5 * sizeof(float)) + Bytes(gradient);
   const size_t fields_end = Fields().SerializeAsString().size();
   const size_t begin_field = message.find('\x10', 2);
   for (size_t size = 1; size < message.size(); ++size) {
@@ -165,7 +179,7 @@ TEST(ChunkCodec, RefusesEndlessFields) {
 
 TEST(ChunkCodec, RefusesOrReadsAnyBytesWithoutHarm) {
   const std::vector<float> gradient(20, 1);
-  const std::string message = EncodeChunkPrefix(Fields(), 20) + Bytes(gradient);
+  const std::string message = EncodeChunkPrefix(Fields(), 20 * sizeof(float)) + Bytes(gradient);
   Random random(3);
   int refused = 0;
   for (int i = 0; i < 20'000; ++i) {

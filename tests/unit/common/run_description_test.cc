@@ -121,6 +121,8 @@ TEST(Validate, NoiseIsInSharesAndAtMostAsLongAsAReplicaMayBeSilent) {
   EXPECT_THAT(Message(ValidateRunDescription(description)), HasSubstr("noise.push_drop_share is 1"));
   description = Valid();
   description.mutable_noise()->set_push_delay_s(30);
+  EXPECT_TRUE(ValidateRunDescription(description).ok()) << "no push is late";
+  description.mutable_noise()->set_push_delay_share(0.1);
   EXPECT_THAT(Message(ValidateRunDescription(description)), HasSubstr("noise.push_delay_s is 30"));
   description = Valid();
   description.mutable_noise()->set_gradient_sigma(-1);

@@ -51,7 +51,7 @@ std::unique_ptr<ParameterShard> TrainedShard(OptimizerDescription::Kind kind, ui
   Random random(index);
   auto shard = *ParameterShard::Create(OptionsFor(kind, index), Normal(&random));
   for (uint64_t sequence = 1; sequence <= 20; ++sequence) PushTo(shard.get(), sequence, Normal(&random));
-  EXPECT_TRUE(shard->ApplyChunk({2, 1, 1, 0}, kRange.begin, {1.f, 2.f}).ok());
+  EXPECT_TRUE(shard->ApplyChunk({2, 1, 1, 0}, kRange.begin, std::vector<float>{1, 2}).ok());
   return shard;
 }
 

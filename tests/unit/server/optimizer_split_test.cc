@@ -3,6 +3,7 @@
 #include <cstring>
 #include <vector>
 
+#include "common/bfloat16.h"
 #include "common/random.h"
 #include "gtest/gtest.h"
 #include "server/finite.h"
@@ -81,7 +82,15 @@ TEST(FindNotFinite, FindsTheFirstWhereverItIs) {
       EXPECT_EQ(FindNotFinite(values), index);
     }
   }
-  EXPECT_EQ(FindNotFinite({}), 0);
+  EXPECT_EQ(FindNotFinite(std::vector<float>()), 0);
+}
+
+TEST(FindNotFinite, SeesEveryBfloat16ThatIsNotFinite) {
+  for (uint32_t bits = 0; bits < 0x10000; ++bits) {
+    const auto value = static_cast<uint16_t>(bits);
+    const bool finite = std::isfinite(FromBfloat16(value));
+    ASSERT_EQ(FindNotFinite(std::vector<uint16_t>{0x3f80, value, 0x3f80}), finite ? 3 : 1) << bits;
+  }
 }
 
 }  // namespace

@@ -9,10 +9,13 @@
 #include <utility>
 #include <vector>
 
+#include "common/bfloat16.h"
+#include "common/random.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "spdlog/sinks/ostream_sink.h"
 #include "spdlog/spdlog.h"
+#include "tests/testing/integer_shard.h"
 
 namespace downpour {
 namespace {
@@ -166,9 +169,38 @@ TEST(ParameterShard, ARejectedPushGoesNoFurtherAndTheNextIsFine) {
   }
 }
 
+// Blocks, segments and a retry from the middle: the same bits as the widened gradient gives.
+TEST(ParameterShard, ABfloat16PushStepsAsItsWidenedGradientDoes) {
+  constexpr int64_t kSize = ParameterShard::kSegmentElements + 5000;
+  const auto widened = IntegerShard(kSize), rounded = IntegerShard(kSize);
+  Random random(1);
+  std::vector<uint16_t> gradient(kSize);
+  std::vector<float> floats(kSize);
+  for (int64_t i = 0; i < kSize; ++i) {
+    gradient[i] = ToBfloat16(static_cast<float>(random.Normal()));
+    floats[i] = FromBfloat16(gradient[i]);
+  }
+  ASSERT_TRUE(widened->ApplyChunk(Push(1), 1000, floats).ok());
+  ASSERT_TRUE(rounded->ApplyChunk(Push(1), 1000, absl::MakeConstSpan(gradient).first(777)).ok());
+  ASSERT_TRUE(rounded->ApplyChunk(Push(1), 1000, gradient).ok());
+  EXPECT_EQ(rounded->version(), 1);
+  std::vector<float> a(kSize), b(kSize);
+  ASSERT_TRUE(widened->Read(widened->range(), absl::MakeSpan(a)).ok());
+  ASSERT_TRUE(rounded->Read(rounded->range(), absl::MakeSpan(b)).ok());
+  EXPECT_EQ(a, b);
+
+  std::vector<uint16_t> read(kSize);
+  ASSERT_TRUE(rounded->Read(rounded->range(), absl::MakeSpan(read)).ok());
+  for (int64_t i = 0; i < kSize; ++i) ASSERT_EQ(read[i], ToBfloat16(b[i]));
+  gradient[5] = 0x7f80;
+  ExpectStatus(rounded->ApplyChunk(Push(2), 1000, gradient), absl::StatusCode::kInvalidArgument,
+               "gradient of key 1005 is inf");
+}
+
 TEST(ParameterShard, AnEmptyChunkRejectsThePush) {
   const auto shard = NewShard();
-  ExpectStatus(shard->ApplyChunk(Push(1), 100, {}), absl::StatusCode::kInvalidArgument, "empty chunk");
+  ExpectStatus(shard->ApplyChunk(Push(1), 100, std::vector<float>()), absl::StatusCode::kInvalidArgument,
+               "empty chunk");
   EXPECT_EQ(shard->Status().pushes_rejected(), 1);
 }
 

@@ -1,9 +1,9 @@
-// Where on the data's way: inside the shard; compiles its loops for several vector units.
-#ifndef DOWNPOUR_SERVER_OPTIMIZER_SIMD_CLONES_H_
-#define DOWNPOUR_SERVER_OPTIMIZER_SIMD_CLONES_H_
+// Where on the data's way: beside it; compiles loops over tensors for several vector units.
+#ifndef DOWNPOUR_COMMON_SIMD_CLONES_H_
+#define DOWNPOUR_COMMON_SIMD_CLONES_H_
 
 // Distributions build for the oldest x86-64, which has 4 float lanes; a function marked so is also compiled
-// for 8 and 16, and gives the same bits on each: server/CMakeLists.txt forbids fused multiply-adds in the
+// for 8 and 16, and gives the same bits on each: server/CMakeLists.txt forbids fused multiply-adds in its
 // files that use it. The loader picks the clone (an ifunc) before a sanitizer's runtime is up, so sanitized
 // builds do without.
 #if defined(__has_feature)
@@ -19,4 +19,4 @@
 #define DOWNPOUR_SIMD_CLONES
 #endif
 
-#endif  // DOWNPOUR_SERVER_OPTIMIZER_SIMD_CLONES_H_
+#endif  // DOWNPOUR_COMMON_SIMD_CLONES_H_
