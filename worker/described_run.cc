@@ -10,6 +10,13 @@
 #include "spdlog/spdlog.h"
 
 namespace downpour {
+namespace {
+
+void LogNotes(const DescribedRun& run) {
+  for (const std::string& note : run.data.notes) spdlog::warn("{}", note);
+}
+
+}  // namespace
 
 absl::StatusOr<RunDescription> LocalDescription(const RunDescription& coordinators,
                                                 const CommandLine& command_line) {
@@ -34,18 +41,30 @@ absl::StatusOr<bool> RunIsFinished(CoordinatorClient& coordinator) {
   return status.phase() == RunStatus::FINISHED;
 }
 
-absl::StatusOr<DescribedRun> LoadDescribedRun(CoordinatorClient& coordinator,
-                                              const CommandLine& command_line) {
+absl::StatusOr<DescribedRun> LoadWorkersRun(CoordinatorClient& coordinator, const CommandLine& command_line) {
   ASSIGN_OR_RETURN(const DescribeReply reply, coordinator.Describe({}));
   DescribedRun run;
   run.run_id = reply.run_id();
   ASSIGN_OR_RETURN(run.description, LocalDescription(reply.description(), command_line));
-  const Normalization normalization{
-      {reply.data().feature_mean().begin(), reply.data().feature_mean().end()},
-      {reply.data().feature_stddev().begin(), reply.data().feature_stddev().end()}};
+  const DataDescription& data = run.description.data();
   ASSIGN_OR_RETURN(run.data,
-                   LoadRunData(run.description.data(), reply.has_data() ? &normalization : nullptr));
-  for (const std::string& note : run.data.notes) spdlog::warn("{}", note);
+                   reply.has_data() ? LoadTrainingPart(data, reply.data()) : LoadRunData(data, nullptr));
+  run.data.test.reset();
+  run.data.test_human.reset();
+  LogNotes(run);
+  return run;
+}
+
+absl::StatusOr<DescribedRun> LoadEvaluatorsRun(CoordinatorClient& coordinator,
+                                               const CommandLine& command_line) {
+  ASSIGN_OR_RETURN(const DescribeReply reply, coordinator.Describe({}));
+  DescribedRun run;
+  run.run_id = reply.run_id();
+  ASSIGN_OR_RETURN(run.description, LocalDescription(reply.description(), command_line));
+  if (!reply.has_data())
+    return absl::UnavailableError("the run's data is not known yet: no replica has joined");
+  ASSIGN_OR_RETURN(run.data, LoadTestSets(run.description.data(), reply.data()));
+  LogNotes(run);
   return run;
 }
 

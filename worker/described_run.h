@@ -30,10 +30,15 @@ absl::StatusOr<RunDescription> LocalDescription(const RunDescription& coordinato
 // CoordinatorClient::GetRunStatus.
 absl::StatusOr<bool> RunIsFinished(CoordinatorClient& coordinator);
 
-// Asks the coordinator for the run, and loads its data; logs what was left out. Statuses as
+// Both ask the coordinator for the run, load their part of its data, and log what was left out. Statuses as
 // CoordinatorClient::Describe, LocalDescription and LoadRunData. Thread-safe.
-absl::StatusOr<DescribedRun> LoadDescribedRun(CoordinatorClient& coordinator,
-                                              const CommandLine& command_line);
+//
+// The training part. While the coordinator does not know the run's data, the test sets are read too, since
+// the summary that this process may be the first to bring speaks of them.
+absl::StatusOr<DescribedRun> LoadWorkersRun(CoordinatorClient& coordinator, const CommandLine& command_line);
+// The test sets. UNAVAILABLE: no replica has joined yet, so that the run's data is not known.
+absl::StatusOr<DescribedRun> LoadEvaluatorsRun(CoordinatorClient& coordinator,
+                                               const CommandLine& command_line);
 
 }  // namespace downpour
 

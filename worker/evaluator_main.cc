@@ -5,10 +5,12 @@
 
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
+#include "common/back_off.h"
 #include "common/command_line.h"
 #include "common/exit_code.h"
 #include "common/interrupt.h"
 #include "common/logging.h"
+#include "common/random.h"
 #include "common/status_macros.h"
 #include "worker/described_run.h"
 #include "worker/evaluator_loop.h"
@@ -43,10 +45,15 @@ absl::Status Run(const CommandLine& command_line) {
   GrpcCoordinatorClient coordinator(coordinator_options);
   ASSIGN_OR_RETURN(const bool finished, RunIsFinished(coordinator));
   if (finished) return absl::OkStatus();
-  ASSIGN_OR_RETURN(DescribedRun run, LoadDescribedRun(coordinator, command_line));
-  run.data.train.reset();  // the bulk of the memory; its summary is all that is wanted
-
   EvaluatorLoopOptions options;
+  // Until the first replica has joined there is nothing to do, however long that takes.
+  RetryPolicy until_known = coordinator_options.retry;
+  until_known.give_up_after = options.give_up_after;
+  Random random(ProcessJitterSeed());
+  ASSIGN_OR_RETURN(const DescribedRun run, CallWithRetries(until_known, options.clock, &random, [&] {
+                     return LoadEvaluatorsRun(coordinator, command_line);
+                   }));
+
   options.coordinator = &coordinator;
   options.connect_shard = GrpcShardConnector(0, Interrupted);
   options.data = &run.data;

@@ -57,7 +57,7 @@ absl::Status Run(const CommandLine& command_line) {
   GrpcCoordinatorClient coordinator(coordinator_options);
   ASSIGN_OR_RETURN(const bool finished, RunIsFinished(coordinator));
   if (finished) return absl::OkStatus();
-  ASSIGN_OR_RETURN(DescribedRun run, LoadDescribedRun(coordinator, command_line));
+  ASSIGN_OR_RETURN(DescribedRun run, LoadWorkersRun(coordinator, command_line));
 
   std::string host(256, '\0');
   gethostname(host.data(), host.size() - 1);

@@ -119,8 +119,12 @@ absl::StatusOr<RegisterShardReply> Coordinator::RegisterShard(const RegisterShar
     return absl::UnavailableError("the run's data is not known yet: no replica has joined");
   ASSIGN_OR_RETURN(const uint32_t shard, ShardIndex(request));
   const auto known = shards_.find(shard);
-  if (known == shards_.end() || known->second != request.address())
+  if (known == shards_.end() || known->second != request.address()) {
     spdlog::info("shard {} registered at '{}'", shard, request.address());
+  } else if (request.run_id().empty()) {
+    // Only a server that has just started does not know the run yet.
+    spdlog::info("shard {} is back at '{}'", shard, request.address());
+  }
   shards_[shard] = request.address();
   RegisterShardReply reply;
   *reply.mutable_run() = run_;
@@ -177,10 +181,8 @@ absl::StatusOr<JoinReply> Coordinator::JoinLocked(const JoinRequest& request) {
     entry->set_shard(shard);
     entry->set_address(address);
   }
-  if (request.evaluator()) {
-    spdlog::info("evaluator on '{}' joined", request.host());
-    return reply;
-  }
+  // An evaluator, or a replica that looks for a shard.
+  if (request.evaluator()) return reply;
   const Member& member = membership_.Join(
       request.host(), request.has_replica_id() ? std::optional(request.replica_id()) : std::nullopt,
       options_.clock->Now());

@@ -37,6 +37,8 @@ class ByteSource {
   absl::Status ReadVector(int64_t count, std::vector<T>* values);
   absl::Status Seek(int64_t position);
 
+  // Whether positions are those of the file.
+  bool plain() const { return !compressed_; }
   int64_t position() const { return buffer_start_ + static_cast<int64_t>(next_); }
   // No more bytes than this follow; what a size in the file is checked against before it is believed.
   int64_t most_left() const { return most_bytes_ - position(); }

@@ -1,7 +1,8 @@
-// Where on the data's way: frames and labels in memory; windows are cut from them.
+// Where on the data's way: frames and labels; windows are cut from them and normalised.
 #include "worker/data/dataset.h"
 
 #include <algorithm>
+#include <cstring>
 #include <iterator>
 #include <utility>
 
@@ -10,17 +11,35 @@
 
 namespace downpour {
 
+Dataset::Dataset(std::vector<Utterance> utterances, std::vector<int32_t> labels, Normalization normalization,
+                 int32_t left_context, int32_t right_context, std::vector<bool> silence_class)
+    : utterances_(std::move(utterances)),
+      labels_(std::move(labels)),
+      normalization_(std::move(normalization)),
+      feature_dim_(static_cast<int32_t>(normalization_.mean.size())),
+      left_context_(left_context),
+      right_context_(right_context),
+      silence_class_(std::move(silence_class)) {
+  CheckCover();
+}
+
 Dataset::Dataset(std::vector<Utterance> utterances, std::vector<float> features, std::vector<int32_t> labels,
                  int32_t feature_dim, int32_t left_context, int32_t right_context,
                  std::vector<bool> silence_class)
     : utterances_(std::move(utterances)),
-      features_(std::move(features)),
       labels_(std::move(labels)),
       feature_dim_(feature_dim),
       left_context_(left_context),
       right_context_(right_context),
       silence_class_(std::move(silence_class)) {
-  DOWNPOUR_CHECK(features_.size() == labels_.size() * feature_dim_);
+  DOWNPOUR_CHECK(features.size() == labels_.size() * feature_dim_);
+  const std::shared_ptr<const char> all = FeaturesInMemory(std::move(features));
+  for (Utterance& utterance : utterances_)
+    utterance.features = {all, all.get() + utterance.first_frame * feature_dim_ * sizeof(float)};
+  CheckCover();
+}
+
+void Dataset::CheckCover() const {
   int64_t next = 0;
   for (const Utterance& utterance : utterances_) {
     DOWNPOUR_CHECK(utterance.first_frame == next && utterance.frames >= 0);
@@ -55,14 +74,19 @@ const Dataset::Utterance& Dataset::UtteranceOf(int64_t frame) const {
 
 void Dataset::CopyWindow(const Utterance& utterance, int64_t frame, absl::Span<float> input) const {
   DOWNPOUR_CHECK(frame >= 0 && frame < utterance.frames && static_cast<int64_t>(input.size()) == input_dim());
-  const float* first = features_.data() + utterance.first_frame * feature_dim_;
-  const float* last = first + (utterance.frames - 1) * feature_dim_;
+  const size_t row_bytes = feature_dim_ * sizeof(float);
+  const char* rows = utterance.features.get();
   const int64_t begin = std::max<int64_t>(frame - left_context_, 0);
   const int64_t end = std::min<int64_t>(frame + right_context_ + 1, utterance.frames);
   float* out = input.data();
-  for (int64_t i = frame - left_context_; i < begin; ++i) out = std::copy_n(first, feature_dim_, out);
-  out = std::copy_n(first + begin * feature_dim_, (end - begin) * feature_dim_, out);
-  for (int64_t i = end; i < frame + right_context_ + 1; ++i) out = std::copy_n(last, feature_dim_, out);
+  const auto copy = [&out, rows, row_bytes, this](int64_t from, int64_t count) {
+    std::memcpy(out, rows + from * row_bytes, count * row_bytes);
+    out += count * feature_dim_;
+  };
+  for (int64_t i = frame - left_context_; i < begin; ++i) copy(0, 1);
+  copy(begin, end - begin);
+  for (int64_t i = end; i < frame + right_context_ + 1; ++i) copy(utterance.frames - 1, 1);
+  if (!normalization_.mean.empty()) Normalize(normalization_, input);
 }
 
 DataSummary Summarize(const Dataset& train, const Normalization& normalization, int32_t classes,

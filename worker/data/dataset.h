@@ -1,5 +1,5 @@
-// Where on the data's way: frames and labels in memory, whatever files they came from; windows are cut from
-// them.
+// Where on the data's way: frames and labels, whatever files they came from; windows are cut from them and
+// normalised.
 #ifndef DOWNPOUR_WORKER_DATA_DATASET_H_
 #define DOWNPOUR_WORKER_DATA_DATASET_H_
 
@@ -13,22 +13,22 @@
 #include "proto/config.pb.h"
 #include "proto/coordinator.pb.h"
 #include "worker/data/normalization.h"
+#include "worker/data/utterance.h"
 
 namespace downpour {
 
-// Utterances of feature frames with one label a frame, features already normalised. An image is an utterance
-// of one frame with a window of one. Immutable after loading, so thread-safe; shared by all replicas of a
-// process.
+// Utterances of feature frames with one label a frame. The labels are in memory; so are features that had to
+// be unpacked, while plain ones stay in their files, mapped. An image is an utterance of one frame with a
+// window of one. Immutable after loading, so thread-safe; shared by all replicas of a process.
 class Dataset {
  public:
-  struct Utterance {
-    std::string key;
-    int64_t first_frame = 0;  // row in features()
-    int64_t frames = 0;
-  };
+  using Utterance = downpour::Utterance;
 
-  // `features`: [labels.size(), feature_dim], row-major; the utterances follow one another and cover all of
-  // it. `silence_class`: per class; empty: not known.
+  // The utterances follow one another and cover all of `labels`. `normalization`: of `feature_dim`
+  // dimensions; what CopyWindow() gives has gone through it. `silence_class`: per class; empty: not known.
+  Dataset(std::vector<Utterance> utterances, std::vector<int32_t> labels, Normalization normalization,
+          int32_t left_context, int32_t right_context, std::vector<bool> silence_class);
+  // The same of `features` in memory, [labels.size(), feature_dim], row-major, which are taken as they are.
   Dataset(std::vector<Utterance> utterances, std::vector<float> features, std::vector<int32_t> labels,
           int32_t feature_dim, int32_t left_context, int32_t right_context, std::vector<bool> silence_class);
 
@@ -52,20 +52,23 @@ class Dataset {
   const Utterance& UtteranceOf(int64_t frame) const;
 
   // The network input of frame `frame` (of 0 <= frame < frames of that utterance): frames [frame -
-  // left_context, frame + right_context], edge frames repeated, oldest first. `input` has input_dim() floats.
+  // left_context, frame + right_context], edge frames repeated, oldest first, normalised. `input` has
+  // input_dim() floats.
   void CopyWindow(const Utterance& utterance, int64_t frame, absl::Span<float> input) const;
 
  private:
+  void CheckCover() const;
+
   std::vector<Utterance> utterances_;
-  std::vector<float> features_;  // [frames, feature_dim], row-major
   std::vector<int32_t> labels_;  // [frames]
+  Normalization normalization_;  // empty: none
   int32_t feature_dim_;
   int32_t left_context_;
   int32_t right_context_;
   std::vector<bool> silence_class_;
 };
 
-// What a run reads: a training part and its test sets.
+// What a run reads: a training part and its test sets; a worker or evaluator has its own of them only.
 struct RunData {
   std::shared_ptr<const Dataset> train;
   std::shared_ptr<const Dataset> test;
@@ -90,6 +93,13 @@ DataSummary Summarize(const Dataset& train, const Normalization& normalization, 
 // INVALID_ARGUMENT, NOT_FOUND, DATA_LOSS, UNIMPLEMENTED: as worker/data/kaldi_directory.h and
 // worker/data/idx.h; the messages name the file and the place in it.
 absl::StatusOr<RunData> LoadRunData(const DataDescription& description, const Normalization* normalization);
+
+// What a worker and an evaluator need of that in a run whose data is `known`; the rest is null and, unless it
+// is MNIST, not read. Statuses as LoadRunData. LoadTrainingPart: train, with the summary of what was read,
+// but for majority_test_accuracy, which is as known. LoadTestSets: test and test_human, checked against
+// `known`, which is also the summary; of the training directory only silence_pdfs is read.
+absl::StatusOr<RunData> LoadTrainingPart(const DataDescription& description, const DataSummary& known);
+absl::StatusOr<RunData> LoadTestSets(const DataDescription& description, const DataSummary& known);
 
 }  // namespace downpour
 

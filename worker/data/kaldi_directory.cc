@@ -1,4 +1,4 @@
-// Where on the data's way: a Kaldi data directory on disk to frames and labels in memory.
+// Where on the data's way: a Kaldi data directory on disk to utterances with frames and labels.
 #include "worker/data/kaldi_directory.h"
 
 #include <glob.h>
@@ -19,14 +19,12 @@
 #include "common/status_macros.h"
 #include "worker/all_finite.h"
 #include "worker/data/kaldi_io.h"
+#include "worker/data/mapped_file.h"
 
 namespace downpour {
 namespace {
 
 using Alignments = absl::flat_hash_map<std::string, std::vector<int32_t>>;
-
-// Memory is set aside for all frames at once, but for no more than this on the word of the first utterance.
-constexpr int64_t kMostReservedValues = int64_t{1} << 30;
 
 std::vector<std::string> FilesThatMatch(absl::string_view directory, absl::string_view pattern) {
   std::string whole;
@@ -136,7 +134,7 @@ class DirectoryReader {
       if (!status.ok()) {
         return absl::Status(status.code(), absl::StrCat(status.message(), " (", Place(entry), ")"));
       }
-      RETURN_IF_ERROR(AddUtterance(entry, matrix, alignment->second));
+      RETURN_IF_ERROR(AddUtterance(entry, &matrix, alignment->second));
     }
     return absl::OkStatus();
   }
@@ -168,13 +166,14 @@ class DirectoryReader {
                                        what, " and are left out; the first is ", left_out.first));
   }
 
-  absl::Status AddUtterance(const ScpEntry& entry, const FloatMatrix& matrix,
-                            const std::vector<int32_t>& labels) {
+  // Takes the values of `matrix` where they have to stay in memory.
+  absl::Status AddUtterance(const ScpEntry& entry, FloatMatrix* read, const std::vector<int32_t>& labels) {
+    const FloatMatrix& matrix = *read;
     if (matrix.rows == 0 || matrix.rows != static_cast<int64_t>(labels.size())) {
       unequal_.Add(absl::StrCat(entry.key, " with ", matrix.rows, " frames and ", labels.size(), " labels"));
       return absl::OkStatus();
     }
-    if (read_.feature_dim == 0) Reserve(matrix.cols);
+    if (read_.feature_dim == 0) read_.feature_dim = static_cast<int32_t>(matrix.cols);
     if (matrix.cols != read_.feature_dim) {
       return absl::InvalidArgumentError(absl::StrCat(Place(entry), " has feature dimension ", matrix.cols,
                                                      ": wanted ", read_.feature_dim,
@@ -184,23 +183,39 @@ class DirectoryReader {
       not_finite_.Add(entry.key);
       return absl::OkStatus();
     }
-    read_.utterances.push_back({entry.key, static_cast<int64_t>(read_.labels.size()), matrix.rows});
-    read_.features.insert(read_.features.end(), matrix.values.begin(), matrix.values.end());
+    ASSIGN_OR_RETURN(std::shared_ptr<const char> features, Features(entry, read));
+    read_.utterances.push_back(
+        {entry.key, static_cast<int64_t>(read_.labels.size()), matrix.rows, std::move(features)});
     read_.labels.insert(read_.labels.end(), labels.begin(), labels.end());
     return absl::OkStatus();
   }
 
-  void Reserve(int64_t feature_dim) {
-    read_.feature_dim = static_cast<int32_t>(feature_dim);
-    int64_t frames = 0;
-    for (const auto& [key, labels] : alignments_) frames += static_cast<int64_t>(labels.size());
-    read_.labels.reserve(frames);
-    read_.features.reserve(std::min(frames, kMostReservedValues / feature_dim) * feature_dim);
+  // In the mapped archive if they stand there as they are and it can be mapped, otherwise in memory.
+  absl::StatusOr<std::shared_ptr<const char>> Features(const ScpEntry& entry, FloatMatrix* matrix) {
+    if (matrix->values_at < 0) return FeaturesInMemory(std::exchange(matrix->values, {}));
+    const auto [found, is_new] = mapped_.try_emplace(entry.path);
+    if (is_new) {
+      absl::StatusOr<std::shared_ptr<const MappedFile>> mapped = MappedFile::Open(entry.path);
+      if (mapped.ok()) found->second = *std::move(mapped);
+    }
+    const std::shared_ptr<const MappedFile>& file = found->second;
+    if (file == nullptr) return FeaturesInMemory(std::exchange(matrix->values, {}));
+    const char* begin = file->data() + matrix->values_at;
+    const int64_t bytes = static_cast<int64_t>(matrix->values.size() * sizeof(float));
+    if (file->size() - matrix->values_at < bytes) {
+      return absl::DataLossError(
+          absl::StrCat(entry.path, ": ", file->size(), " bytes: wanted ", matrix->values_at + bytes,
+                       " at least, as when it was read a moment ago (", Place(entry), ")"));
+    }
+    return std::shared_ptr<const char>(file, begin);
   }
 
   const std::string directory_;
   const Alignments alignments_;
   absl::flat_hash_set<std::string> seen_;
+  // By path; null: cannot be mapped. One mapping an archive, however often feats.scp goes from one to another:
+  // the system allows a process some 65,000.
+  absl::flat_hash_map<std::string, std::shared_ptr<const MappedFile>> mapped_;
   LeftOut unaligned_;
   LeftOut unequal_;
   LeftOut not_finite_;
@@ -209,13 +224,16 @@ class DirectoryReader {
 
 }  // namespace
 
+absl::StatusOr<std::vector<int32_t>> ReadSilencePdfs(const std::string& directory) {
+  return ReadNumbers(directory + "/silence_pdfs", 0, kMostClasses - 1);
+}
+
 absl::StatusOr<KaldiDirectory> ReadKaldiDirectory(const std::string& directory,
                                                   const std::string& alignments) {
   ASSIGN_OR_RETURN(const std::vector<ScpEntry> entries, ReadScp(directory + "/feats.scp"));
   ASSIGN_OR_RETURN(const std::vector<int32_t> num_pdfs,
                    ReadNumbers(directory + "/num_pdfs", 1, kMostClasses));
-  ASSIGN_OR_RETURN(std::vector<int32_t> silence_pdfs,
-                   ReadNumbers(directory + "/silence_pdfs", 0, kMostClasses - 1));
+  ASSIGN_OR_RETURN(std::vector<int32_t> silence_pdfs, ReadSilencePdfs(directory));
   ASSIGN_OR_RETURN(Alignments labels, ReadAllAlignments(directory, alignments));
   DirectoryReader reader(directory, std::move(labels));
   RETURN_IF_ERROR(reader.ReadUtterances(entries));

@@ -1,4 +1,4 @@
-// Where on the data's way: a Kaldi data directory on disk to frames and labels in memory.
+// Where on the data's way: a Kaldi data directory on disk to utterances with frames and labels.
 #ifndef DOWNPOUR_WORKER_DATA_KALDI_DIRECTORY_H_
 #define DOWNPOUR_WORKER_DATA_KALDI_DIRECTORY_H_
 
@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "worker/data/dataset.h"
+#include "worker/data/utterance.h"
 
 namespace downpour {
 
@@ -15,9 +15,10 @@ namespace downpour {
 inline constexpr int32_t kMostClasses = 1 << 20;
 
 struct KaldiDirectory {
-  std::vector<Dataset::Utterance> utterances;  // in the order of feats.scp
-  std::vector<float> features;                 // [labels.size(), feature_dim], as read
-  std::vector<int32_t> labels;                 // from 0, below kMostClasses
+  // In the order of feats.scp, features as read. Plain f32 matrices (FM in a file that is not gzipped) stay
+  // where they are, in the mapped file, all others are in memory.
+  std::vector<Utterance> utterances;
+  std::vector<int32_t> labels;  // from 0, below kMostClasses
   int32_t feature_dim = 0;
   int32_t num_pdfs = 0;               // file num_pdfs; 0: there is none
   std::vector<int32_t> silence_pdfs;  // file silence_pdfs, ids one a line; empty: there is none
@@ -34,6 +35,9 @@ struct KaldiDirectory {
 // silence_pdfs is there and cannot be read. DATA_LOSS, UNIMPLEMENTED: as kaldi_io.h.
 absl::StatusOr<KaldiDirectory> ReadKaldiDirectory(const std::string& directory,
                                                   const std::string& alignments);
+
+// That directory's file silence_pdfs alone; statuses as ReadKaldiDirectory has for it.
+absl::StatusOr<std::vector<int32_t>> ReadSilencePdfs(const std::string& directory);
 
 }  // namespace downpour
 

@@ -28,6 +28,8 @@ struct FloatMatrix {
   int64_t rows = 0;           // frames
   int64_t cols = 0;           // feature dimension
   std::vector<float> values;  // [rows, cols], row-major
+  // Where the same bytes stand in the file; -1: nowhere, they were unpacked.
+  int64_t values_at = -1;
 };
 
 // Not thread-safe. All methods, RESOURCE_EXHAUSTED: disk full; UNAVAILABLE: any other failure to write; the

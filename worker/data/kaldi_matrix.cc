@@ -67,8 +67,10 @@ absl::Status ReadFull(ByteSource* bytes, FloatMatrix* matrix) {
   RETURN_IF_ERROR(ReadSizedInt32(bytes, &rows));
   RETURN_IF_ERROR(ReadSizedInt32(bytes, &cols));
   RETURN_IF_ERROR(Shape(*bytes, at, rows, cols, sizeof(Real), 0, matrix));
-  if constexpr (std::is_same_v<Real, float>)
+  if constexpr (std::is_same_v<Real, float>) {
+    if (bytes->plain()) matrix->values_at = bytes->position();
     return bytes->ReadVector(matrix->rows * matrix->cols, &matrix->values);
+  }
   std::vector<Real> values;
   RETURN_IF_ERROR(bytes->ReadVector(matrix->rows * matrix->cols, &values));
   matrix->values.assign(values.begin(), values.end());
@@ -150,6 +152,7 @@ void SkipBlanks(ByteSource* bytes) {
 
 absl::Status ReadBinaryMatrix(ByteSource* bytes, FloatMatrix* matrix) {
   const int64_t at = bytes->position();
+  matrix->values_at = -1;
   if (bytes->Peek() == 4) {
     return bytes->Error(StatusCode::kInvalidArgument, at, "an int32 vector: wanted a float matrix");
   }

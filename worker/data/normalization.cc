@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <vector>
 
 #include "common/check.h"
 
@@ -11,24 +13,39 @@ namespace {
 
 constexpr double kLeastStddev = 1e-5;  // a constant dimension stays near 0
 
-}  // namespace
-
-Normalization ComputeNormalization(absl::Span<const float> features, int32_t feature_dim) {
-  DOWNPOUR_CHECK(feature_dim > 0 && !features.empty() && features.size() % feature_dim == 0);
-  const size_t dim = feature_dim;
-  const double frames = static_cast<double>(features.size() / dim);
-  std::vector<double> mean(dim);
-  for (size_t i = 0; i < features.size(); i += dim) {
-    for (size_t d = 0; d < dim; ++d) mean[d] += features[i + d];
-  }
-  for (double& value : mean) value /= frames;
-  std::vector<double> squared_deviations(dim);
-  for (size_t i = 0; i < features.size(); i += dim) {
-    for (size_t d = 0; d < dim; ++d) {
-      const double deviation = features[i + d] - mean[d];
-      squared_deviations[d] += deviation * deviation;
+template <typename Visit>
+void ForEachFrame(absl::Span<const Utterance> utterances, size_t dim, Visit visit) {
+  std::vector<float> frame(dim);  // aligned, unlike a mapped one
+  const size_t bytes = dim * sizeof(float);
+  for (const Utterance& utterance : utterances) {
+    for (int64_t i = 0; i < utterance.frames; ++i) {
+      std::memcpy(frame.data(), utterance.features.get() + i * bytes, bytes);
+      visit(frame);
     }
   }
+}
+
+}  // namespace
+
+Normalization ComputeNormalization(absl::Span<const Utterance> utterances, int32_t feature_dim) {
+  DOWNPOUR_CHECK(feature_dim > 0);
+  const size_t dim = feature_dim;
+  std::vector<double> mean(dim);
+  int64_t count = 0;
+  ForEachFrame(utterances, dim, [&mean, &count](const std::vector<float>& frame) {
+    for (size_t d = 0; d < frame.size(); ++d) mean[d] += frame[d];
+    ++count;
+  });
+  DOWNPOUR_CHECK(count > 0);
+  const auto frames = static_cast<double>(count);
+  for (double& value : mean) value /= frames;
+  std::vector<double> squared_deviations(dim);
+  ForEachFrame(utterances, dim, [&mean, &squared_deviations](const std::vector<float>& frame) {
+    for (size_t d = 0; d < frame.size(); ++d) {
+      const double deviation = frame[d] - mean[d];
+      squared_deviations[d] += deviation * deviation;
+    }
+  });
   Normalization normalization;
   normalization.mean.assign(mean.begin(), mean.end());
   for (const double squares : squared_deviations) {

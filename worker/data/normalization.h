@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "worker/data/utterance.h"
 
 namespace downpour {
 
@@ -16,11 +17,12 @@ struct Normalization {
   std::vector<float> stddev;  // at least 1e-5 each
 };
 
-// `features`: [features.size() / feature_dim, feature_dim], row-major, at least one row. Two passes in
-// double; the variance is that of the population.
-Normalization ComputeNormalization(absl::Span<const float> features, int32_t feature_dim);
+// Over all frames of `utterances`, at least one, in their order. Two passes in double; the variance is that
+// of the population.
+Normalization ComputeNormalization(absl::Span<const Utterance> utterances, int32_t feature_dim);
 
-// In place: (x - mean) / stddev. `features` as above, with as many dimensions as `normalization`.
+// In place: (x - mean) / stddev. `features`: [features.size() / d, d], row-major, with the d dimensions of
+// `normalization`.
 void Normalize(const Normalization& normalization, absl::Span<float> features);
 
 }  // namespace downpour

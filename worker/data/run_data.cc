@@ -4,9 +4,11 @@
 #include <limits>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "common/crc32c.h"
 #include "common/status_macros.h"
 #include "worker/data/dataset.h"
@@ -31,10 +33,10 @@ absl::Status CheckLabels(const KaldiDirectory& part, const std::string& director
 }
 
 // Empty where the directory does not say.
-absl::StatusOr<std::vector<bool>> SilenceClasses(const KaldiDirectory& part, const std::string& directory,
-                                                 int32_t classes) {
-  std::vector<bool> silence_class(part.silence_pdfs.empty() ? 0 : classes);
-  for (const int32_t pdf : part.silence_pdfs) {
+absl::StatusOr<std::vector<bool>> SilenceClasses(const std::vector<int32_t>& silence_pdfs,
+                                                 const std::string& directory, int32_t classes) {
+  std::vector<bool> silence_class(silence_pdfs.empty() ? 0 : classes);
+  for (const int32_t pdf : silence_pdfs) {
     if (pdf >= classes) {
       return absl::InvalidArgumentError(absl::StrCat(directory, "/silence_pdfs: ", pdf, ": wanted below ",
                                                      classes, ", the number of classes"));
@@ -44,30 +46,58 @@ absl::StatusOr<std::vector<bool>> SilenceClasses(const KaldiDirectory& part, con
   return silence_class;
 }
 
+uint32_t FeaturesCrc(const KaldiDirectory& part) {
+  uint32_t crc = 0;
+  for (const Utterance& utterance : part.utterances) {
+    const size_t bytes = utterance.frames * part.feature_dim * sizeof(float);
+    crc = Crc32c(absl::string_view(utterance.features.get(), bytes), crc);
+  }
+  return crc;
+}
+
+Normalization NormalizationOf(const DataSummary& summary) {
+  return {{summary.feature_mean().begin(), summary.feature_mean().end()},
+          {summary.feature_stddev().begin(), summary.feature_stddev().end()}};
+}
+
 class KaldiRunReader {
  public:
   explicit KaldiRunReader(const DataDescription& description) : description_(description) {}
 
-  absl::StatusOr<RunData> Read(const Normalization* normalization) {
+  // `normalization`: null: computed.
+  absl::Status ReadTrain(const Normalization* normalization) {
     ASSIGN_OR_RETURN(KaldiDirectory train,
                      ReadKaldiDirectory(description_.train_dir(), description_.alignments()));
     classes_ = description_.classes() > 0 ? description_.classes()
                : train.num_pdfs > 0       ? train.num_pdfs
                                           : 1 + *std::max_element(train.labels.begin(), train.labels.end());
     data_.normalization =
-        normalization != nullptr ? *normalization : ComputeNormalization(train.features, train.feature_dim);
-    ASSIGN_OR_RETURN(silence_class_, SilenceClasses(train, description_.train_dir(), classes_));
-    const uint32_t features_crc =
-        Crc32c({reinterpret_cast<const char*>(train.features.data()), train.features.size() * sizeof(float)});
+        normalization != nullptr ? *normalization : ComputeNormalization(train.utterances, train.feature_dim);
+    ASSIGN_OR_RETURN(silence_class_, SilenceClasses(train.silence_pdfs, description_.train_dir(), classes_));
+    const uint32_t features_crc = FeaturesCrc(train);
     ASSIGN_OR_RETURN(data_.train, MakePart(description_.train_dir(), std::move(train)));
     data_.summary = Summarize(*data_.train, data_.normalization, classes_, features_crc);
-    ASSIGN_OR_RETURN(data_.test, ReadTest(description_.test_dir()));
-    if (description_.has_test_human_dir()) {
-      ASSIGN_OR_RETURN(data_.test_human, ReadTest(description_.test_human_dir()));
-    }
-    data_.summary.set_majority_test_accuracy(data_.test->ShareOf(data_.train->most_frequent_label()));
-    return std::move(data_);
+    return absl::OkStatus();
   }
+
+  // In the place of ReadTrain(): what the test sets need to know of the training part.
+  absl::Status TakeTrain(const DataSummary& known) {
+    data_.summary = known;
+    data_.normalization = NormalizationOf(known);
+    classes_ = known.classes();
+    ASSIGN_OR_RETURN(const std::vector<int32_t> silence_pdfs, ReadSilencePdfs(description_.train_dir()));
+    ASSIGN_OR_RETURN(silence_class_, SilenceClasses(silence_pdfs, description_.train_dir(), classes_));
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadTests() {
+    ASSIGN_OR_RETURN(data_.test, ReadTest(description_.test_dir()));
+    if (!description_.has_test_human_dir()) return absl::OkStatus();
+    ASSIGN_OR_RETURN(data_.test_human, ReadTest(description_.test_human_dir()));
+    return absl::OkStatus();
+  }
+
+  RunData Take() { return std::move(data_); }
 
  private:
   absl::StatusOr<std::shared_ptr<const Dataset>> ReadTest(const std::string& directory) {
@@ -75,7 +105,6 @@ class KaldiRunReader {
     return MakePart(directory, std::move(part));
   }
 
-  // Checks and normalises.
   absl::StatusOr<std::shared_ptr<const Dataset>> MakePart(const std::string& directory, KaldiDirectory part) {
     RETURN_IF_ERROR(CheckLabels(part, directory, classes_));
     const size_t dim = part.feature_dim;
@@ -91,13 +120,11 @@ class KaldiRunReader {
                                                      data_.normalization.mean.size(),
                                                      ", that of the normalisation"));
     }
-    ASSIGN_OR_RETURN(std::vector<bool> silence_class, SilenceClasses(part, directory, classes_));
+    ASSIGN_OR_RETURN(std::vector<bool> silence_class, SilenceClasses(part.silence_pdfs, directory, classes_));
     for (std::string& note : part.notes) data_.notes.push_back(std::move(note));
-    Normalize(data_.normalization, absl::MakeSpan(part.features));
-    return std::make_shared<const Dataset>(std::move(part.utterances), std::move(part.features),
-                                           std::move(part.labels), part.feature_dim,
-                                           description_.left_context(), description_.right_context(),
-                                           silence_class.empty() ? silence_class_ : std::move(silence_class));
+    return std::make_shared<const Dataset>(
+        std::move(part.utterances), std::move(part.labels), data_.normalization, description_.left_context(),
+        description_.right_context(), silence_class.empty() ? silence_class_ : std::move(silence_class));
   }
 
   const DataDescription& description_;
@@ -106,18 +133,57 @@ class KaldiRunReader {
   RunData data_;
 };
 
+absl::Status CheckKindOfData(const DataDescription& description) {
+  if (description.has_mnist_dir()) {
+    if (!description.has_train_dir() && !description.has_test_dir()) return absl::OkStatus();
+    return absl::InvalidArgumentError("data.mnist_dir and data.train_dir are both set, want one of them");
+  }
+  if (description.has_train_dir() && description.has_test_dir()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "data: wanted train_dir and test_dir (Kaldi data directories), or mnist_dir");
+}
+
 }  // namespace
 
 absl::StatusOr<RunData> LoadRunData(const DataDescription& description, const Normalization* normalization) {
-  if (description.has_mnist_dir() && (description.has_train_dir() || description.has_test_dir())) {
-    return absl::InvalidArgumentError("data.mnist_dir and data.train_dir are both set, want one of them");
-  }
+  RETURN_IF_ERROR(CheckKindOfData(description));
   if (description.has_mnist_dir()) return LoadMnistRunData(description, normalization);
-  if (!description.has_train_dir() || !description.has_test_dir()) {
-    return absl::InvalidArgumentError(
-        "data: wanted train_dir and test_dir (Kaldi data directories), or mnist_dir");
+  KaldiRunReader reader(description);
+  RETURN_IF_ERROR(reader.ReadTrain(normalization));
+  RETURN_IF_ERROR(reader.ReadTests());
+  RunData data = reader.Take();
+  data.summary.set_majority_test_accuracy(data.test->ShareOf(data.train->most_frequent_label()));
+  return data;
+}
+
+absl::StatusOr<RunData> LoadTrainingPart(const DataDescription& description, const DataSummary& known) {
+  RETURN_IF_ERROR(CheckKindOfData(description));
+  const Normalization normalization = NormalizationOf(known);
+  RunData data;
+  if (description.has_mnist_dir()) {
+    ASSIGN_OR_RETURN(data, LoadMnistRunData(description, &normalization));
+    data.test.reset();
+  } else {
+    KaldiRunReader reader(description);
+    RETURN_IF_ERROR(reader.ReadTrain(&normalization));
+    data = reader.Take();
   }
-  return KaldiRunReader(description).Read(normalization);
+  data.summary.set_majority_test_accuracy(known.majority_test_accuracy());
+  return data;
+}
+
+absl::StatusOr<RunData> LoadTestSets(const DataDescription& description, const DataSummary& known) {
+  RETURN_IF_ERROR(CheckKindOfData(description));
+  if (description.has_mnist_dir()) {
+    const Normalization normalization = NormalizationOf(known);
+    ASSIGN_OR_RETURN(RunData data, LoadMnistRunData(description, &normalization));
+    data.train.reset();
+    return data;
+  }
+  KaldiRunReader reader(description);
+  RETURN_IF_ERROR(reader.TakeTrain(known));
+  RETURN_IF_ERROR(reader.ReadTests());
+  return reader.Take();
 }
 
 }  // namespace downpour

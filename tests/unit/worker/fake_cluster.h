@@ -86,13 +86,14 @@ struct FakeCluster final : public CoordinatorClient {
     return status;
   }
   absl::StatusOr<DescribeReply> Describe(const DescribeRequest&) override {
-    return absl::UnimplementedError("not used");
+    return described;
   }
 
   ShardConnector Connector();
 
   std::shared_ptr<const RunData> data = SyntheticRunData();
   RunDescription description = SyntheticRun();
+  DescribeReply described;
   RunIdentity run;
   std::vector<KeyRange> ranges;
   std::vector<std::string> known_at = {"s0", "s1"};               // as the coordinator has it

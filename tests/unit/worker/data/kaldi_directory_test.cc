@@ -6,9 +6,13 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
+#include <cstdio>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <limits>
 
+#include "absl/strings/str_cat.h"
 #include "tests/unit/worker/data/kaldi_files.h"
 
 namespace downpour {
@@ -36,7 +40,8 @@ TEST(KaldiDirectory, JoinsFeaturesAndAlignmentsByKeyInTheOrderOfFeatsScp) {
   EXPECT_EQ(read->utterances[1].first_frame, 1);
   EXPECT_EQ(read->utterances[1].frames, 3);
   EXPECT_EQ(read->feature_dim, 2);
-  EXPECT_THAT(read->features, ElementsAre(7, 8, 1, 2, 3, 4, 5, 6));
+  EXPECT_THAT(FeaturesOf(read->utterances[0], 2), ElementsAre(7, 8));
+  EXPECT_THAT(FeaturesOf(read->utterances[1], 2), ElementsAre(1, 2, 3, 4, 5, 6));
   EXPECT_THAT(read->labels, ElementsAre(9, 4, 0, 4));
   EXPECT_EQ(read->num_pdfs, 0);
   EXPECT_THAT(read->silence_pdfs, IsEmpty());
@@ -76,6 +81,63 @@ TEST(KaldiDirectory, ReadsCountOfPdfsAndSilence) {
   std::filesystem::create_directory(folder + "/num_pdfs");  // there, but not to be read
   EXPECT_THAT(ReadKaldiDirectory(folder, "pdf*").status().ToString(),
               AllOf(HasSubstr("UNAVAILABLE"), HasSubstr("num_pdfs")));
+}
+
+// Whether an address lies in a mapping of `path`, as the operating system sees it.
+bool IsMapped(const char* address, const std::string& path) {
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    size_t begin = 0;
+    size_t end = 0;
+    if (std::sscanf(line.c_str(), "%zx-%zx", &begin, &end) != 2 || !line.ends_with(path)) continue;
+    const auto at = reinterpret_cast<size_t>(address);
+    if (begin <= at && at < end) return true;
+  }
+  return false;
+}
+
+TEST(KaldiDirectory, PlainFeaturesStayInTheirFileAndUnpackedOnesInMemory) {
+  const std::string folder = WriteKaldiDirectory("d", {kFirst, kSecond});
+  auto plain = ReadKaldiDirectory(folder, "pdf*");
+  ASSERT_TRUE(plain.ok()) << plain.status();
+  for (const Utterance& utterance : plain->utterances)
+    EXPECT_TRUE(IsMapped(utterance.features.get(), folder + "/feats.ark")) << utterance.key;
+  // The file may go; who has it mapped has it still.
+  std::ifstream file(folder + "/feats.ark", std::ios::binary);
+  const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  std::filesystem::remove(folder + "/feats.ark");
+  EXPECT_THAT(FeaturesOf(plain->utterances[0], 2), ElementsAre(1, 2, 3, 4, 5, 6));
+
+  gzFile gzipped = gzopen((folder + "/feats.ark").c_str(), "wb");
+  ASSERT_EQ(gzwrite(gzipped, bytes.data(), bytes.size()), static_cast<int>(bytes.size()));
+  ASSERT_EQ(gzclose(gzipped), Z_OK);
+  const auto unpacked = ReadKaldiDirectory(folder, "pdf*");
+  ASSERT_TRUE(unpacked.ok()) << unpacked.status();
+  WriteText(folder + "/feats.ark", "u1  [ 1 2\n 3 4\n 5 6 ]\nu2 [ 7 8 ]\n");
+  WriteText(folder + "/feats.scp", "u1 feats.ark:3\nu2 feats.ark:24\n");
+  const auto text = ReadKaldiDirectory(folder, "pdf*");
+  ASSERT_TRUE(text.ok()) << text.status();
+  for (const auto& read : {unpacked, text}) {
+    EXPECT_FALSE(IsMapped(read->utterances[0].features.get(), "/feats.ark"));
+    EXPECT_THAT(FeaturesOf(read->utterances[0], 2), ElementsAre(1, 2, 3, 4, 5, 6));
+    EXPECT_THAT(FeaturesOf(read->utterances[1], 2), ElementsAre(7, 8));
+  }
+}
+
+TEST(KaldiDirectory, ArchivesInTurnAreMappedOnceEach) {
+  const std::string one = WriteKaldiDirectory("one", {{"a", {1, 2}, {0}}, {"b", {3, 4}, {0}}});
+  const std::string two = WriteKaldiDirectory("two", {{"c", {5, 6}, {0}}, {"d", {7, 8}, {0}}});
+  const std::string folder = WriteKaldiDirectory(
+      "d", {{"a", {0, 0}, {0}}, {"b", {0, 0}, {1}}, {"c", {0, 0}, {2}}, {"d", {0, 0}, {3}}});
+  WriteText(folder + "/feats.scp", absl::StrCat("a ", one, "/feats.ark:2\nc ", two, "/feats.ark:2\nb ", one,
+                                                "/feats.ark:27\nd ", two, "/feats.ark:27\n"));
+  const auto read = ReadKaldiDirectory(folder, "pdf*");
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_THAT(FeaturesOf(read->utterances[1], 2), ElementsAre(5, 6));
+  EXPECT_THAT(FeaturesOf(read->utterances[2], 2), ElementsAre(3, 4));
+  EXPECT_THAT(FeaturesOf(read->utterances[3], 2), ElementsAre(7, 8));
+  EXPECT_EQ(read->utterances[2].features.get() - read->utterances[0].features.get(), 8 + 15 + 2)
+      << "floats, the next header, its key";
 }
 
 TEST(KaldiDirectory, LeavesOutWhatIsNotAlignedAndSaysSo) {

@@ -4,12 +4,14 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
 
 #include "worker/data/kaldi_io.h"
+#include "worker/data/utterance.h"
 
 namespace downpour {
 
@@ -41,6 +43,12 @@ inline std::string WriteKaldiDirectory(const std::string& name,
   }
   EXPECT_TRUE((*features)->Close().ok() && (*labels)->Close().ok());
   return folder;
+}
+
+inline std::vector<float> FeaturesOf(const Utterance& utterance, int32_t feature_dim) {
+  std::vector<float> values(utterance.frames * feature_dim);
+  std::memcpy(values.data(), utterance.features.get(), values.size() * sizeof(float));
+  return values;
 }
 
 }  // namespace downpour

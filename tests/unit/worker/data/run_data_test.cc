@@ -43,6 +43,18 @@ std::vector<TestUtterance> RandomUtterances(int count) {
   return utterances;
 }
 
+std::vector<float> Inputs(const Dataset& data) {
+  std::vector<float> inputs(data.frames() * data.input_dim());
+  absl::Span<float> left = absl::MakeSpan(inputs);
+  for (const Dataset::Utterance& utterance : data.utterances()) {
+    for (int64_t i = 0; i < utterance.frames; ++i) {
+      data.CopyWindow(utterance, i, left.subspan(0, data.input_dim()));
+      left.remove_prefix(data.input_dim());
+    }
+  }
+  return inputs;
+}
+
 TEST(LoadRunData, TrainingPartHasMeanZeroAndVarianceOne) {
   const std::string train = WriteKaldiDirectory("train", RandomUtterances(50));
   const auto data = LoadRunData(Describe(train, train), nullptr);
@@ -183,6 +195,59 @@ TEST(LoadRunData, RefusesWindowsBeyondInt32AndTwoKindsOfData) {
   description.set_mnist_dir(train);
   EXPECT_THAT(LoadRunData(description, nullptr).status().ToString(),
               AllOf(HasSubstr("INVALID_ARGUMENT"), HasSubstr("data.mnist_dir")));
+}
+
+TEST(LoadRunData, AWorkersPartAndAnEvaluatorsAreThoseOfTheWhole) {
+  const std::string train = WriteKaldiDirectory("train", RandomUtterances(20));
+  const std::string test = WriteKaldiDirectory("test", RandomUtterances(3));
+  WriteText(train + "/silence_pdfs", "3\n");
+  DataDescription description = Describe(train, test);
+  description.set_test_human_dir(test);
+  const auto whole = LoadRunData(description, nullptr);
+  ASSERT_TRUE(whole.ok()) << whole.status();
+
+  const auto workers = LoadTrainingPart(description, whole->summary);
+  ASSERT_TRUE(workers.ok()) << workers.status();
+  EXPECT_EQ(workers->test, nullptr);
+  EXPECT_EQ(workers->test_human, nullptr);
+  EXPECT_EQ(workers->summary.SerializeAsString(), whole->summary.SerializeAsString());
+  EXPECT_EQ(Inputs(*workers->train), Inputs(*whole->train));
+
+  const auto evaluators = LoadTestSets(description, whole->summary);
+  ASSERT_TRUE(evaluators.ok()) << evaluators.status();
+  EXPECT_EQ(evaluators->train, nullptr);
+  EXPECT_EQ(evaluators->summary.SerializeAsString(), whole->summary.SerializeAsString());
+  EXPECT_EQ(Inputs(*evaluators->test), Inputs(*whole->test));
+  EXPECT_EQ(Inputs(*evaluators->test_human), Inputs(*whole->test));
+  EXPECT_TRUE(evaluators->test->is_silence(3));
+
+  // Of what is not theirs they read nothing, but see to what is.
+  std::filesystem::remove(test + "/feats.scp");
+  EXPECT_TRUE(LoadTrainingPart(description, whole->summary).ok());
+  EXPECT_EQ(LoadTestSets(description, whole->summary).status().code(), absl::StatusCode::kNotFound);
+  WriteKaldiDirectory("test", {{"b", {4, 5.5}, {whole->summary.classes()}}});
+  std::filesystem::remove(train + "/feats.scp");
+  EXPECT_THAT(LoadTestSets(description, whole->summary).status().ToString(),
+              AllOf(HasSubstr("INVALID_ARGUMENT"), HasSubstr(test + ": utterance b: label")));
+}
+
+TEST(LoadRunData, WindowsAreNormalisedAsTheFramesWouldBe) {
+  const std::vector<TestUtterance> utterances = RandomUtterances(5);
+  const std::string train = WriteKaldiDirectory("train", utterances);
+  DataDescription description = Describe(train, train);
+  description.set_left_context(2);
+  const auto data = LoadRunData(description, nullptr);
+  ASSERT_TRUE(data.ok()) << data.status();
+  std::vector<float> window(6);
+  for (size_t u = 0; u < utterances.size(); ++u) {
+    std::vector<float> frames = utterances[u].features;
+    Normalize(data->normalization, absl::MakeSpan(frames));
+    const Dataset::Utterance& utterance = data->train->utterances()[u];
+    for (int64_t i = 2; i < utterance.frames; ++i) {
+      data->train->CopyWindow(utterance, i, absl::MakeSpan(window));
+      EXPECT_EQ(window, std::vector<float>(frames.begin() + 2 * (i - 2), frames.begin() + 2 * (i + 1)));
+    }
+  }
 }
 
 TEST(LoadRunData, PassesNotesOnAndWantsATestSet) {

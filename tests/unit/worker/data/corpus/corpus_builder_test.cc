@@ -17,6 +17,7 @@
 #include "common/interrupt.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/unit/worker/data/kaldi_files.h"
 #include "worker/data/corpus/sentences.h"
 #include "worker/data/kaldi_directory.h"
 
@@ -138,10 +139,13 @@ TEST(CorpusBuilderTest, WritesKaldiDirectoriesThatTheReaderTakes) {
   // Speech is louder than what the aligner calls silence, most of all where voices have their strength.
   double sum[2] = {}, frames[2] = {};
   const std::set<int32_t> silence(train->silence_pdfs.begin(), train->silence_pdfs.end());
-  for (size_t i = 0; i < train->labels.size(); ++i) {
-    const bool silent = silence.contains(train->labels[i]);
-    for (int bin = 0; bin < 10; ++bin) sum[silent] += train->features[i * 40 + bin] / 10;
-    ++frames[silent];
+  for (const Utterance& utterance : train->utterances) {
+    const std::vector<float> features = FeaturesOf(utterance, 40);
+    for (int64_t i = 0; i < utterance.frames; ++i) {
+      const bool silent = silence.contains(train->labels[utterance.first_frame + i]);
+      for (int bin = 0; bin < 10; ++bin) sum[silent] += features[i * 40 + bin] / 10;
+      ++frames[silent];
+    }
   }
   EXPECT_GT(sum[0] / frames[0], sum[1] / frames[1] + 2) << "nats";
 }

@@ -1,0 +1,30 @@
+// Where on the data's way: one utterance's frames, where they lie after reading.
+#ifndef DOWNPOUR_WORKER_DATA_UTTERANCE_H_
+#define DOWNPOUR_WORKER_DATA_UTTERANCE_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace downpour {
+
+struct Utterance {
+  std::string key;
+  int64_t first_frame = 0;  // row in the whole data set
+  int64_t frames = 0;
+  // [frames, feature_dim] f32, row-major, at any byte address: in memory or in a mapped archive, which it
+  // keeps.
+  std::shared_ptr<const char> features = nullptr;
+};
+
+// `values` as an utterance's features.
+inline std::shared_ptr<const char> FeaturesInMemory(std::vector<float> values) {
+  const auto owner = std::make_shared<const std::vector<float>>(std::move(values));
+  return {owner, reinterpret_cast<const char*>(owner->data())};
+}
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_WORKER_DATA_UTTERANCE_H_
