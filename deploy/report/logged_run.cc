@@ -133,14 +133,21 @@ std::optional<double> StalenessQuantile(const LoggedRun& run, double share) {
 }
 
 std::optional<double> NoiseScaleFrames(const LoggedRun& run) {
-  double variance = 0, squared_norm = 0;
+  double variance = 0, norm = 0, norm_squares = 0, count = 0;
   for (size_t row = run.log.rows.size() / 2; row < run.log.rows.size(); ++row) {
+    const std::optional<double> squared_norm = run.log.Get(row, "gradient_squared_norm");
+    if (!squared_norm) continue;
     variance += run.log.Get(row, "gradient_variance").value_or(0);
-    squared_norm += run.log.Get(row, "gradient_squared_norm").value_or(0);
+    norm += *squared_norm;
+    norm_squares += *squared_norm * *squared_norm;
+    ++count;
   }
-  if (squared_norm <= 0) return std::nullopt;
+  // Of the sum, from the scatter of its terms.
+  const double error =
+      count > 1 ? std::sqrt(std::max(0.0, norm_squares - norm * norm / count) * count / (count - 1)) : 0;
+  if (norm <= 2 * error) return std::nullopt;
   const ClusterDescription& cluster = run.description.cluster();
-  return cluster.minibatch() * cluster.n_push() * variance / squared_norm;
+  return cluster.minibatch() * cluster.n_push() * variance / norm;
 }
 
 std::string OptimizerText(const OptimizerDescription& optimizer) {

@@ -35,7 +35,7 @@ std::optional<double> StalenessMean(const LoggedRun& run);
 std::optional<double> StalenessQuantile(const LoggedRun& run, double share);
 
 // The simple noise scale of the second half of the run (server/coordinator/gradient_noise.h), in frames. Absent where
-// it is not known, or the gradient drowns in its noise.
+// it is not known, or the gradient drowns in its noise: |g|^2 is within two standard errors of 0.
 std::optional<double> NoiseScaleFrames(const LoggedRun& run);
 
 // "ADADELTA, ρ 0.95, ε 1e-06": the rule and the settings it has.

@@ -1,6 +1,7 @@
 // Where on the data's way: its end, under test: the figures and the table of a grid of runs.
 #include "deploy/report/sweep_report.h"
 
+#include <optional>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -24,7 +25,7 @@ LoggedRun GridRun(OptimizerDescription::Kind kind, int replicas, double drop_sha
   if (drop_share > 0) run.description.mutable_noise()->set_push_drop_share(drop_share);
   run.log = ParseCsv(
       "updates,frames,test_frame_accuracy,gradient_variance,gradient_squared_norm\n"
-      "0,0,0.9,,\n500,50000,0.1,1.5,9\n1000,100000,0.2,2.5,0.5\n1500,150000,0.6,1.5,-0.25\n",
+      "0,0,0.9,,\n500,50000,0.1,1.5,9\n1000,100000,0.2,2.5,0.5\n1500,150000,0.6,1.5,0.75\n",
       "frame_accuracy.csv");
   run.staleness = {{0, 50}, {10, 50}};
   return run;
@@ -34,11 +35,18 @@ TEST(SweepReport, TableHasARowARun) {
   const Report report = MakeSweepReport(
       {GridRun(OptimizerDescription::ADADELTA, 1, 0), GridRun(OptimizerDescription::SGD, 20, 0.3)});
   ASSERT_EQ(report.results.rows.size(), 2u);
-  // Final: (0.1 + 0.2 + 0.6) / 3. Noise scale: (2.5 + 1.5) / (0.5 - 0.25) pushes of 2 minibatches of
+  // Final: (0.1 + 0.2 + 0.6) / 3. Noise scale: (2.5 + 1.5) / (0.5 + 0.75) pushes of 2 minibatches of
   // 100 frames.
   EXPECT_THAT(report.results.rows[1],
               ElementsAre("SGD, learning rate 0.01", "20", "30 % of pushes dropped", "1,500", "30.0 %",
-                          "90.0 %", "5", "10", "1.5", "3,200", "–", "–"));
+                          "90.0 %", "5", "10", "1.5", "640", "–", "–"));
+}
+
+TEST(SweepReport, ANoiseScaleThatIsNoneIsNotTold) {
+  LoggedRun run = GridRun(OptimizerDescription::SGD, 1, 0);
+  run.log = ParseCsv(
+      "updates,gradient_variance,gradient_squared_norm\n0,1,0.5\n1,1,0.5\n2,1,0.1\n3,1,-0.05\n", "x");
+  EXPECT_EQ(NoiseScaleFrames(run), std::nullopt) << "0.1 and -0.05 are 0 as far as one can tell";
 }
 
 TEST(SweepReport, DrawsAgainstReplicasByNoiseAndTheCurves) {
