@@ -24,7 +24,7 @@
 #include "worker/replica_loop.h"
 
 ABSL_FLAG(std::string, coordinator, "127.0.0.1:7100", "host:port of the coordinator; it may start later");
-ABSL_FLAG(int, replicas, 1, "model replicas in this process; they share the data in memory");
+ABSL_FLAG(int, replicas, 1, "model replicas in this process; they share its memory of the data");
 ABSL_FLAG(int, compute_threads, 1, "threads that compute one replica's gradient");
 ABSL_FLAG(std::string, log_file, "", "log here as well as to the terminal");
 ABSL_FLAG(bool, verbose, false, "log everything to the terminal, not warnings only");

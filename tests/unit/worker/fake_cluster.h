@@ -85,9 +85,7 @@ struct FakeCluster final : public CoordinatorClient {
     status.set_phase(finished ? RunStatus::FINISHED : RunStatus::TRAINING);
     return status;
   }
-  absl::StatusOr<DescribeReply> Describe(const DescribeRequest&) override {
-    return described;
-  }
+  absl::StatusOr<DescribeReply> Describe(const DescribeRequest&) override { return described; }
 
   ShardConnector Connector();
 
