@@ -68,8 +68,7 @@ TEST_P(Script, RefusesAnUnknownArgument) {
 
 INSTANTIATE_TEST_SUITE_P(Deploy, Script,
                          ::testing::Values("deploy/quickstart", "deploy/test", "deploy/check",
-                                           "deploy/packages", "deploy/local", "deploy/sweep",
-                                           "deploy/full_scale", ".ci/run"));
+                                           "deploy/packages", "deploy/local", "deploy/sweep", ".ci/run"));
 
 // A copy of a script in a folder of its own. Its programs write their arguments to the file `calls`.
 class CopiedScript : public ::testing::Test {
