@@ -1,5 +1,5 @@
 // Where on the data's way: between replica and shard; the full network's 42.8 M parameters over loopback,
-// against the same bytes in a bare gRPC stream that nobody reads or applies.
+// against the same bytes and the same client with a server that applies and reads nothing.
 //   transport_bench
 // ratio: the bare stream's median time over ours, measured in turn. tests/bench/README.md has the figures.
 #include <benchmark/benchmark.h>

@@ -76,8 +76,8 @@ TEST(Documents, ReadmeHasNoFigureLeftToFillIn) {
 }
 
 TEST(Documents, LinksLeadSomewhere) {
-  for (const char* document :
-       {"README.md", "deploy/README.md", "deploy/PLANNING.md", "server/DESIGN.md", "tests/fuzz/README.md"}) {
+  for (const char* document : {"README.md", "deploy/README.md", "deploy/PLANNING.md", "server/DESIGN.md",
+                               "tests/bench/README.md", "tests/fuzz/README.md"}) {
     EXPECT_THAT(BrokenLinks(document), IsEmpty());
   }
 }
