@@ -95,7 +95,7 @@ absl::Status VirtualCluster::Resume(const VirtualClusterSnapshot& checkpoint) {
     RETURN_IF_ERROR(replica.parameters.Load(checkpoint.replicas[index].parameters));
     const absl::string_view bytes = checkpoint.replicas[index].gradient;
     std::vector<float> gradient(bytes.size() / sizeof(float));
-    std::memcpy(gradient.data(), bytes.data(), gradient.size() * sizeof(float));
+    if (!gradient.empty()) std::memcpy(gradient.data(), bytes.data(), gradient.size() * sizeof(float));
     RETURN_IF_ERROR(replica.model->LoadState(saved.model(), gradient));
     replica.transfers_left = saved.transfers_left();
     replica.answers.assign(saved.answers().begin(), saved.answers().end());
