@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "common/random.h"
+#include "worker/all_finite.h"
 
 namespace downpour {
 namespace {
@@ -31,7 +32,7 @@ std::vector<float> SketchGradient(absl::Span<const float> gradient) {
     float* const buckets = &sketch[group % kSignGroups * kSignsAtOnce];
     for (size_t i = 0; i < part.size(); ++i) buckets[i] += Signed(part[i], signs, i);
   }
-  return sketch;
+  return AllFinite(sketch) ? sketch : std::vector<float>();
 }
 
 }  // namespace downpour

@@ -12,7 +12,8 @@ namespace downpour {
 // A random projection onto kGradientSketchSize numbers (count sketch: Charikar, Chen, Farach-Colton 2002): elements
 // get random signs and are summed by bucket. The projection is the same for every replica, and over its randomness
 // the product of two sketches has the product of the two gradients as its mean, with a relative error of some
-// sqrt(2 / kGradientSketchSize). So norms and variances across replicas can be told from sketches alone.
+// sqrt(2 / kGradientSketchSize). So norms and variances across replicas can be told from sketches alone. Empty where a
+// sum overflows: the coordinator refuses what is not finite.
 std::vector<float> SketchGradient(absl::Span<const float> gradient);
 
 }  // namespace downpour

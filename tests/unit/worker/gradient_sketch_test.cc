@@ -56,5 +56,10 @@ TEST(SketchGradientTest, NormsAndProductsAreTheGradientsOnAverage) {
   EXPECT_NEAR(products / kTrials, 1, 6 * std::sqrt(4.0 / 256 / kTrials));
 }
 
+// A run that diverges has such gradients, finite one by one; the coordinator refuses a report that is not.
+TEST(SketchGradientTest, OfAGradientWhoseSumsOverflowThereIsNone) {
+  EXPECT_TRUE(SketchGradient(std::vector<float>(10'000, 3e38f)).empty());
+}
+
 }  // namespace
 }  // namespace downpour
