@@ -104,8 +104,12 @@ absl::StatusOr<std::vector<float>> CheckpointFile::Floats(absl::string_view name
     return absl::DataLossError(
         absl::StrCat("section '", name, "' has ", bytes.size(), " bytes, want whole float32"));
   }
+  return ToFloats(bytes);
+}
+
+std::vector<float> ToFloats(absl::string_view bytes) {
   std::vector<float> values(bytes.size() / sizeof(float));
-  std::memcpy(values.data(), bytes.data(), bytes.size());
+  if (!values.empty()) std::memcpy(values.data(), bytes.data(), values.size() * sizeof(float));
   return values;
 }
 

@@ -48,6 +48,9 @@ struct CheckpointFile {
   absl::StatusOr<std::vector<float>> Floats(absl::string_view name) const;
 };
 
+// The whole float32 that `bytes`, of any alignment, begin with.
+std::vector<float> ToFloats(absl::string_view bytes);
+
 // Writes as ReplaceFile() of common/file.h, with its statuses, and syncs the directory: a full disk or a
 // crash leaves the old file as it was. Two threads must not write one path at once.
 absl::Status WriteCheckpointFile(const std::string& path, const CheckpointFile& file);

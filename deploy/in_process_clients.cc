@@ -17,8 +17,6 @@ absl::Status CheckSize(size_t seen, KeyRange wanted) {
                                                  wanted.begin, ", ", wanted.end, "): want ", wanted.size()));
 }
 
-float Round(float value) { return FromBfloat16(ToBfloat16(value)); }
-
 }  // namespace
 
 absl::StatusOr<PushOutcome> InProcessShardClient::Push(const PushHeader& header,
@@ -26,15 +24,16 @@ absl::StatusOr<PushOutcome> InProcessShardClient::Push(const PushHeader& header,
   RETURN_IF_ERROR(shard_->CheckRun(run_));
   RETURN_IF_ERROR(CheckSize(gradient.size(), range()));
   PushOutcome outcome;
-  std::vector<float> rounded;
+  std::vector<uint16_t> rounded;
   for (int64_t begin = 0; begin < range().size(); begin += ParameterShard::kSegmentElements) {
-    absl::Span<const float> segment = gradient.subspan(begin, ParameterShard::kSegmentElements);
+    const absl::Span<const float> segment = gradient.subspan(begin, ParameterShard::kSegmentElements);
     if (wire_ == ClusterDescription::BFLOAT16) {
       rounded.resize(segment.size());
-      std::transform(segment.begin(), segment.end(), rounded.begin(), Round);
-      segment = rounded;
+      ToBfloat16(segment, absl::MakeSpan(rounded));
+      ASSIGN_OR_RETURN(outcome, shard_->ApplyChunk(header, range().begin + begin, rounded));
+    } else {
+      ASSIGN_OR_RETURN(outcome, shard_->ApplyChunk(header, range().begin + begin, segment));
     }
-    ASSIGN_OR_RETURN(outcome, shard_->ApplyChunk(header, range().begin + begin, segment));
   }
   return outcome;
 }
@@ -43,12 +42,18 @@ absl::StatusOr<uint64_t> InProcessShardClient::Fetch(absl::Span<float> parameter
   RETURN_IF_ERROR(shard_->CheckRun(run_));
   RETURN_IF_ERROR(CheckSize(parameters.size(), range()));
   const uint64_t version = shard_->version();
+  std::vector<uint16_t> rounded;
   for (int64_t begin = range().begin; begin < range().end; begin += ParameterShard::kSegmentElements) {
     const KeyRange keys{begin, std::min(begin + ParameterShard::kSegmentElements, range().end)};
-    RETURN_IF_ERROR(shard_->Read(keys, parameters.subspan(keys.begin - range().begin, keys.size())));
+    const absl::Span<float> segment = parameters.subspan(keys.begin - range().begin, keys.size());
+    if (wire_ == ClusterDescription::BFLOAT16) {
+      rounded.resize(segment.size());
+      RETURN_IF_ERROR(shard_->Read(keys, absl::MakeSpan(rounded)));
+      FromBfloat16(rounded, segment);
+    } else {
+      RETURN_IF_ERROR(shard_->Read(keys, segment));
+    }
   }
-  if (wire_ == ClusterDescription::BFLOAT16)
-    std::transform(parameters.begin(), parameters.end(), parameters.begin(), Round);
   return version;
 }
 

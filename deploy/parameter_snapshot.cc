@@ -1,7 +1,6 @@
 // Where on the data's way: inside the virtual cluster; the parameters that one replica has fetched.
 #include "deploy/parameter_snapshot.h"
 
-#include <algorithm>
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
@@ -12,12 +11,10 @@ namespace downpour {
 ParameterSnapshot::ParameterSnapshot(int64_t elements, bool bfloat16)
     : floats_(bfloat16 ? 0 : elements), bfloats_(bfloat16 ? elements : 0) {}
 
-void ParameterSnapshot::Write(int64_t begin, absl::Span<const float> values) {
-  if (bfloats_.empty()) {
-    std::copy(values.begin(), values.end(), floats_.begin() + begin);
-  } else {
-    ToBfloat16(values, absl::MakeSpan(bfloats_).subspan(begin, values.size()));
-  }
+absl::Status ParameterSnapshot::Fetch(const ParameterShard& shard) {
+  const KeyRange range = shard.range();
+  if (bfloats_.empty()) return shard.Read(range, absl::MakeSpan(floats_).subspan(range.begin, range.size()));
+  return shard.Read(range, absl::MakeSpan(bfloats_).subspan(range.begin, range.size()));
 }
 
 absl::Span<const float> ParameterSnapshot::Read(std::vector<float>* scratch) const {

@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "server/parameter_shard.h"
 
 namespace downpour {
 
@@ -17,8 +18,8 @@ class ParameterSnapshot {
  public:
   ParameterSnapshot(int64_t elements, bool bfloat16);
 
-  // Elements from `begin` on; rounded to nearest even where they are kept in bfloat16.
-  void Write(int64_t begin, absl::Span<const float> values);
+  // Takes the shard's parameters as they are now, straight into this memory. Its range lies within the vector.
+  absl::Status Fetch(const ParameterShard& shard);
   // All elements: its own memory, or `scratch` with them, resized to fit.
   absl::Span<const float> Read(std::vector<float>* scratch) const;
 

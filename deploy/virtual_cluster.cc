@@ -203,15 +203,8 @@ void VirtualCluster::BeginCompute(uint32_t index) {
 
 absl::Status VirtualCluster::Fetched(uint32_t index, uint32_t shard) {
   Replica& replica = replicas_[index];
-  const KeyRange range = shards_[shard]->range();
   replica.answers[shard] = shards_[shard]->version();
-  std::vector<float> segment;
-  for (int64_t begin = range.begin; begin < range.end; begin += ParameterShard::kSegmentElements) {
-    segment.resize(std::min(ParameterShard::kSegmentElements, range.end - begin));
-    const KeyRange keys{begin, begin + static_cast<int64_t>(segment.size())};
-    RETURN_IF_ERROR(shards_[shard]->Read(keys, absl::MakeSpan(segment)));
-    replica.parameters.Write(begin, segment);
-  }
+  RETURN_IF_ERROR(replica.parameters.Fetch(*shards_[shard]));
   if (--replica.transfers_left > 0) return absl::OkStatus();
   replica.model->FetchDone(replica.answers);
   BeginCompute(index);

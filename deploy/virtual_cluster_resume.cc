@@ -1,13 +1,13 @@
 // Where on the data's way: between the virtual cluster and its checkpoint: taking one, and going on from one.
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/checkpoint_file.h"
 #include "common/run_description.h"
 #include "common/status_macros.h"
 #include "deploy/virtual_cluster.h"
@@ -93,10 +93,7 @@ absl::Status VirtualCluster::Resume(const VirtualClusterSnapshot& checkpoint) {
     Replica& replica = replicas_.emplace_back(
         Replica{NewModel(0, 0), ReplicaTimes(saved.random(), saved.speed()), NewSnapshot()});
     RETURN_IF_ERROR(replica.parameters.Load(checkpoint.replicas[index].parameters));
-    const absl::string_view bytes = checkpoint.replicas[index].gradient;
-    std::vector<float> gradient(bytes.size() / sizeof(float));
-    if (!gradient.empty()) std::memcpy(gradient.data(), bytes.data(), gradient.size() * sizeof(float));
-    RETURN_IF_ERROR(replica.model->LoadState(saved.model(), gradient));
+    RETURN_IF_ERROR(replica.model->LoadState(saved.model(), ToFloats(checkpoint.replicas[index].gradient)));
     replica.transfers_left = saved.transfers_left();
     replica.answers.assign(saved.answers().begin(), saved.answers().end());
     replica.answers.resize(shards_.size());

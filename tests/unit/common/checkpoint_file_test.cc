@@ -178,5 +178,16 @@ TEST(CheckpointFile, AWriteCutShortLeavesTheOldFile) {
   EXPECT_FALSE(std::filesystem::exists(path + ".partial"));
 }
 
+TEST(CheckpointFile, FloatsOfASectionNoneIncluded) {
+  CheckpointFile file;
+  const std::vector<float> values = {1, -2.5f};
+  file.AddFloats("some", values);
+  file.AddFloats("none", {});
+  file.sections.push_back({"part", "123456"});
+  EXPECT_EQ(*file.Floats("some"), values);
+  EXPECT_TRUE(file.Floats("none")->empty());
+  EXPECT_EQ(file.Floats("part").status().code(), absl::StatusCode::kDataLoss);
+}
+
 }  // namespace
 }  // namespace downpour

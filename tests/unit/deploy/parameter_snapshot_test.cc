@@ -1,7 +1,9 @@
 // Where on the data's way: inside the virtual cluster; what a replica keeps of a fetch.
 #include "deploy/parameter_snapshot.h"
 
-#include <string>
+#include <memory>
+#include <utility>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -11,14 +13,21 @@ namespace {
 
 using ::testing::ElementsAre;
 
+// A shard of these parameters, from key `begin` on.
+std::unique_ptr<ParameterShard> ShardOf(int64_t begin, std::vector<float> parameters) {
+  ParameterShard::Options options;
+  options.range = {begin, begin + static_cast<int64_t>(parameters.size())};
+  return *ParameterShard::Create(options, parameters);
+}
+
 TEST(ParameterSnapshotTest, KeepsFloatsAsTheyAreAndRoundsToBfloat16) {
   std::vector<float> scratch;
   ParameterSnapshot floats(4, /*bfloat16=*/false);
-  floats.Write(1, {1 + 0.6f / 128, -3});
+  ASSERT_TRUE(floats.Fetch(*ShardOf(1, {1 + 0.6f / 128, -3})).ok());
   EXPECT_THAT(floats.Read(&scratch), ElementsAre(0, 1 + 0.6f / 128, -3, 0));
   EXPECT_EQ(floats.bytes().size(), 16u);
   ParameterSnapshot halves(4, /*bfloat16=*/true);
-  halves.Write(1, {1 + 0.6f / 128, -3});
+  ASSERT_TRUE(halves.Fetch(*ShardOf(1, {1 + 0.6f / 128, -3})).ok());
   EXPECT_THAT(halves.Read(&scratch), ElementsAre(0, 1 + 1.0f / 128, -3, 0));
   EXPECT_EQ(halves.bytes().size(), 8u);
 }
@@ -26,7 +35,7 @@ TEST(ParameterSnapshotTest, KeepsFloatsAsTheyAreAndRoundsToBfloat16) {
 TEST(ParameterSnapshotTest, LoadsItsOwnBytesAndNoOthers) {
   for (const bool bfloat16 : {false, true}) {
     ParameterSnapshot written(3, bfloat16), loaded(3, bfloat16);
-    written.Write(0, {1, 2, -0.5f});
+    ASSERT_TRUE(written.Fetch(*ShardOf(0, {1, 2, -0.5f})).ok());
     ASSERT_TRUE(loaded.Load(written.bytes()).ok());
     std::vector<float> scratch;
     EXPECT_THAT(loaded.Read(&scratch), ElementsAre(1, 2, -0.5f));
