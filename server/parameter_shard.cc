@@ -109,6 +109,41 @@ absl::Status ParameterShard::CheckRun(const RunKey& run) const {
   return RequireEqual("layout fingerprint", run.layout_fingerprint, options_.run.layout_fingerprint);
 }
 
+absl::Status ParameterShard::CheckKeys(const PushHeader& header, int64_t begin, int64_t size) const {
+  if (header.sequence < 1) return absl::InvalidArgumentError("push sequence 0, want 1 or more");
+  if (begin < range().begin || begin > range().end || size > range().end - begin) {
+    return absl::OutOfRangeError(absl::StrCat(Describe(header), ": ", size, " keys from ", begin,
+                                              ", want them in [", range().begin, ", ", range().end, ")"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<PushOutcome>> ParameterShard::Admit(const PushHeader& header, int64_t begin,
+                                                                 ReplicaLedgerEntry* push) {
+  if (header.incarnation < push->incarnation()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(Describe(header), ": incarnation ", push->incarnation(), " has pushed since"));
+  }
+  const bool same_incarnation = header.incarnation == push->incarnation();
+  const bool begun = same_incarnation && header.sequence == push->sequence();
+  if (begun && push->rejected()) {
+    return absl::InvalidArgumentError(absl::StrCat(Describe(header), " was rejected before"));
+  }
+  const bool applied = begun && static_cast<int64_t>(push->next_key()) == range().end;
+  if (applied || (same_incarnation && header.sequence < push->sequence())) {
+    absl::ReaderMutexLock snapshot(&snapshot_mutex_);
+    if (begin == range().begin) ++pushes_duplicate_;
+    return PushOutcome{version(), applied ? push->staleness() : 0, true};
+  }
+  const int64_t next_key = begun ? push->next_key() : range().begin;
+  if (begin > next_key) {
+    return absl::OutOfRangeError(
+        absl::StrCat(Describe(header), ": chunk begins at key ", begin, ", want ", next_key, " next"));
+  }
+  if (!begun) Begin(header, push);
+  return std::nullopt;
+}
+
 absl::StatusOr<PushOutcome> ParameterShard::ApplyChunk(const PushHeader& header, int64_t begin,
                                                        absl::Span<const float> gradient) {
   return ApplyElements(header, begin, gradient);
@@ -122,42 +157,64 @@ absl::StatusOr<PushOutcome> ParameterShard::ApplyChunk(const PushHeader& header,
 template <typename Element>
 absl::StatusOr<PushOutcome> ParameterShard::ApplyElements(const PushHeader& header, int64_t begin,
                                                           absl::Span<const Element> gradient) {
-  if (header.sequence < 1) return absl::InvalidArgumentError("push sequence 0, want 1 or more");
-  if (begin < range().begin || begin > range().end ||
-      static_cast<int64_t>(gradient.size()) > range().end - begin) {
-    return absl::OutOfRangeError(absl::StrCat(Describe(header), ": ", gradient.size(), " keys from ", begin,
-                                              ", want them in [", range().begin, ", ", range().end, ")"));
-  }
+  RETURN_IF_ERROR(CheckKeys(header, begin, static_cast<int64_t>(gradient.size())));
   LedgerEntry& entry = EntryOf(header.replica_id);
   absl::MutexLock lock(&entry.mutex);
   ReplicaLedgerEntry& push = entry.push;
-  if (header.incarnation < push.incarnation()) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(Describe(header), ": incarnation ", push.incarnation(), " has pushed since"));
-  }
-  const bool same_incarnation = header.incarnation == push.incarnation();
-  const bool begun = same_incarnation && header.sequence == push.sequence();
-  if (begun && push.rejected()) {
-    return absl::InvalidArgumentError(absl::StrCat(Describe(header), " was rejected before"));
-  }
-  const bool applied = begun && static_cast<int64_t>(push.next_key()) == range().end;
-  if (applied || (same_incarnation && header.sequence < push.sequence())) {
-    absl::ReaderMutexLock snapshot(&snapshot_mutex_);
-    if (begin == range().begin) ++pushes_duplicate_;
-    return PushOutcome{version(), applied ? push.staleness() : 0, true};
-  }
-  const int64_t next_key = begun ? push.next_key() : range().begin;
-  if (begin > next_key) {
-    return absl::OutOfRangeError(
-        absl::StrCat(Describe(header), ": chunk begins at key ", begin, ", want ", next_key, " next"));
-  }
-  if (!begun) Begin(header, &push);
+  ASSIGN_OR_RETURN(const std::optional<PushOutcome> answer, Admit(header, begin, &push));
+  if (answer.has_value()) return *answer;
   if (gradient.empty()) return Reject(header, "an empty chunk", &push);
   if (const size_t index = FindNotFinite(gradient); index < gradient.size()) {
     return Reject(header, absl::StrCat("gradient of key ", begin + index, " is ", AsFloat(gradient[index])),
                   &push);
   }
   Apply(begin, gradient, &push);
+  return PushOutcome{version(), push.staleness(), false};
+}
+
+absl::StatusOr<PushOutcome> ParameterShard::ApplySegments(const PushHeader& header, KeyRange keys,
+                                                          const GradientReader& read,
+                                                          const ParallelFor& parallel_for) {
+  RETURN_IF_ERROR(CheckKeys(header, keys.begin, keys.size()));
+  LedgerEntry& entry = EntryOf(header.replica_id);
+  absl::MutexLock lock(&entry.mutex);
+  ReplicaLedgerEntry& push = entry.push;
+  ASSIGN_OR_RETURN(const std::optional<PushOutcome> answer, Admit(header, keys.begin, &push));
+  if (answer.has_value()) return *answer;
+  const int64_t first_key = push.next_key();
+  const int64_t first_segment = (first_key - range().begin) / kSegmentElements;
+  const int64_t end_segment = (keys.end - range().begin + kSegmentElements - 1) / kSegmentElements;
+  absl::Mutex mutex;
+  int64_t checked = 0;     // segments in a row, under `mutex`
+  std::string not_finite;  // of the first such key, likewise
+  const auto apply = [&](int64_t index) {
+    thread_local std::vector<float> buffer(kSegmentElements);
+    const int64_t begin = std::max(first_key, range().begin + (first_segment + index) * kSegmentElements);
+    int64_t stop;
+    Segment& segment = SegmentOf(begin, &stop);
+    stop = std::min(stop, keys.end);
+    const absl::Span<float> gradient = absl::MakeSpan(buffer).first(stop - begin);
+    read(begin, gradient);
+    const size_t bad = FindNotFinite(gradient);
+    {
+      absl::MutexLock ordered(&mutex);
+      const auto is_next = [&] { return checked == index; };
+      mutex.Await(absl::Condition(&is_next));
+      if (bad < gradient.size() && not_finite.empty())
+        not_finite = absl::StrCat("gradient of key ", begin + bad, " is ", gradient[bad]);
+      if (not_finite.empty()) push.set_next_key(stop);
+      ++checked;
+      if (!not_finite.empty()) return;
+    }
+    absl::MutexLock segment_lock(&segment.mutex);
+    Step(begin - range().begin, absl::MakeConstSpan(gradient));
+  };
+  {
+    absl::ReaderMutexLock snapshot(&snapshot_mutex_);
+    parallel_for(std::max<int64_t>(end_segment - first_segment, 0), apply);
+    if (static_cast<int64_t>(push.next_key()) == range().end) ++version_;
+  }
+  if (!not_finite.empty()) return Reject(header, not_finite, &push);
   return PushOutcome{version(), push.staleness(), false};
 }
 

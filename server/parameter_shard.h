@@ -4,7 +4,9 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -21,6 +23,7 @@
 #include "proto/config.pb.h"
 #include "proto/parameter_server.pb.h"
 #include "server/optimizer/optimizer.h"
+#include "server/parallel_for.h"
 
 namespace downpour {
 
@@ -86,6 +89,14 @@ class ParameterShard {
                                          absl::Span<const uint16_t> gradient)
       ABSL_LOCKS_EXCLUDED(ledger_mutex_, snapshot_mutex_);
 
+  // As ApplyChunk of the gradient of `keys`, in a segment after the other, on the threads of `parallel_for` and
+  // from memory that others may be writing: `read` copies the gradient of [begin, begin + size) out of it, once,
+  // and is called from several threads. Snapshot() waits until all of `keys` is applied.
+  using GradientReader = std::function<void(int64_t begin, absl::Span<float> gradient)>;
+  absl::StatusOr<PushOutcome> ApplySegments(const PushHeader& header, KeyRange keys,
+                                            const GradientReader& read, const ParallelFor& parallel_for)
+      ABSL_LOCKS_EXCLUDED(ledger_mutex_, snapshot_mutex_);
+
   // Ends push `header` because of what cannot be a chunk of it: INVALID_ARGUMENT, and if the push is begun
   // and not complete it is rejected as ApplyChunk does.
   absl::Status RejectPush(const PushHeader& header, absl::string_view why)
@@ -116,6 +127,10 @@ class ParameterShard {
 
   absl::Status CheckSnapshot(const ShardSnapshot& snapshot) const;
   LedgerEntry& EntryOf(uint64_t replica_id) ABSL_LOCKS_EXCLUDED(ledger_mutex_);
+  absl::Status CheckKeys(const PushHeader& header, int64_t begin, int64_t size) const;
+  // Begins the push, or finds it begun; what there is to answer where nothing of it is to be applied.
+  absl::StatusOr<std::optional<PushOutcome>> Admit(const PushHeader& header, int64_t begin,
+                                                   ReplicaLedgerEntry* push);
   void Begin(const PushHeader& header, ReplicaLedgerEntry* push);
   absl::Status Reject(const PushHeader& header, absl::string_view why, ReplicaLedgerEntry* push);
   // The public two's common body: Element is float, or uint16_t for bfloat16.
