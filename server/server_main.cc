@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <system_error>
+#include <vector>
 
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
@@ -18,6 +19,7 @@
 #include "server/checkpointer.h"
 #include "server/parameter_service.h"
 #include "server/shard_start.h"
+#include "server/shared_memory_service.h"
 #include "spdlog/spdlog.h"
 
 ABSL_FLAG(std::string, coordinator, "127.0.0.1:7100", "host:port of the coordinator; it may start later");
@@ -30,6 +32,9 @@ ABSL_FLAG(
     "the coordinator gives");
 ABSL_FLAG(std::string, state_dir, "", "folder of shard-K.ckpt, from which the shard resumes");
 ABSL_FLAG(std::string, port_file, "", "if set, host:port is written to this file as soon as it listens");
+ABSL_FLAG(std::string, shared_memory_dir, "/dev/shm",
+          "folder where this shard meets replicas of its own host, whose gradients and parameters then go "
+          "through shared memory; they name the same one; empty: always by gRPC");
 ABSL_FLAG(std::string, log_file, "", "log here as well as to the terminal");
 ABSL_FLAG(bool, verbose, false, "log everything to the terminal, not warnings only");
 
@@ -92,7 +97,13 @@ absl::Status Run(const CommandLine& command_line) {
   ASSIGN_OR_RETURN(std::optional<ShardClaim> claim, ClaimKnownShard(state_dir, absl::GetFlag(FLAGS_shard)));
 
   ParameterService service({});
-  ASSIGN_OR_RETURN(const ListeningServer server, ListenAt(absl::GetFlag(FLAGS_listen), {&service}));
+  std::vector<grpc::Service*> services = {&service};
+  const std::string shared_memory_dir = absl::GetFlag(FLAGS_shared_memory_dir);
+  std::optional<SharedMemoryService> shared_memory;
+  if (!shared_memory_dir.empty()) {
+    services.push_back(&shared_memory.emplace(SharedMemoryService::Options{.directory = shared_memory_dir}));
+  }
+  ASSIGN_OR_RETURN(const ListeningServer server, ListenAt(absl::GetFlag(FLAGS_listen), services));
   if (const std::string file = absl::GetFlag(FLAGS_port_file); !file.empty()) {
     RETURN_IF_ERROR(ReplaceFile(file, {server.address, "\n"}));
   }
@@ -115,6 +126,7 @@ absl::Status Run(const CommandLine& command_line) {
   Checkpointer checkpointer(shard.get(), ShardCheckpointPath(state_dir, registered.shard()),
                             absl::Seconds(registered.description().checkpoint().every_s()));
   service.Serve(shard);
+  if (shared_memory.has_value()) shared_memory->Serve(shard);
   spdlog::info("shard {} serves keys [{}, {}) at {}", registered.shard(), shard->range().begin,
                shard->range().end, request.address());
 

@@ -1,5 +1,6 @@
 // Where on the data's way: the program beside it; scores the parameters on the test sets whenever it is due.
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <thread>
 
@@ -19,6 +20,9 @@
 
 ABSL_FLAG(std::string, coordinator, "127.0.0.1:7100", "host:port of the coordinator; it may start later");
 ABSL_FLAG(int, threads, 0, "threads that score frames; 0: as many as cores");
+ABSL_FLAG(std::string, shared_memory_dir, "/dev/shm",
+          "folder of the shards' --shared_memory_dir, as this process sees it: with those of its own host it "
+          "shares memory; empty: always by gRPC");
 ABSL_FLAG(std::string, log_file, "", "log here as well as to the terminal");
 ABSL_FLAG(bool, verbose, false, "log everything to the terminal, not warnings only");
 
@@ -45,6 +49,8 @@ absl::Status Run(const CommandLine& command_line) {
   GrpcCoordinatorClient coordinator(coordinator_options);
   ASSIGN_OR_RETURN(const bool finished, RunIsFinished(coordinator));
   if (finished) return absl::OkStatus();
+  const std::string shared_memory_dir = absl::GetFlag(FLAGS_shared_memory_dir);
+  const std::unique_ptr<SharedMemoryResource> memory = SharedMemoryFor(shared_memory_dir);
   EvaluatorLoopOptions options;
   // Until the first replica has joined there is nothing to do, however long that takes.
   RetryPolicy until_known = coordinator_options.retry;
@@ -55,7 +61,7 @@ absl::Status Run(const CommandLine& command_line) {
                    }));
 
   options.coordinator = &coordinator;
-  options.connect_shard = GrpcShardConnector(0, Interrupted);
+  options.connect_shard = GrpcShardConnector(0, Interrupted, shared_memory_dir, memory.get());
   options.data = &run.data;
   options.run_id = run.run_id;
   const int threads = absl::GetFlag(FLAGS_threads);

@@ -4,6 +4,7 @@
 #define DOWNPOUR_WORKER_GRADIENT_POOL_H_
 
 #include <cstdint>
+#include <memory_resource>
 #include <utility>
 #include <vector>
 
@@ -12,34 +13,38 @@
 
 namespace downpour {
 
-// Buffers of `elements` float32 with unspecified contents. Many replicas share one pool, so that memory is
-// held only for the gradients that exist at one time. Thread-safe.
+// Buffers of `elements` float32 with unspecified contents, out of `memory`. Many replicas share one pool, so
+// that memory is held only for the gradients that exist at one time. Thread-safe if `memory` is.
 class GradientPool {
  public:
-  explicit GradientPool(int64_t elements) : elements_(elements) {}
+  explicit GradientPool(int64_t elements, std::pmr::memory_resource* memory = std::pmr::new_delete_resource())
+      : elements_(elements), memory_(memory) {}
 
-  std::vector<float> Take() {
+  std::pmr::memory_resource* memory() const { return memory_; }
+
+  std::pmr::vector<float> Take() {
     {
       absl::MutexLock lock(&mutex_);
       if (!free_.empty()) {
-        std::vector<float> buffer = std::move(free_.back());
+        std::pmr::vector<float> buffer = std::move(free_.back());
         free_.pop_back();
         return buffer;
       }
     }
-    return std::vector<float>(elements_);
+    return std::pmr::vector<float>(elements_, memory_);
   }
 
   // `buffer` comes from Take().
-  void Give(std::vector<float> buffer) {
+  void Give(std::pmr::vector<float> buffer) {
     absl::MutexLock lock(&mutex_);
     free_.push_back(std::move(buffer));
   }
 
  private:
   const int64_t elements_;
+  std::pmr::memory_resource* const memory_;
   absl::Mutex mutex_;
-  std::vector<std::vector<float>> free_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::pmr::vector<float>> free_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace downpour

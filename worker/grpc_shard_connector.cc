@@ -6,7 +6,9 @@
 
 #include "common/back_off.h"
 #include "common/random.h"
+#include "spdlog/spdlog.h"
 #include "worker/grpc_shard_client.h"
+#include "worker/grpc_shared_memory_client.h"
 
 namespace downpour {
 namespace {
@@ -16,8 +18,17 @@ constexpr int kConnections = 4;
 
 }  // namespace
 
-ShardConnector GrpcShardConnector(int index, std::function<bool()> stopped) {
-  return [index, stopped = std::move(stopped)](
+std::unique_ptr<SharedMemoryResource> SharedMemoryFor(const std::string& directory) {
+  if (directory.empty()) return nullptr;
+  absl::StatusOr<std::unique_ptr<SharedMemoryResource>> memory = SharedMemoryResource::Create();
+  if (memory.ok()) return *std::move(memory);
+  spdlog::warn("no shared memory, so all goes over gRPC: {}", std::string(memory.status().message()));
+  return nullptr;
+}
+
+ShardConnector GrpcShardConnector(int index, std::function<bool()> stopped, const std::string& directory,
+                                  SharedMemoryResource* memory) {
+  return [index, stopped = std::move(stopped), directory, memory](
              const ShardAddress& address, const KeyRange& range, const RunKey& run,
              ClusterDescription::WireFormat wire) -> absl::StatusOr<std::unique_ptr<ShardClient>> {
     GrpcShardClient::Options options;
@@ -29,7 +40,9 @@ ShardConnector GrpcShardConnector(int index, std::function<bool()> stopped) {
     options.retry.give_up_after = absl::Seconds(2);
     options.retry.stopped = stopped;
     options.jitter_seed = RandomAt(ProcessJitterSeed(), index);
-    return std::make_unique<GrpcShardClient>(options);
+    if (memory == nullptr) return std::make_unique<GrpcShardClient>(options);
+    return std::make_unique<SharedMemoryShardClient>(
+        SharedMemoryShardClient::Options{options, directory, memory});
   };
 }
 

@@ -43,7 +43,8 @@ ModelReplica::ModelReplica(const Options& options, int64_t parameters, Minibatch
       noise_(NoiseOf(options)),
       source_(std::move(source)),
       pool_(pool),
-      parameters_(parameters) {
+      parameters_(parameters),
+      gradient_(pool->memory()) {
   state_.set_replica_id(options.replica_id);
   state_.set_incarnation(options.incarnation);
 }
@@ -59,7 +60,7 @@ absl::Status ModelReplica::ComputeGradient(absl::Span<const float> parameters, N
   source_.Next(&minibatch_);
   if (minibatch_.frames == 0) return absl::NotFoundError("the replica has no training data left");
   noise_.DisturbLabels(step_, absl::MakeSpan(minibatch_.labels));
-  std::vector<float> gradient = pool_->Take();
+  std::pmr::vector<float> gradient = pool_->Take();
   const absl::StatusOr<Network::Result> result =
       network.ComputeGradient(parameters, minibatch_, absl::MakeSpan(gradient));
   if (result.ok()) noise_.DisturbGradient(step_, absl::MakeSpan(gradient));

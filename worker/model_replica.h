@@ -5,6 +5,7 @@
 
 #include <bit>
 #include <cstdint>
+#include <memory_resource>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -93,8 +94,8 @@ class ModelReplica {
   MinibatchSource source_;
   GradientPool* pool_;
   Minibatch minibatch_;
-  int64_t parameters_;           // how many there are
-  std::vector<float> gradient_;  // empty unless accumulated_ > 0
+  int64_t parameters_;                // how many there are
+  std::pmr::vector<float> gradient_;  // of the pool; empty unless accumulated_ > 0
   std::vector<uint64_t> fetched_versions_;
   int64_t step_ = 0;           // minibatches computed or dropped
   int64_t fetched_step_ = -1;  // the step for which the last fetch was

@@ -23,7 +23,7 @@ constexpr absl::Duration kWaitForWork = absl::Milliseconds(200);
 class ReplicaLoop {
  public:
   explicit ReplicaLoop(const ReplicaLoopOptions& options)
-      : options_(options), replica_id_(options.replica_id) {}
+      : options_(options), replica_id_(options.replica_id), parameters_(options.memory) {}
 
   absl::Status Run();
 
@@ -63,7 +63,7 @@ class ReplicaLoop {
   std::vector<Shard> shards_;
   std::unique_ptr<Network> network_;
   std::unique_ptr<GradientPool> pool_;
-  std::vector<float> parameters_;  // as fetched last
+  std::pmr::vector<float> parameters_;  // as fetched last
   std::unique_ptr<ModelReplica> replica_;
   uint64_t incarnation_ = 0;
   absl::Time last_report_;
@@ -171,7 +171,7 @@ absl::Status ReplicaLoop::Join() {
                                                 .classes = reply.data().classes(),
                                                 .max_frames = cluster.minibatch(),
                                                 .threads = options_.compute_threads}));
-    pool_ = std::make_unique<GradientPool>(network_->layout().size());
+    pool_ = std::make_unique<GradientPool>(network_->layout().size(), options_.memory);
   }
   RETURN_IF_ERROR(CheckLayout(network_->layout(), reply.run()));
   const int64_t size = network_->layout().size();

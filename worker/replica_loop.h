@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <memory_resource>
 #include <optional>
 #include <string>
 
@@ -39,6 +40,8 @@ struct ReplicaLoopOptions {
   std::string run_id;        // empty: whatever run the coordinator has
   std::string host;          // for the coordinator's log
   std::optional<uint64_t> replica_id;  // of a replica that is to be replaced
+  // Not owned; of gradient and fetched parameters: where connect_shard's clients want them.
+  std::pmr::memory_resource* memory = std::pmr::new_delete_resource();
   int compute_threads = 1;
   bool parallel_shards = true;   // a thread a shard for fetch and push: helps over sockets, not in-process
   Clock* clock = Clock::Real();  // not owned; of waits and back-off

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <memory>
 #include <string>
 #include <thread>
 #include <utility>
@@ -26,6 +27,9 @@
 ABSL_FLAG(std::string, coordinator, "127.0.0.1:7100", "host:port of the coordinator; it may start later");
 ABSL_FLAG(int, replicas, 1, "model replicas in this process; they share its memory of the data");
 ABSL_FLAG(int, compute_threads, 1, "threads that compute one replica's gradient");
+ABSL_FLAG(std::string, shared_memory_dir, "/dev/shm",
+          "folder of the shards' --shared_memory_dir, as this process sees it: with those of its own host it "
+          "shares memory; empty: always by gRPC");
 ABSL_FLAG(std::string, log_file, "", "log here as well as to the terminal");
 ABSL_FLAG(bool, verbose, false, "log everything to the terminal, not warnings only");
 
@@ -61,12 +65,15 @@ absl::Status Run(const CommandLine& command_line) {
 
   std::string host(256, '\0');
   gethostname(host.data(), host.size() - 1);
+  const std::string shared_memory_dir = absl::GetFlag(FLAGS_shared_memory_dir);
+  const std::unique_ptr<SharedMemoryResource> memory = SharedMemoryFor(shared_memory_dir);
   std::vector<absl::Status> results(replicas);
   std::vector<std::thread> threads;
   for (int index = 0; index < replicas; ++index) {
     ReplicaLoopOptions options;
     options.coordinator = &coordinator;
-    options.connect_shard = GrpcShardConnector(index, stopped);
+    options.connect_shard = GrpcShardConnector(index, stopped, shared_memory_dir, memory.get());
+    if (memory != nullptr) options.memory = memory.get();
     options.data = run.data.train;
     options.data_summary = run.data.summary;
     options.run_id = run.run_id;

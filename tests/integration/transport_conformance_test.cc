@@ -30,6 +30,7 @@ using ::testing::HasSubstr;
 class TransportConformance : public ::testing::TestWithParam<TransportKind> {
  protected:
   void Serve(int64_t size) {
+    client_.reset();  // must not outlive its transport
     shard_ = IntegerShard(size);
     transport_ = GetParam().serve(shard_);
     client_ = transport_->Connect(shard_->run());

@@ -1,0 +1,84 @@
+// Where on the data's way: between replica and shard of one host; memory of the replica's that the shard can
+// map.
+#ifndef DOWNPOUR_COMMON_SHARED_MEMORY_H_
+#define DOWNPOUR_COMMON_SHARED_MEMORY_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <memory_resource>
+#include <optional>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/types/span.h"
+#include "common/file_descriptor.h"
+
+namespace downpour {
+
+// The owner's side: allocates from one anonymous file (memfd) whose descriptor can be handed to another
+// process. The file may grow and never shrinks, which is sealed, so that who has mapped it cannot be made to
+// fault. What is freed goes back to the kernel, and its place in the file is not used again: a peer that
+// writes late writes to nobody. Each allocation takes whole pages: for large tensors. Thread-safe.
+class SharedMemoryResource final : public std::pmr::memory_resource {
+ public:
+  // UNAVAILABLE: the system has no such files.
+  static absl::StatusOr<std::unique_ptr<SharedMemoryResource>> Create();
+
+  const FileDescriptor& file() const { return file_; }
+  // Where `memory` lies in the file, in bytes; none: it is not all of one allocation.
+  std::optional<uint64_t> OffsetOf(absl::Span<const float> memory) const ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  struct Block {
+    uint64_t offset = 0;
+    size_t bytes = 0;
+  };
+
+  explicit SharedMemoryResource(FileDescriptor file) : file_(std::move(file)) {}
+  void* do_allocate(size_t bytes, size_t alignment) override;
+  void do_deallocate(void* memory, size_t bytes, size_t alignment) override;
+  bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override { return this == &other; }
+
+  const FileDescriptor file_;
+  mutable absl::Mutex mutex_;
+  std::map<uintptr_t, Block> blocks_ ABSL_GUARDED_BY(mutex_);  // by address
+  uint64_t size_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+// FAILED_PRECONDITION: `file` is not such a file: sealed against shrinking, and anonymous memory in plain pages.
+absl::Status CheckSealed(const FileDescriptor& file);
+
+// The peer's side: a part of such a file, mapped. What it holds may change at any time, and may be anything.
+class SharedMemoryView {
+ public:
+  // `offset` in bytes; `file` has passed CheckSealed(). OUT_OF_RANGE: it does not reach that far, or `offset` is
+  // no float's. UNAVAILABLE: the system refuses.
+  static absl::StatusOr<SharedMemoryView> Map(const FileDescriptor& file, uint64_t offset, int64_t elements);
+
+  SharedMemoryView() = default;
+  SharedMemoryView(SharedMemoryView&& other) noexcept { *this = std::move(other); }
+  SharedMemoryView& operator=(SharedMemoryView&& other) noexcept;
+  ~SharedMemoryView();
+
+  bool Is(uint64_t offset) const { return mapping_ != nullptr && offset_ == offset; }
+  absl::Span<float> elements() const { return elements_; }
+
+ private:
+  uint64_t offset_ = 0;
+  void* mapping_ = nullptr;  // whole pages around elements_
+  size_t mapped_bytes_ = 0;
+  absl::Span<float> elements_;
+};
+
+// Copies without drawing the destination into the caches, for memory that another core reads, later: twice
+// as fast as std::copy for what the caches cannot hold.
+void CopyPastCaches(absl::Span<const float> from, float* to);
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_COMMON_SHARED_MEMORY_H_

@@ -1,0 +1,382 @@
+// Where on the data's way: between replica and shard of one host; when memory is the way, and replicas that lie
+// or die.
+#include <gmock/gmock.h>
+#include <grpcpp/client_context.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <limits>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "common/descriptor_socket.h"
+#include "common/grpc_channel.h"
+#include "common/grpc_status.h"
+#include "common/random.h"
+#include "server/parameter_service.h"
+#include "server/shared_memory_service.h"
+#include "tests/testing/child_process.h"
+#include "tests/testing/integer_shard.h"
+#include "tests/testing/wait_for.h"
+#include "worker/grpc_shared_memory_client.h"
+
+namespace downpour {
+namespace {
+
+using ::testing::Each;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr int64_t kSize = 9 * kChunkElements + 77;
+constexpr char kChild[] = "DOWNPOUR_TEST_CHILD";  // of the environment: the address and a replica's id
+
+int64_t FilesIn(const std::string& directory) {
+  return std::distance(std::filesystem::directory_iterator(directory), std::filesystem::directory_iterator());
+}
+
+GrpcShardClient::Options ClientOptions(const std::string& address, const ParameterShard& shard) {
+  GrpcShardClient::Options options;
+  options.address = address;
+  options.range = shard.range();
+  options.run = shard.run();
+  return options;
+}
+
+class SharedMemoryTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    directory_ = absl::StrCat("/tmp/downpour_shm_", getpid());
+    std::filesystem::create_directories(directory_);
+    Serve({.directory = directory_});
+  }
+  void TearDown() override {
+    server_.server.reset();
+    std::filesystem::remove_all(directory_);
+  }
+
+  // Anew, at the same address.
+  void Serve(const SharedMemoryService::Options& options, bool shared = true) {
+    server_.server.reset();
+    service_ = std::make_unique<ParameterService>(ParameterService::Options());
+    shared_ = std::make_unique<SharedMemoryService>(options);
+    std::vector<grpc::Service*> services = {service_.get()};
+    if (shared) services.push_back(shared_.get());
+    absl::StatusOr<ListeningServer> server =
+        ListenAt(server_.address.empty() ? "127.0.0.1:0" : server_.address, services);
+    ASSERT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+    service_->Serve(shard_);
+    shared_->Serve(shard_);
+  }
+  std::unique_ptr<SharedMemoryShardClient> Client(const std::string& directory) {
+    return std::make_unique<SharedMemoryShardClient>(
+        SharedMemoryShardClient::Options{ClientOptions(server_.address, *shard_), directory, memory_.get()});
+  }
+  void ExpectServed(ShardClient& client) {
+    const uint64_t version = shard_->version();
+    std::vector<float> parameters(kSize);
+    ASSERT_TRUE(client.Fetch(absl::MakeSpan(parameters)).ok());
+    const float before = parameters[kSize - 1];
+    const std::vector<float> gradient(kSize, 2);
+    const auto outcome = client.Push({9999, 1, ++sequence_, version}, gradient);
+    ASSERT_TRUE(outcome.ok()) << outcome.status();
+    EXPECT_EQ(outcome->version, version + 1);
+    EXPECT_EQ(outcome->staleness, 0);
+    EXPECT_EQ(*client.Fetch(absl::MakeSpan(parameters)), version + 1);
+    EXPECT_EQ(parameters[kSize - 1], before - 2);
+  }
+
+  std::string directory_;
+  const std::shared_ptr<ParameterShard> shard_ = IntegerShard(kSize);
+  const std::unique_ptr<SharedMemoryResource> memory_ = *SharedMemoryResource::Create();
+  std::unique_ptr<ParameterService> service_;
+  std::unique_ptr<SharedMemoryService> shared_;
+  ListeningServer server_;
+  uint64_t sequence_ = 0;
+};
+
+TEST_F(SharedMemoryTest, IsChosenByItselfAndLeavesNothing) {
+  auto client = Client(directory_);
+  ExpectServed(*client);
+  EXPECT_TRUE(client->attached());
+  EXPECT_EQ(shared_->sessions(), 1);
+  EXPECT_EQ(FilesIn(directory_), 0);
+  EXPECT_THAT(FileText("/proc/self/maps"), HasSubstr("memfd:downpour"));
+  client.reset();
+  EXPECT_TRUE(WaitFor([&] { return shared_->sessions() == 0; }));
+  EXPECT_THAT(FileText("/proc/self/maps"), Not(HasSubstr("memfd:downpour")));
+}
+
+TEST_F(SharedMemoryTest, WhatLiesInItIsNotCopied) {
+  const auto client = Client(directory_);
+  std::pmr::vector<float> gradient(kSize, 3, memory_.get());
+  std::pmr::vector<float> parameters(kSize, memory_.get());
+  struct stat before {};
+  struct stat after {};
+  fstat(memory_->file().get(), &before);
+  ASSERT_TRUE(client->Push({1, 1, 1, 0}, gradient).ok());
+  ASSERT_TRUE(client->Fetch(absl::MakeSpan(parameters)).ok());
+  EXPECT_THAT(parameters, Each(-3));
+  EXPECT_TRUE(client->attached());
+  fstat(memory_->file().get(), &after);
+  EXPECT_EQ(after.st_size, before.st_size);
+}
+
+TEST_F(SharedMemoryTest, FallsBackWhereTheDirectoryIsAnother) {
+  const auto client = Client("/proc");
+  ExpectServed(*client);
+  EXPECT_FALSE(client->attached());
+  EXPECT_TRUE(WaitFor([&] { return shared_->sessions() == 0; }));
+  EXPECT_EQ(FilesIn(directory_), 0);
+}
+
+TEST_F(SharedMemoryTest, FallsBackWhereTheShardHasNoDirectory) {
+  Serve({.directory = directory_ + "/none"});
+  const auto client = Client(directory_ + "/none");
+  ExpectServed(*client);
+  EXPECT_FALSE(client->attached());
+}
+
+TEST_F(SharedMemoryTest, FallsBackWhereTheShardDoesNotOfferIt) {
+  Serve({.directory = directory_}, /*shared=*/false);
+  const auto client = Client(directory_);
+  ExpectServed(*client);
+  EXPECT_FALSE(client->attached());
+}
+
+TEST_F(SharedMemoryTest, FallsBackBeyondTheMostSessions) {
+  Serve({.directory = directory_, .max_sessions = 1});
+  auto first = Client(directory_);
+  ExpectServed(*first);
+  const auto second = Client(directory_);
+  ExpectServed(*second);
+  EXPECT_TRUE(first->attached());
+  EXPECT_FALSE(second->attached());
+  first.reset();
+  EXPECT_TRUE(WaitFor([&] { return shared_->sessions() == 0; }));
+  ExpectServed(*second);
+  EXPECT_TRUE(second->attached());
+}
+
+TEST_F(SharedMemoryTest, IsFoundAgainAfterARestart) {
+  const auto client = Client(directory_);
+  ExpectServed(*client);
+  for (int restart = 0; restart < 3; ++restart) {
+    Serve({.directory = directory_});
+    ExpectServed(*client);
+    ExpectServed(*client);
+    EXPECT_TRUE(client->attached());
+  }
+}
+
+// A replica that does not keep to the protocol.
+class Liar {
+ public:
+  Liar(const std::string& address, const RunKey& run)
+      : stub_(SharedMemory::NewStub(ConnectTo(address))), call_(stub_->Attach(&context_)) {
+    run_.set_run_id(run.run_id);
+    run_.set_layout_fingerprint(run.layout_fingerprint);
+  }
+  ~Liar() {
+    context_.TryCancel();
+    while (call_->Read(&reply_)) {
+    }
+    call_->Finish();
+  }
+  std::string Attach() {
+    SharedMemoryRequest request;
+    *request.mutable_attach() = run_;
+    EXPECT_TRUE(Call(request).ok());
+    return reply_.socket();
+  }
+  absl::Status Connected() {
+    SharedMemoryRequest request;
+    request.mutable_connected();
+    return Call(request);
+  }
+  absl::Status Push(uint64_t sequence, uint64_t offset) {
+    SharedMemoryRequest request;
+    *request.mutable_push()->mutable_header()->mutable_run() = run_;
+    request.mutable_push()->mutable_header()->set_replica_id(7);
+    request.mutable_push()->mutable_header()->set_sequence(sequence);
+    request.mutable_push()->set_offset(offset);
+    return Call(request);
+  }
+  absl::Status Fetch(uint64_t offset) {
+    SharedMemoryRequest request;
+    *request.mutable_fetch()->mutable_run() = run_;
+    request.mutable_fetch()->set_offset(offset);
+    return Call(request);
+  }
+  absl::Status Call(const SharedMemoryRequest& request) {
+    if (!call_->Write(request) || !call_->Read(&reply_)) return FromGrpcStatus(call_->Finish());
+    return absl::Status(static_cast<absl::StatusCode>(reply_.code()), reply_.message());
+  }
+
+ private:
+  grpc::ClientContext context_;
+  const std::unique_ptr<SharedMemory::Stub> stub_;
+  const std::unique_ptr<grpc::ClientReaderWriter<SharedMemoryRequest, SharedMemoryReply>> call_;
+  RunIdentity run_;
+  SharedMemoryReply reply_;
+};
+
+TEST_F(SharedMemoryTest, RefusesWhatIsOutOfOrder) {
+  EXPECT_TRUE(absl::IsInvalidArgument(Liar(server_.address, shard_->run()).Push(1, 0)));
+  EXPECT_TRUE(absl::IsInvalidArgument(Liar(server_.address, shard_->run()).Fetch(0)));
+  EXPECT_TRUE(absl::IsInvalidArgument(Liar(server_.address, shard_->run()).Connected()));
+  EXPECT_TRUE(absl::IsInvalidArgument(Liar(server_.address, shard_->run()).Call({})));
+  Liar early(server_.address, shard_->run());
+  early.Attach();
+  EXPECT_TRUE(absl::IsInvalidArgument(early.Push(1, 0)));
+  Liar silent(server_.address, shard_->run());
+  silent.Attach();
+  EXPECT_TRUE(absl::IsNotFound(silent.Connected()));
+  EXPECT_EQ(shard_->version(), 0);
+}
+
+TEST_F(SharedMemoryTest, RefusesMemoryThatMightShrink) {
+  Liar liar(server_.address, shard_->run());
+  const std::string socket = liar.Attach();
+  const FileDescriptor unsealed(memfd_create("unsealed", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  ASSERT_TRUE(SendDescriptor(directory_, socket, unsealed).ok());
+  EXPECT_TRUE(absl::IsFailedPrecondition(liar.Connected()));
+}
+
+TEST_F(SharedMemoryTest, RefusesPlacesOutsideTheMemory) {
+  Liar liar(server_.address, shard_->run());
+  const std::string socket = liar.Attach();
+  ASSERT_TRUE(SendDescriptor(directory_, socket, memory_->file()).ok());
+  ASSERT_TRUE(liar.Connected().ok());
+  EXPECT_TRUE(absl::IsOutOfRange(liar.Push(1, 0)));  // the file is empty
+  const std::pmr::vector<float> gradient(kSize, 1, memory_.get());
+  for (const uint64_t offset : {uint64_t{1}, uint64_t{1} << 20, ~uint64_t{0}, ~uint64_t{3}}) {
+    EXPECT_TRUE(absl::IsOutOfRange(liar.Push(1, offset))) << offset;
+    EXPECT_TRUE(absl::IsOutOfRange(liar.Fetch(offset))) << offset;
+  }
+  EXPECT_TRUE(absl::IsInvalidArgument(liar.Connected()));
+  EXPECT_TRUE(liar.Push(1, 0).ok());
+  EXPECT_EQ(shard_->version(), 1);
+}
+
+TEST_F(SharedMemoryTest, BytesThatChangeWhileTheyAreReadDoNoHarm) {
+  const auto client = Client(directory_);
+  std::pmr::vector<float> gradient(kSize, 1, memory_.get());
+  std::atomic<bool> stop = false;
+  // Through a mapping of its own, as another process.
+  const SharedMemoryView view =
+      *SharedMemoryView::Map(memory_->file(), *memory_->OffsetOf(gradient), std::ssize(gradient));
+  std::jthread flipper([&] {
+    for (size_t i = 0; !stop; i = (i + 4099) % kSize) {
+      auto* const element = reinterpret_cast<volatile float*>(&view.elements()[i]);
+      *element = std::numeric_limits<float>::quiet_NaN();
+      *element = 1;
+    }
+  });
+  const absl::Cleanup stopped = [&] { stop = true; };
+  uint64_t applied = 0;
+  for (uint64_t sequence = 1; sequence <= 60; ++sequence) {
+    const absl::Status status = client->Push({1, 1, sequence, 0}, gradient).status();
+    ASSERT_TRUE(status.ok() || absl::IsInvalidArgument(status)) << status;
+    applied += status.ok() ? 1 : 0;
+  }
+  const ShardSnapshot snapshot = shard_->Snapshot();
+  EXPECT_EQ(shard_->version(), applied);
+  EXPECT_EQ(snapshot.header.pushes_rejected(), 60 - applied);
+  for (const float parameter : snapshot.parameters) ASSERT_TRUE(std::isfinite(parameter));
+}
+
+// A replica as a process of its own, which is this program with kChild set: pushes ones and fetches for ever.
+TEST(SharedMemoryChild, DISABLED_Replica) {
+  ASSERT_NE(getenv(kChild), nullptr);
+  const std::vector<std::string> words = absl::StrSplit(getenv(kChild), ' ');
+  uint64_t replica = 0;
+  ASSERT_TRUE(words.size() == 3 && absl::SimpleAtoi(words[2], &replica));
+  const std::unique_ptr<SharedMemoryResource> memory = *SharedMemoryResource::Create();
+  SharedMemoryShardClient client({ClientOptions(words[0], *IntegerShard(kSize)), words[1], memory.get()});
+  const std::pmr::vector<float> gradient(kSize, 1, memory.get());
+  std::pmr::vector<float> parameters(kSize, memory.get());
+  for (uint64_t sequence = 1;; ++sequence) {
+    ASSERT_TRUE(client.Push({replica, 1, sequence, 0}, gradient).ok());
+    ASSERT_TRUE(client.Fetch(absl::MakeSpan(parameters)).ok());
+    ASSERT_TRUE(client.attached());
+  }
+}
+
+class KilledReplicas : public SharedMemoryTest {
+ protected:
+  std::unique_ptr<ChildProcess> StartReplica(uint64_t replica) {
+    setenv(kChild, absl::StrCat(server_.address, " ", directory_, " ", replica).c_str(), 1);
+    setenv("TMPDIR", ::testing::TempDir().c_str(), 1);
+    return std::make_unique<ChildProcess>(
+        std::vector<std::string>{std::filesystem::read_symlink("/proc/self/exe").string(),
+                                 "--gtest_also_run_disabled_tests",
+                                 "--gtest_filter=SharedMemoryChild.DISABLED_Replica"},
+        ::testing::TempDir() + "/child.log");
+  }
+  uint64_t Begun(uint64_t replica) const {
+    const ShardSnapshot snapshot = shard_->Snapshot();
+    for (const ReplicaLedgerEntry& push : snapshot.header.ledger()) {
+      if (push.replica_id() == replica) return push.sequence();
+    }
+    return 0;
+  }
+  // What the ledger counts as applied is in the parameters, to the key.
+  void ExpectCoherent() const {
+    const ShardSnapshot snapshot = shard_->Snapshot();
+    for (int64_t i = 0; i < kSize; ++i) {
+      float applied = 0;
+      for (const ReplicaLedgerEntry& push : snapshot.header.ledger()) {
+        applied += static_cast<float>(push.sequence() - 1) +
+                   (shard_->range().begin + i < static_cast<int64_t>(push.next_key()) ? 1.0f : 0.0f);
+      }
+      ASSERT_EQ(snapshot.parameters[i], -applied) << i;
+    }
+  }
+};
+
+// 120 replicas, 4 at a time; each is killed before, while or after it attaches, pushes or fetches.
+TEST_F(KilledReplicas, LeaveTheShardWhole) {
+  const int64_t descriptors = FilesIn("/proc/self/fd");
+  Random random(20121222);
+  uint64_t killed_under_way = 0;
+  for (uint64_t round = 0; round < 30; ++round) {
+    std::vector<std::unique_ptr<ChildProcess>> replicas;
+    for (uint64_t i = 1; i <= 4; ++i) replicas.push_back(StartReplica(4 * round + i));
+    for (uint64_t i = 1; i <= 4; ++i) {
+      const uint64_t pushes = random.Next() % 4;
+      ASSERT_TRUE(WaitFor([&] { return Begun(4 * round + i) >= pushes; })) << replicas[i - 1]->Output();
+      absl::SleepFor(absl::Microseconds(random.Next() % (pushes == 0 ? 60'000 : 6'000)));
+      replicas[i - 1]->Signal(SIGKILL);
+      EXPECT_EQ(replicas[i - 1]->Wait(), 128 + SIGKILL) << replicas[i - 1]->Output();
+      if (Begun(4 * round + i) > 0) ++killed_under_way;
+    }
+    ASSERT_TRUE(WaitFor([&] { return shared_->sessions() == 0; }));
+    ASSERT_NO_FATAL_FAILURE(ExpectCoherent());
+  }
+  EXPECT_GT(killed_under_way, 60);
+  EXPECT_EQ(FilesIn(directory_), 0);
+  EXPECT_THAT(FileText("/proc/self/maps"), Not(HasSubstr("memfd:downpour")));
+  // gRPC closes its connections when it likes to.
+  EXPECT_TRUE(WaitFor([&] { return FilesIn("/proc/self/fd") <= descriptors; }));
+  const auto client = Client(directory_);
+  ExpectServed(*client);
+  EXPECT_TRUE(client->attached());
+}
+
+}  // namespace
+}  // namespace downpour
