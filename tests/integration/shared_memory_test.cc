@@ -192,9 +192,8 @@ class Liar {
     run_.set_layout_fingerprint(run.layout_fingerprint);
   }
   ~Liar() {
+    if (ended_) return;
     context_.TryCancel();
-    while (call_->Read(&reply_)) {
-    }
     call_->Finish();
   }
   std::string Attach() {
@@ -223,7 +222,8 @@ class Liar {
     return Call(request);
   }
   absl::Status Call(const SharedMemoryRequest& request) {
-    if (!call_->Write(request) || !call_->Read(&reply_)) return FromGrpcStatus(call_->Finish());
+    ended_ = !call_->Write(request) || !call_->Read(&reply_);
+    if (ended_) return FromGrpcStatus(call_->Finish());
     return absl::Status(static_cast<absl::StatusCode>(reply_.code()), reply_.message());
   }
 
@@ -233,6 +233,7 @@ class Liar {
   const std::unique_ptr<grpc::ClientReaderWriter<SharedMemoryRequest, SharedMemoryReply>> call_;
   RunIdentity run_;
   SharedMemoryReply reply_;
+  bool ended_ = false;
 };
 
 TEST_F(SharedMemoryTest, RefusesWhatIsOutOfOrder) {
