@@ -29,9 +29,10 @@ TEST_P(SmallJobTest, LearnsFarAboveChance) {
   ASSERT_TRUE(end.ok()) << end.status();
   EXPECT_EQ(end->phase(), RunStatus::FINISHED);
   const Curve curve = ReadCurve(job.run_dir);
-  ASSERT_GE(curve.size(), 2);
-  // By the wall clock the replicas may have pushed before the first evaluation has read the parameters.
+  ASSERT_FALSE(curve.empty());
+  // By the wall clock the replicas may have pushed before the first evaluation has read the parameters, or even all.
   if (clock == ClusterDescription::VIRTUAL) {
+    EXPECT_GE(curve.size(), 2);
     EXPECT_EQ(curve.front().at("updates"), "0");
     EXPECT_LT(std::stod(curve.front().at("test_frame_accuracy")), 0.6);
   }
