@@ -4,6 +4,7 @@
 
 #include <grpc/grpc.h>
 #include <grpcpp/create_channel.h>
+#include <grpcpp/resource_quota.h>
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/support/channel_arguments.h>
@@ -23,14 +24,19 @@ namespace {
 // gRPC refuses longer messages itself; the chunk codec's own limit lies well below and says more.
 constexpr int kMaxMessageBytes = 4 * 1024 * 1024;
 constexpr int kChunkBytes = kChunkElements * sizeof(float);
+constexpr int kAheadBytes = 64 * 1024;
+// Of all connections of a server: near it, gRPC takes back the megabyte that each would keep ready for its next message.
+constexpr size_t kReadBufferBytes = size_t{64} * 1024 * 1024;
 constexpr int kKeepaliveMs = 10'000;
 constexpr int kReconnectMs[] = {100, 1000};  // first and longest wait before a new attempt to connect
 constexpr int kConnectTimeoutMs = 5'000;     // of one attempt
 
-// Both ends alike: whole chunks in flight instead of gRPC's 64 KiB, in frames larger than its 16 KiB.
+// Both ends alike. A stream that nobody reads yet may send kAheadBytes and no more, which gRPC would otherwise raise on
+// a fast link; whose message is being read may send all of it, in frames larger than gRPC's 16 KiB.
 template <typename Set>
 void SetTransportArguments(Set set) {
-  set(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 2 * kChunkBytes);
+  set(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kAheadBytes);
+  set(GRPC_ARG_HTTP2_BDP_PROBE, 0);
   set(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, kChunkBytes);
   set(GRPC_ARG_HTTP2_WRITE_BUFFER_SIZE, 2 * kChunkBytes);
   set(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
@@ -85,6 +91,8 @@ absl::StatusOr<ListeningServer> ListenAt(const std::string& address,
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kKeepaliveMs / 2);
   // With it, a second program on the same port would silently take half of the first one's connections.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  grpc::ResourceQuota quota;
+  builder.SetResourceQuota(quota.Resize(kReadBufferBytes));
   for (grpc::Service* service : services) builder.RegisterService(service);
   std::unique_ptr<grpc::Server, ShutDownServer> server(builder.BuildAndStart().release());
   if (server == nullptr || port == 0) {

@@ -6,8 +6,10 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
 #include "common/chunk_codec.h"
 #include "common/grpc_chunk.h"
@@ -41,52 +43,82 @@ class StreamSlot {
 
 }  // namespace
 
-// gRPC -> OnReadDone -> executor: Apply -> StartRead -> ... until the range is covered, the sender ends or a
-// chunk is refused. Either gRPC or the executor holds it, never both; it goes when gRPC says OnDone.
+// slot -> StartRead -> gRPC -> OnReadDone -> executor: Apply -> ... until the range is covered, the sender ends or a chunk
+// is refused. The next chunk is read while one is applied. It goes when gRPC says OnDone.
 class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc::ByteBuffer> {
  public:
   PushReactor(ParameterService* service, grpc::ByteBuffer* reply)
-      : service_(service), reply_(reply), slot_(&service->pushes_, service->options_.max_pushes) {
-    if (slot_.granted()) {
-      StartRead(&message_);
-    } else {
-      End(TooMany("pushes", service->options_.max_pushes));
-    }
+      : service_(service),
+        reply_(reply),
+        slot_(&service->pushes_, service->options_.max_pushes),
+        place_(service->chunks_in_.Arrive()) {
+    Proceed([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      if (!slot_.granted()) status_ = TooMany("pushes", service->options_.max_pushes);
+    });
   }
 
   void OnReadDone(bool ok) override {
-    if (!ok) {
-      End(Reply());
-    } else if (!service_->executor_.TryRun([this] { Apply(); })) {
-      End(TooMany("tasks", service_->options_.max_pushes));
-    }
+    if (!ok) service_->chunks_in_.Release();
+    Proceed([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      reading_ = false;
+      (ok ? read_ : over_) = true;
+    });
   }
 
   void OnDone() override { delete this; }
 
  private:
-  void Apply() {
-    const absl::Status status = ApplyMessage();
-    message_.Clear();
-    if (status.ok()) {
-      StartRead(&message_);
-    } else {
-      End(status);
+  // After `change` of the state begins what can be begun. Not under the lock, since gRPC may call back from within; what
+  // is under way keeps this alive, and who has found that nothing is ends it.
+  template <typename Change>
+  void Proceed(Change change) {
+    bool apply, read, end;
+    {
+      absl::MutexLock lock(&mutex_);
+      change();
+      apply = read_ && !applying_ && status_.ok();
+      if (apply) {
+        message_.Swap(&next_message_);
+        read_ = false;
+        applying_ = true;
+      }
+      read = !read_ && !reading_ && !over_ && status_.ok();
+      if (read) reading_ = true;
+      end = !applying_ && !reading_;
     }
+    if (read) service_->chunks_in_.Acquire(place_, [this] { StartRead(&next_message_); });
+    if (apply && !service_->executor_.TryRun([this] { Apply(); })) {
+      Applied(TooMany("tasks", service_->options_.max_pushes));
+    }
+    if (end) End();
   }
 
-  void End(const absl::Status& status) {
+  void Apply() { Applied(ApplyMessage()); }
+
+  void Applied(const absl::Status& status) {
+    message_.Clear();
+    service_->chunks_in_.Release();
+    Proceed([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      applying_ = false;
+      status_ = status;
+    });
+  }
+
+  void End() ABSL_NO_THREAD_SAFETY_ANALYSIS {  // nothing else is under way
+    if (read_) service_->chunks_in_.Release();
+    if (status_.ok()) status_ = Reply();
     slot_.Release();
-    Finish(ToGrpcStatus(status));
+    Finish(ToGrpcStatus(status_));
   }
 
   absl::Status ApplyMessage() {
     if (shard_ == nullptr) {
       ASSIGN_OR_RETURN(shard_, service_->shard());
-      buffer_.resize(kChunkElements);
     }
+    // For a tensor that arrived in several pieces; of an executor's thread, of which there are few.
+    thread_local std::vector<float> buffer(kChunkElements);
     PushChunk chunk;
-    const absl::StatusOr<absl::string_view> payload = DecodeChunk(&message_, absl::MakeSpan(buffer_), &chunk);
+    const absl::StatusOr<absl::string_view> payload = DecodeChunk(&message_, absl::MakeSpan(buffer), &chunk);
     if (begun_ && !payload.ok()) return shard_->RejectPush(header_, payload.status().message());
     if (begun_ && chunk.has_header()) return shard_->RejectPush(header_, "a second push header");
     RETURN_IF_ERROR(payload.status());
@@ -128,9 +160,17 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
   ParameterService* const service_;
   grpc::ByteBuffer* const reply_;
   StreamSlot slot_;
-  std::shared_ptr<ParameterShard> shard_;
+  const uint64_t place_;
+  absl::Mutex mutex_;
+  bool reading_ ABSL_GUARDED_BY(mutex_) = false;   // the next chunk, or waiting for a slot to do so
+  bool read_ ABSL_GUARDED_BY(mutex_) = false;      // next_message_ is one to be applied
+  bool applying_ ABSL_GUARDED_BY(mutex_) = false;  // message_
+  bool over_ ABSL_GUARDED_BY(mutex_) = false;      // the sender sends no more
+  absl::Status status_ ABSL_GUARDED_BY(mutex_);
+  grpc::ByteBuffer next_message_;
   grpc::ByteBuffer message_;
-  std::vector<float> buffer_;  // for a tensor that arrived in several pieces
+  // Of the executor's turns, which do not overlap.
+  std::shared_ptr<ParameterShard> shard_;
   bool begun_ = false;
   bool bfloat16_ = false;
   PushHeader header_;
@@ -138,36 +178,42 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
   int64_t next_key_ = 0;
 };
 
-// executor: Begin, Send -> StartWrite -> gRPC -> OnWriteDone -> executor: Send -> ... until the range is
-// covered.
+// slot -> executor: Send -> StartWrite -> gRPC -> OnWriteDone -> slot -> ... until the range is covered.
 class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
  public:
   FetchReactor(ParameterService* service, grpc::ByteBuffer request)
       : service_(service),
         request_(std::move(request)),
-        slot_(&service->fetches_, service->options_.max_fetches) {
+        slot_(&service->fetches_, service->options_.max_fetches),
+        place_(service->chunks_out_.Arrive()) {
     if (slot_.granted()) {
-      Continue();
+      SendNext();
     } else {
       End(TooMany("fetches", service->options_.max_fetches));
     }
   }
 
   void OnWriteDone(bool ok) override {
+    service_->chunks_out_.Release();
     if (ok) {
-      Continue();
+      SendNext();
     } else {
       End(absl::CancelledError("the fetching replica is gone"));
     }
   }
 
-  void OnDone() override { delete this; }
+  void OnDone() override {
+    if (sends_last_) service_->chunks_out_.Release();
+    delete this;
+  }
 
  private:
-  void Continue() {
-    if (!service_->executor_.TryRun([this] { Send(); })) {
+  void SendNext() {
+    service_->chunks_out_.Acquire(place_, [this] {
+      if (service_->executor_.TryRun([this] { Send(); })) return;
+      service_->chunks_out_.Release();
       End(TooMany("tasks", service_->options_.max_fetches));
-    }
+    });
   }
 
   void End(const absl::Status& status) {
@@ -177,8 +223,10 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
 
   void Send() {
     if (const absl::Status status = ReadChunk(); !status.ok()) {
+      service_->chunks_out_.Release();
       End(status);
     } else if (next_key_ == shard_->range().end) {
+      sends_last_ = true;
       slot_.Release();
       StartWriteAndFinish(&message_, grpc::WriteOptions(), grpc::Status::OK);
     } else {
@@ -218,6 +266,8 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
   ParameterService* const service_;
   grpc::ByteBuffer request_;
   StreamSlot slot_;
+  const uint64_t place_;
+  bool sends_last_ = false;
   std::shared_ptr<ParameterShard> shard_;
   bool bfloat16_ = false;
   grpc::ByteBuffer message_;
@@ -226,6 +276,8 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
 
 ParameterService::ParameterService(const Options& options)
     : options_(options),
+      chunks_in_(options.max_chunks),
+      chunks_out_(options.max_chunks),
       executor_(options.threads, 2 * static_cast<size_t>(options.max_pushes + options.max_fetches)) {}
 
 void ParameterService::Serve(std::shared_ptr<ParameterShard> shard) {

@@ -15,6 +15,7 @@
 #include "proto/parameter_server.grpc.pb.h"
 #include "server/bounded_executor.h"
 #include "server/parameter_shard.h"
+#include "server/transfer_slots.h"
 
 namespace downpour {
 
@@ -25,14 +26,16 @@ using ParameterServiceBase =
 
 // Serves one ParameterShard with the statuses documented in proto/parameter_server.proto; UNAVAILABLE until
 // it has one. Thread-safe. gRPC's callbacks only hand on: chunks are checked, applied and read on the
-// executor's threads. A stream has one chunk in hand at a time, so a slow shard slows its senders down
-// through HTTP/2's flow control, and the bytes held are at most the number of streams times two chunks.
+// executor's threads. A slow shard slows its senders down through HTTP/2's flow control: of max_chunks streams there
+// is a chunk here, in each direction, and of any other no more than what it may send before it is read.
 class ParameterService final : public ParameterServiceBase {
  public:
   struct Options {
-    int threads = 2;       // that apply and read; more than cores gain nothing
-    int max_pushes = 64;   // at once; the next is told RESOURCE_EXHAUSTED
-    int max_fetches = 64;  // likewise
+    int threads = 2;        // that apply and read; more than cores gain nothing
+    int max_pushes = 256;   // at once; the next is told RESOURCE_EXHAUSTED
+    int max_fetches = 256;  // likewise
+    int max_chunks =
+        8;  // being read or applied at once, and as many being sent; those of the first come first
   };
   explicit ParameterService(const Options& options);
 
@@ -54,6 +57,8 @@ class ParameterService final : public ParameterServiceBase {
   const Options options_;
   std::atomic<int> pushes_ = 0;
   std::atomic<int> fetches_ = 0;
+  TransferSlots chunks_in_;
+  TransferSlots chunks_out_;
   mutable absl::Mutex mutex_;
   std::shared_ptr<ParameterShard> shard_ ABSL_GUARDED_BY(mutex_);
   // Room for one task of each stream, and as many status requests again.

@@ -8,6 +8,7 @@
 
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
+#include "common/allocator.h"
 #include "common/command_line.h"
 #include "common/exit_code.h"
 #include "common/file.h"
@@ -143,6 +144,7 @@ absl::Status Run(const CommandLine& command_line) {
 }  // namespace downpour
 
 int main(int argc, char** argv) {
+  downpour::KeepMemoryOfChunks();
   const auto command_line =
       downpour::ParseCommandLine(argc, argv, downpour::kUsage, /*takes_settings=*/false);
   if (!command_line.ok()) return downpour::ExitCode("downpour-server", command_line.status());

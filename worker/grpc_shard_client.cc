@@ -49,34 +49,33 @@ class RawCall {
   RawCall(const RawCall&) = delete;
   RawCall& operator=(const RawCall&) = delete;
 
-  // False: the call is over, and Finish() says why. `last` also tells the peer that no more will come.
-  bool Write(const grpc::ByteBuffer& message, bool last) {
+  // Begin one write or read, which has ended when Await() returns. `last` also tells the peer that no more will come.
+  void StartWrite(const grpc::ByteBuffer& message, bool last) {
     if (last) {
       call_->WriteLast(message, grpc::WriteOptions(), nullptr);
     } else {
       call_->Write(message, nullptr);
     }
-    return Await();
   }
-  bool Read(grpc::ByteBuffer* message) {
-    call_->Read(message, nullptr);
-    return Await();
-  }
-  absl::Status Finish() {
-    grpc::Status status;
-    call_->Finish(&status, nullptr);
-    Await();
-    finished_ = true;
-    return FromGrpcStatus(status);
-  }
-
- private:
+  void StartRead(grpc::ByteBuffer* message) { call_->Read(message, nullptr); }
+  // False: the call is over, and Finish() says why.
   bool Await() {
     void* tag = nullptr;
     bool ok = false;
     return queue_.Next(&tag, &ok) && ok;
   }
+  absl::Status Finish() {
+    grpc::Status status;
+    finished_ = true;
+    call_->Finish(&status, this);
+    void* tag = nullptr;
+    bool ok = false;
+    while (tag != this && queue_.Next(&tag, &ok)) {  // a read that was begun may end first
+    }
+    return FromGrpcStatus(status);
+  }
 
+ private:
   grpc::ClientContext context_;
   grpc::CompletionQueue queue_;
   std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call_;
@@ -181,15 +180,25 @@ absl::StatusOr<PushOutcome> GrpcShardClient::TryPush(const PushHeader& header,
   chunk.mutable_header()->set_sequence(header.sequence);
   chunk.mutable_header()->set_fetched_version(header.fetched_version);
   chunk.mutable_header()->set_bfloat16(bfloat16_);
-  for (size_t begin = 0; begin < gradient.size(); begin += kChunkElements) {
+  size_t begin = 0;
+  const auto next_message = [&] {
     const absl::Span<const float> piece = gradient.subspan(begin, kChunkElements);
     chunk.set_begin(options_.range.begin + static_cast<int64_t>(begin));
-    const grpc::Slice payload = bfloat16_ ? Rounded(piece) : lent.Lend(piece);
-    if (!call.Write(EncodeChunk(chunk, payload), begin + piece.size() == gradient.size())) break;
+    const grpc::ByteBuffer message = EncodeChunk(chunk, bfloat16_ ? Rounded(piece) : lent.Lend(piece));
     chunk.clear_header();
+    begin += piece.size();
+    return message;
+  };
+  grpc::ByteBuffer message = next_message();
+  for (bool last = false, written = true; written && !last;) {
+    last = begin == gradient.size();
+    call.StartWrite(message, last);
+    if (!last) message = next_message();  // while that one leaves
+    written = call.Await();
   }
   grpc::ByteBuffer bytes;
-  const bool replied = call.Read(&bytes);
+  call.StartRead(&bytes);
+  const bool replied = call.Await();
   RETURN_IF_ERROR(call.Finish());
   PushReply reply;
   if (!replied) return absl::InternalError("the shard ended a push without a reply");
@@ -199,15 +208,20 @@ absl::StatusOr<PushOutcome> GrpcShardClient::TryPush(const PushHeader& header,
 
 absl::StatusOr<uint64_t> GrpcShardClient::TryFetch(absl::Span<float> parameters) {
   RETURN_IF_ERROR(AwaitConnection(*channel_, options_.address));
+  grpc::ByteBuffer next;  // outlives the call, which may be reading into it when this returns
   RawCall call(stub_, "/downpour.ParameterServer/Fetch", options_.rpc_timeout);
   FetchRequest request;
   FillRunIdentity(options_.run, request.mutable_run());
   request.set_bfloat16(bfloat16_);
-  call.Write(SerializeMessage(request), /*last=*/true);
+  call.StartWrite(SerializeMessage(request), /*last=*/true);
+  call.Await();
   uint64_t version = 0;
   size_t filled = 0;
-  grpc::ByteBuffer bytes;
-  while (call.Read(&bytes)) {
+  call.StartRead(&next);
+  while (call.Await()) {
+    grpc::ByteBuffer bytes;
+    bytes.Swap(&next);
+    call.StartRead(&next);  // while this one is unpacked
     FetchChunk chunk;
     const absl::Span<float> destination = parameters.subspan(filled, kChunkElements);
     const absl::StatusOr<absl::string_view> payload =

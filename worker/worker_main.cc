@@ -11,6 +11,7 @@
 
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
+#include "common/allocator.h"
 #include "common/back_off.h"
 #include "common/command_line.h"
 #include "common/exit_code.h"
@@ -97,6 +98,7 @@ absl::Status Run(const CommandLine& command_line) {
 }  // namespace downpour
 
 int main(int argc, char** argv) {
+  downpour::KeepMemoryOfChunks();
   const auto command_line = downpour::ParseCommandLine(argc, argv, downpour::kUsage, /*takes_settings=*/true);
   if (!command_line.ok()) return downpour::ExitCode("downpour-worker", command_line.status());
   downpour::CatchInterrupts();

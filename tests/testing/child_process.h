@@ -21,6 +21,7 @@ class ChildProcess {
   ChildProcess(const ChildProcess&) = delete;
   ChildProcess& operator=(const ChildProcess&) = delete;
 
+  pid_t pid() const { return pid_; }
   void Signal(int signal);
   void KillAndWait();  // SIGKILL
   // The exit code; 128 + signal if one ended it; -1 if it still runs after `timeout`.
