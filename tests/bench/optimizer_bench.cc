@@ -1,27 +1,29 @@
-// Where on the data's way: inside the shard; how fast the update rules are against the memory they move.
-//   optimizer_bench --benchmark_min_time=2
-// BM_Apply/<rule>: one step over 16 Mi parameters (64 MiB a vector, beyond most caches), one thread.
-// bytes_per_second counts the gradient read, and parameters and state vectors read and written. "triad" is
-// the rate of a[i] = b[i] + s c[i] over as many bytes, between the steps of the same run; "ratio" is the
-// rule's rate over it. Where memory is the limit the ratio lies between 1 and 4/3: the triad also reads what
-// it overwrites, which by custom is not counted, while a rule's reads all count.
+// Where on the data's way: inside the shard; how fast pushes are applied against the memory they move.
+//   optimizer_bench
+// BM_Apply/<rule>/<bytes of a gradient's element>/<threads>: pushes to a shard of 16 Mi parameters (64 MiB a vector,
+// beyond most caches), chunk by chunk as they arrive, each thread one. bytes_per_second counts the gradient read, and
+// parameters and state vectors read and written. "ratio" is over a[i] = b[i] + s c[i] on as many threads for as many
+// bytes, of medians, timed in turn. Where memory is the limit it lies between 1 and 4/3: the triad also reads what it
+// overwrites, which by custom is not counted, while a rule's reads all count.
 #include <benchmark/benchmark.h>
 
-#include <algorithm>
-#include <chrono>
 #include <memory>
-#include <string>
+#include <utility>
 #include <vector>
 
+#include "common/bfloat16.h"
+#include "common/check.h"
 #include "common/random.h"
 #include "server/finite.h"
 #include "server/optimizer/optimizer.h"
+#include "server/parameter_shard.h"
+#include "tests/bench/measure.h"
 #include "tests/bench/run_benchmarks.h"
 
 namespace downpour {
 namespace {
 
-constexpr size_t kElements = size_t{16} << 20;
+constexpr int64_t kElements = int64_t{16} << 20;
 
 std::vector<float> RandomVector(uint64_t seed) {
   std::vector<float> values(kElements);
@@ -30,58 +32,69 @@ std::vector<float> RandomVector(uint64_t seed) {
   return values;
 }
 
-// Seconds for a triad over `bytes` bytes in all.
-double TriadSeconds(size_t bytes, const std::vector<float>& b, const std::vector<float>& c,
-                    std::vector<float>* a) {
-  const auto start = std::chrono::steady_clock::now();
-  for (size_t left = bytes / (3 * sizeof(float)); left > 0;) {
-    const size_t n = std::min(left, kElements);
-    for (size_t i = 0; i < n; ++i) (*a)[i] = b[i] + 0.5f * c[i];
-    benchmark::DoNotOptimize(a->data());
-    benchmark::ClobberMemory();
-    left -= n;
+std::unique_ptr<ParameterShard> Shard(const OptimizerDescription& optimizer) {
+  ParameterShard::Options options;
+  options.layout = *ParameterLayout::Create({{"all", {kElements}}});
+  options.range = {0, kElements};
+  options.optimizer = optimizer;
+  return *ParameterShard::Create(options, RandomVector(3));
+}
+
+template <typename Element>
+void Push(ParameterShard& shard, int replica, uint64_t sequence, absl::Span<const Element> gradient) {
+  const PushHeader header{static_cast<uint64_t>(replica), 1, sequence, 0};
+  for (int64_t begin = 0; begin < kElements; begin += ParameterShard::kSegmentElements) {
+    const auto chunk = gradient.subspan(begin, ParameterShard::kSegmentElements);
+    DOWNPOUR_CHECK(shard.ApplyChunk(header, begin, chunk).ok());
   }
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
 void BM_Apply(benchmark::State& state, OptimizerDescription::Kind kind) {
+  const auto element_bytes = static_cast<size_t>(state.range(0));
+  const int threads = static_cast<int>(state.range(1));
   OptimizerDescription description;
   description.set_kind(kind);
-  const std::unique_ptr<Optimizer> optimizer = *Optimizer::Create(description);
+  const size_t state_vectors = (*Optimizer::Create(description))->state_names().size();
+  const std::unique_ptr<ParameterShard> shard = Shard(description);
   const std::vector<float> gradient = RandomVector(1);
-  const std::vector<float> other = RandomVector(2);
-  std::vector<float> parameters = RandomVector(3);
-  std::vector<std::vector<float>> memory(optimizer->state_names().size(), std::vector<float>(kElements));
-  std::vector<float*> pointers;
-  for (std::vector<float>& vector : memory) pointers.push_back(vector.data());
-  const size_t bytes = kElements * sizeof(float) * (3 + 2 * memory.size());
-  std::vector<float> target(kElements);
+  std::vector<uint16_t> rounded(kElements);
+  ToBfloat16(gradient, absl::MakeSpan(rounded));
+  Triad triad(threads);
+  const size_t bytes = threads * kElements * (element_bytes + sizeof(float) * (2 + 2 * state_vectors));
 
-  double triad_seconds = 0;
-  double apply_seconds = 0;
+  uint64_t sequence = 0;
+  const auto push = [&] {
+    ++sequence;
+    OnThreads(threads, [&](int thread) {
+      if (element_bytes == sizeof(float)) {
+        Push<float>(*shard, thread + 1, sequence, gradient);
+      } else {
+        Push<uint16_t>(*shard, thread + 1, sequence, rounded);
+      }
+    });
+  };
+  push();
+  std::vector<double> triads, pushes;
   for (auto _ : state) {
-    triad_seconds += TriadSeconds(bytes, gradient, other, &target);
-    const auto start = std::chrono::steady_clock::now();
-    optimizer->Apply(gradient, absl::MakeSpan(parameters), pointers);
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    apply_seconds += seconds;
-    state.SetIterationTime(seconds);
+    triads.push_back(triad.SecondsFor(bytes));
+    pushes.push_back(Seconds(push));
+    state.SetIterationTime(pushes.back());
   }
-  state.SetBytesProcessed(state.iterations() * bytes);
-  state.counters["triad"] = benchmark::Counter(bytes * state.iterations() / triad_seconds,
-                                               benchmark::Counter::kDefaults, benchmark::Counter::kIs1024);
-  state.counters["ratio"] = triad_seconds / apply_seconds;
+  const double median = Median(pushes);
+  state.counters["GB_per_second"] = static_cast<double>(bytes) / median / 1e9;
+  state.counters["ratio"] = Median(triads) / median;
 }
-BENCHMARK_CAPTURE(BM_Apply, sgd, OptimizerDescription::SGD)->UseManualTime();
-BENCHMARK_CAPTURE(BM_Apply, momentum, OptimizerDescription::MOMENTUM)->UseManualTime();
-BENCHMARK_CAPTURE(BM_Apply, adagrad, OptimizerDescription::ADAGRAD)->UseManualTime();
-BENCHMARK_CAPTURE(BM_Apply, windowed, OptimizerDescription::WINDOWED)->UseManualTime();
-BENCHMARK_CAPTURE(BM_Apply, adadelta, OptimizerDescription::ADADELTA)->UseManualTime();
+#define OPTIONS ArgsProduct({{4, 2}, {1, 2}})->UseManualTime()->Unit(benchmark::kMillisecond)->Iterations(15)
+BENCHMARK_CAPTURE(BM_Apply, sgd, OptimizerDescription::SGD)->OPTIONS;
+BENCHMARK_CAPTURE(BM_Apply, momentum, OptimizerDescription::MOMENTUM)->OPTIONS;
+BENCHMARK_CAPTURE(BM_Apply, adagrad, OptimizerDescription::ADAGRAD)->OPTIONS;
+BENCHMARK_CAPTURE(BM_Apply, windowed, OptimizerDescription::WINDOWED)->OPTIONS;
+BENCHMARK_CAPTURE(BM_Apply, adadelta, OptimizerDescription::ADADELTA)->OPTIONS;
 
 void BM_FindNotFinite(benchmark::State& state) {
   const std::vector<float> gradient = RandomVector(1);
   for (auto _ : state) benchmark::DoNotOptimize(FindNotFinite(gradient));
-  state.SetBytesProcessed(state.iterations() * kElements * sizeof(float));
+  state.SetBytesProcessed(state.iterations() * kElements * static_cast<int64_t>(sizeof(float)));
 }
 BENCHMARK(BM_FindNotFinite);
 

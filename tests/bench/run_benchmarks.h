@@ -9,11 +9,13 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_join.h"
+#include "common/allocator.h"
 
 namespace downpour {
 
 // As BENCHMARK_MAIN(), with the command and the CPU's name above the table.
 inline int RunBenchmarks(int argc, char** argv) {
+  KeepMemoryOfChunks();
   benchmark::AddCustomContext("command", absl::StrJoin(argv, argv + argc, " "));
   std::ifstream cpus("/proc/cpuinfo");
   for (std::string line; std::getline(cpus, line);) {

@@ -4,8 +4,6 @@
 // ratio: the bare stream's median time over ours, measured in turn. tests/bench/README.md has the figures.
 #include <benchmark/benchmark.h>
 
-#include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
@@ -19,6 +17,7 @@
 #include "common/grpc_chunk.h"
 #include "server/parameter_service.h"
 #include "server/parameter_shard.h"
+#include "tests/bench/measure.h"
 #include "tests/bench/run_benchmarks.h"
 #include "worker/grpc_shard_client.h"
 
@@ -127,17 +126,6 @@ class Loopback {
   std::unique_ptr<GrpcShardClient> client_;
   uint64_t sequence_ = 0;
 };
-
-double Seconds(const std::function<void()>& work) {
-  const auto start = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-double Median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
-  return values[values.size() / 2];
-}
 
 // Times `work` and `limit` in turn. bytes_per_second and the ratio are of their medians.
 void Compare(benchmark::State& state, double bytes, const std::function<void()>& work,
