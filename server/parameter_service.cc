@@ -14,14 +14,13 @@
 #include "common/chunk_codec.h"
 #include "common/grpc_chunk.h"
 #include "common/grpc_status.h"
+#include "common/run_identity.h"
 #include "common/status_macros.h"
 
 namespace downpour {
 namespace {
 
 static_assert(ParameterShard::kSegmentElements == kChunkElements, "a chunk takes the lock of one segment");
-
-RunKey ToRunKey(const RunIdentity& run) { return {run.run_id(), run.layout_fingerprint()}; }
 
 absl::Status TooMany(absl::string_view what, int limit) {
   return absl::ResourceExhaustedError(

@@ -10,6 +10,7 @@
 #include "absl/strings/str_format.h"
 #include "common/bfloat16.h"
 #include "common/check.h"
+#include "common/run_identity.h"
 #include "common/status_macros.h"
 #include "server/finite.h"
 #include "spdlog/spdlog.h"
@@ -84,7 +85,7 @@ ParameterShard::~ParameterShard() = default;
 
 absl::Status ParameterShard::CheckSnapshot(const ShardSnapshot& snapshot) const {
   const ShardCheckpoint& header = snapshot.header;
-  RETURN_IF_ERROR(CheckRun({header.run().run_id(), header.run().layout_fingerprint()}));
+  RETURN_IF_ERROR(CheckRun(ToRunKey(header.run())));
   RETURN_IF_ERROR(RequireEqual("shard", header.shard(), options_.shard));
   RETURN_IF_ERROR(RequireEqual<int64_t>("first key", header.begin(), range().begin));
   RETURN_IF_ERROR(RequireEqual<int64_t>("last key", header.end(), range().end));
@@ -315,8 +316,7 @@ absl::Status ParameterShard::ReadElements(KeyRange keys, absl::Span<Element> par
 
 template <typename Message>
 void ParameterShard::FillStatus(Message* status) const {
-  status->mutable_run()->set_run_id(options_.run.run_id);
-  status->mutable_run()->set_layout_fingerprint(options_.run.layout_fingerprint);
+  FillRunIdentity(options_.run, status->mutable_run());
   status->set_shard(options_.shard);
   status->set_begin(range().begin);
   status->set_end(range().end);

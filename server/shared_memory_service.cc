@@ -10,6 +10,7 @@
 #include "absl/types/span.h"
 #include "common/descriptor_socket.h"
 #include "common/grpc_status.h"
+#include "common/run_identity.h"
 #include "common/shared_memory.h"
 #include "common/status_macros.h"
 
@@ -18,8 +19,6 @@ namespace {
 
 // Between two looks at whether the replica is still there, and the most that a checkpoint waits for.
 constexpr int64_t kElementsAtOnce = 16 * ParameterShard::kSegmentElements;
-
-RunKey ToRunKey(const RunIdentity& run) { return {run.run_id(), run.layout_fingerprint()}; }
 
 absl::Status TooMany(absl::string_view what, int limit) {
   return absl::ResourceExhaustedError(

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/back_off.h"
+#include "common/run_identity.h"
 #include "common/shard_map.h"
 #include "common/status_macros.h"
 #include "spdlog/spdlog.h"
@@ -97,7 +98,7 @@ absl::Status EvaluatorLoop::Join() {
   const int64_t size = layout.size();
   parameters_.resize(size);
   ASSIGN_OR_RETURN(const ShardMap map, ShardMap::Create(size, reply.shards_size()));
-  const RunKey run{reply.run().run_id(), reply.run().layout_fingerprint()};
+  const RunKey run = ToRunKey(reply.run());
   for (int shard = 0; shard < map.shards(); ++shard) {
     ASSIGN_OR_RETURN(shards_.emplace_back(), options_.connect_shard(reply.shards(shard), map.range(shard),
                                                                     run, ClusterDescription::FLOAT32));

@@ -19,6 +19,7 @@
 #include "common/grpc_channel.h"
 #include "common/grpc_chunk.h"
 #include "common/grpc_status.h"
+#include "common/run_identity.h"
 #include "common/status_macros.h"
 #include "proto/parameter_server.pb.h"
 
@@ -134,11 +135,6 @@ absl::StatusOr<size_t> Unpack(absl::string_view payload, bool bfloat16, absl::Sp
   ASSIGN_OR_RETURN(const absl::Span<const float> values, ChunkElements<float>(payload));
   if (values.data() != destination.data()) std::copy(values.begin(), values.end(), destination.begin());
   return values.size();
-}
-
-void FillRunIdentity(const RunKey& run, RunIdentity* identity) {
-  identity->set_run_id(run.run_id);
-  identity->set_layout_fingerprint(run.layout_fingerprint);
 }
 
 absl::Status CheckSize(size_t seen, KeyRange wanted) {

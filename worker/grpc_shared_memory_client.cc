@@ -14,16 +14,12 @@
 #include "common/descriptor_socket.h"
 #include "common/grpc_channel.h"
 #include "common/grpc_status.h"
+#include "common/run_identity.h"
 #include "common/status_macros.h"
 #include "spdlog/spdlog.h"
 
 namespace downpour {
 namespace {
-
-void FillRunIdentity(const RunKey& run, RunIdentity* identity) {
-  identity->set_run_id(run.run_id);
-  identity->set_layout_fingerprint(run.layout_fingerprint);
-}
 
 // Whether it is no use to try again; else nobody answers, and nothing is known.
 bool MeansApart(const absl::Status& attached) {

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/back_off.h"
 #include "common/random.h"
+#include "common/run_identity.h"
 #include "common/shard_map.h"
 #include "common/status_macros.h"
 #include "spdlog/spdlog.h"
@@ -163,7 +164,7 @@ absl::Status ReplicaLoop::Join() {
   replica_id_ = reply.replica_id();
   incarnation_ = reply.incarnation();
   description_ = reply.description();
-  run_ = {reply.run().run_id(), reply.run().layout_fingerprint()};
+  run_ = ToRunKey(reply.run());
   const ClusterDescription& cluster = description_.cluster();
   if (network_ == nullptr) {
     ASSIGN_OR_RETURN(network_, Network::Create({.network = description_.network(),
