@@ -8,6 +8,7 @@
 
 #include <cstdio>
 #include <string>
+#include <utility>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -82,7 +83,8 @@ class Terminal {
   }
   ~Terminal() {
     dup2(saved_, STDOUT_FILENO);
-    for (const int descriptor : {saved_, slave_, master_}) close(descriptor);
+    for (const int descriptor : {saved_, slave_, master_})
+      if (descriptor >= 0) close(descriptor);
   }
 
   bool is_open() const { return slave_ >= 0; }
@@ -90,9 +92,11 @@ class Terminal {
   std::string Output() {
     std::fflush(stdout);
     dup2(saved_, STDOUT_FILENO);
-    std::string output(4096, '\0');
-    const ssize_t got = read(master_, output.data(), output.size());
-    output.resize(got > 0 ? static_cast<size_t>(got) : 0);
+    close(std::exchange(slave_,
+                        -1));  // so that reading ends with an error once all has come, in however many pieces
+    std::string output;
+    char piece[4096];
+    for (ssize_t got; (got = read(master_, piece, sizeof(piece))) > 0;) output.append(piece, got);
     return output;
   }
 
