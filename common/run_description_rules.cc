@@ -58,6 +58,8 @@ absl::Status ValidateCluster(const ClusterDescription& cluster) {
   RETURN_IF_ERROR(Want(cluster.n_fetch() >= 1, "cluster.n_fetch", cluster.n_fetch(), "1 or more"));
   RETURN_IF_ERROR(Want(cluster.warm_start_updates() >= 0, "cluster.warm_start_updates",
                        cluster.warm_start_updates(), "0 or more"));
+  RETURN_IF_ERROR(Want(cluster.top_k_share() > 0 && cluster.top_k_share() <= 1, "cluster.top_k_share",
+                       cluster.top_k_share(), "above 0, up to 1"));
   return Want(cluster.replica_timeout_s() > 0, "cluster.replica_timeout_s", cluster.replica_timeout_s(),
               "above 0");
 }

@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
-#include "common/bfloat16.h"
 
 namespace downpour {
 
@@ -15,13 +14,6 @@ absl::Status ParameterSnapshot::Fetch(const ParameterShard& shard) {
   const KeyRange range = shard.range();
   if (bfloats_.empty()) return shard.Read(range, absl::MakeSpan(floats_).subspan(range.begin, range.size()));
   return shard.Read(range, absl::MakeSpan(bfloats_).subspan(range.begin, range.size()));
-}
-
-absl::Span<const float> ParameterSnapshot::Read(std::vector<float>* scratch) const {
-  if (bfloats_.empty()) return floats_;
-  scratch->resize(bfloats_.size());
-  FromBfloat16(bfloats_, absl::MakeSpan(*scratch));
-  return *scratch;
 }
 
 absl::string_view ParameterSnapshot::bytes() const {

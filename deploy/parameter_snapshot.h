@@ -9,6 +9,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "server/parameter_shard.h"
+#include "worker/network/parameter_view.h"
 
 namespace downpour {
 
@@ -20,8 +21,8 @@ class ParameterSnapshot {
 
   // Takes the shard's parameters as they are now, straight into this memory. Its range lies within the vector.
   absl::Status Fetch(const ParameterShard& shard);
-  // All elements: its own memory, or `scratch` with them, resized to fit.
-  absl::Span<const float> Read(std::vector<float>* scratch) const;
+  // All elements, in this memory.
+  ParameterView view() const { return bfloats_.empty() ? ParameterView(floats_) : ParameterView(bfloats_); }
 
   // For a checkpoint. Load: INVALID_ARGUMENT if `bytes` are not as many as bytes() has.
   absl::string_view bytes() const;

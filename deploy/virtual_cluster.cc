@@ -53,7 +53,10 @@ absl::Status VirtualCluster::CreateComputation() {
   gradients_ = std::make_unique<GradientPool>(elements_);
   pool_ = std::make_unique<ComputePool>(
       std::move(networks), description.cluster().replicas(), kAheadPerThread * options_.threads,
-      [this](int index, Network& network) { ComputeGradient(replicas_[index], network); });
+      [this](int index, Network& network) {
+        Replica& replica = replicas_[index];
+        replica.computed = replica.model->ComputeGradient(replica.parameters.view(), network);
+      });
   ASSIGN_OR_RETURN(evaluator_, ClusterEvaluator::Create(description, *options_.data, options_.threads));
   return absl::OkStatus();
 }
@@ -62,15 +65,10 @@ ParameterSnapshot VirtualCluster::NewSnapshot() const {
   return ParameterSnapshot(elements_, options_.description.cluster().wire() == ClusterDescription::BFLOAT16);
 }
 
-void VirtualCluster::ComputeGradient(Replica& replica, Network& network) {
-  thread_local std::vector<float> widened;
-  replica.computed = replica.model->ComputeGradient(replica.parameters.Read(&widened), network);
-}
-
 std::unique_ptr<ModelReplica> VirtualCluster::NewModel(uint64_t replica_id, uint64_t incarnation) {
   const ClusterDescription& cluster = options_.description.cluster();
   return std::make_unique<ModelReplica>(
-      ModelReplica::Options{replica_id, incarnation, cluster.n_push(), cluster.n_fetch(), cluster.shards(),
+      ModelReplica::Options{replica_id, incarnation, cluster, cluster.shards(),
                             options_.data->summary.classes(), options_.description.seed(),
                             options_.description.noise()},
       elements_, MinibatchSource(options_.data->train, cluster.minibatch(), options_.description.seed()),
@@ -177,10 +175,14 @@ void VirtualCluster::BeginTransfers(uint32_t index, EventQueue::Kind arrival, ab
   replica.transfers_left = static_cast<int>(shards_.size());
   replica.answers.assign(shards_.size(), 0);
   replica.push_rejected = false;
-  const int64_t element_bytes = options_.description.cluster().wire() == ClusterDescription::BFLOAT16 ? 2 : 4;
+  const ClusterDescription& cluster = options_.description.cluster();
+  const double element_bits = arrival == Event::PUSHED                         ? PushedBits(cluster)
+                              : cluster.wire() == ClusterDescription::BFLOAT16 ? 16
+                                                                               : 32;
   const int64_t begin_ns = clock_.now_ns() + absl::ToInt64Nanoseconds(delay);
   for (size_t shard = 0; shard < shards_.size(); ++shard) {
-    const int64_t bytes = shards_[shard]->range().size() * element_bytes;
+    const int64_t bytes =
+        std::llround(static_cast<double>(shards_[shard]->range().size()) * element_bits / 8);
     int64_t end_ns = begin_ns + replica.times.TransferNs(times_, bytes);
     if (times_.shard_bytes_per_s() > 0 && delay == absl::ZeroDuration()) {
       int64_t& free_ns = link_free_ns_[2 * shard + (arrival == Event::PUSHED ? 1 : 0)];

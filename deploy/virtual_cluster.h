@@ -88,7 +88,6 @@ class VirtualCluster {
   absl::Status Resume(const VirtualClusterSnapshot& checkpoint);
   std::unique_ptr<ModelReplica> NewModel(uint64_t replica_id, uint64_t incarnation);
   ParameterSnapshot NewSnapshot() const;
-  static void ComputeGradient(Replica& replica, Network& network);
 
   absl::Status Handle(const EventQueue::Event& event);
   absl::Status Report(uint32_t index);

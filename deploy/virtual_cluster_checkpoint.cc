@@ -31,6 +31,7 @@ absl::Status WriteVirtualCluster(const std::string& path, const VirtualClusterSn
     const VirtualClusterSnapshot::Replica& replica = snapshot.replicas[i];
     file.sections.push_back({ReplicaSection(i, "parameters"), replica.parameters});
     if (!replica.gradient.empty()) file.sections.push_back({ReplicaSection(i, "gradient"), replica.gradient});
+    if (!replica.residual.empty()) file.sections.push_back({ReplicaSection(i, "residual"), replica.residual});
   }
   file.kind = kKind;
   file.header = header.SerializeAsString();
@@ -50,8 +51,12 @@ absl::StatusOr<VirtualClusterSnapshot> ReadVirtualCluster(const std::string& pat
   for (int i = 0; i < snapshot.header.replicas_size(); ++i) {
     VirtualClusterSnapshot::Replica& replica = snapshot.replicas.emplace_back();
     ASSIGN_OR_RETURN(replica.parameters, file.Find(ReplicaSection(i, "parameters")));
-    if (snapshot.header.replicas(i).model().accumulated() == 0) continue;
-    ASSIGN_OR_RETURN(replica.gradient, file.Find(ReplicaSection(i, "gradient")));
+    if (snapshot.header.replicas(i).model().accumulated() > 0) {
+      ASSIGN_OR_RETURN(replica.gradient, file.Find(ReplicaSection(i, "gradient")));
+    }
+    if (snapshot.header.replicas(i).has_residual()) {
+      ASSIGN_OR_RETURN(replica.residual, file.Find(ReplicaSection(i, "residual")));
+    }
   }
   snapshot.header.clear_shards();
   snapshot.storage = file.storage;

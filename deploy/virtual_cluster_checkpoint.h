@@ -19,6 +19,7 @@ struct VirtualClusterSnapshot {
   struct Replica {
     absl::string_view parameters;  // as ParameterSnapshot::bytes()
     absl::string_view gradient;    // float32; empty where it holds none
+    absl::string_view residual;    // likewise
   };
   VirtualClusterCheckpoint header;  // without `shards`, which are in the snapshots below
   std::vector<ShardSnapshot> shards;

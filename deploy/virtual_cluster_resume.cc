@@ -25,12 +25,13 @@ constexpr size_t kMostCopiedBytes = size_t{1} << 30;
 // Gives the snapshot storage of its own; false, and nothing done, where that would take more than kMostCopiedBytes.
 bool CopyReplicas(VirtualClusterSnapshot* snapshot) {
   size_t size = 0;
-  for (const auto& replica : snapshot->replicas) size += replica.parameters.size() + replica.gradient.size();
+  for (const auto& replica : snapshot->replicas)
+    size += replica.parameters.size() + replica.gradient.size() + replica.residual.size();
   if (size > kMostCopiedBytes) return false;
   auto storage = std::make_shared<std::string>();
   storage->reserve(size);
   for (auto& replica : snapshot->replicas) {
-    for (absl::string_view* part : {&replica.parameters, &replica.gradient}) {
+    for (absl::string_view* part : {&replica.parameters, &replica.gradient, &replica.residual}) {
       const size_t begin = storage->size();
       storage->append(part->data(), part->size());
       *part = {storage->data() + begin, part->size()};
@@ -38,6 +39,10 @@ bool CopyReplicas(VirtualClusterSnapshot* snapshot) {
   }
   snapshot->storage = std::move(storage);
   return true;
+}
+
+absl::string_view BytesOf(absl::Span<const float> values) {
+  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)};
 }
 
 void LogFailure(const absl::Status& status) {
@@ -66,10 +71,9 @@ VirtualClusterSnapshot VirtualCluster::Snapshot() {
     saved->set_push_rejected(replica.push_rejected);
     if (!replica.in_pool || pool_->done(static_cast<int>(index)))
       saved->set_computed(replica.computed.raw_code());
-    const absl::Span<const float> gradient = replica.model->gradient();
+    saved->set_has_residual(!replica.model->residual().empty());
     snapshot.replicas.push_back(
-        {replica.parameters.bytes(),
-         {reinterpret_cast<const char*>(gradient.data()), gradient.size() * sizeof(float)}});
+        {replica.parameters.bytes(), BytesOf(replica.model->gradient()), BytesOf(replica.model->residual())});
   }
   return snapshot;
 }
@@ -93,7 +97,8 @@ absl::Status VirtualCluster::Resume(const VirtualClusterSnapshot& checkpoint) {
     Replica& replica = replicas_.emplace_back(
         Replica{NewModel(0, 0), ReplicaTimes(saved.random(), saved.speed()), NewSnapshot()});
     RETURN_IF_ERROR(replica.parameters.Load(checkpoint.replicas[index].parameters));
-    RETURN_IF_ERROR(replica.model->LoadState(saved.model(), ToFloats(checkpoint.replicas[index].gradient)));
+    RETURN_IF_ERROR(replica.model->LoadState(saved.model(), ToFloats(checkpoint.replicas[index].gradient),
+                                             ToFloats(checkpoint.replicas[index].residual)));
     replica.transfers_left = saved.transfers_left();
     replica.answers.assign(saved.answers().begin(), saved.answers().end());
     replica.answers.resize(shards_.size());

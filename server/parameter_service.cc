@@ -12,6 +12,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
 #include "common/chunk_codec.h"
+#include "common/gradient_packing.h"
 #include "common/grpc_chunk.h"
 #include "common/grpc_status.h"
 #include "common/run_identity.h"
@@ -126,16 +127,23 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
       RETURN_IF_ERROR(shard_->CheckRun(ToRunKey(chunk.header().run())));
       header_ = {chunk.header().replica_id(), chunk.header().incarnation(), chunk.header().sequence(),
                  chunk.header().fetched_version()};
-      bfloat16_ = chunk.header().bfloat16();
+      elements_ = chunk.header().elements();
       begun_ = true;
     }
-    const auto begin = static_cast<int64_t>(chunk.begin());
-    return bfloat16_ ? ApplyPayload<uint16_t>(begin, *payload) : ApplyPayload<float>(begin, *payload);
+    return ApplyPayload(static_cast<int64_t>(chunk.begin()), *payload);
+  }
+
+  absl::Status ApplyPayload(int64_t begin, absl::string_view payload) {
+    if (elements_ == PushIdentity::FLOAT32) return ApplyElements(begin, ChunkElements<float>(payload));
+    if (elements_ == PushIdentity::BFLOAT16) return ApplyElements(begin, ChunkElements<uint16_t>(payload));
+    if (elements_ != PushIdentity::PACKED)
+      return shard_->RejectPush(header_, absl::StrCat("elements of kind ", elements_, ", want 0 to 2"));
+    thread_local std::vector<uint16_t> unpacked(kChunkElements);
+    return ApplyElements(begin, UnpackGradient(begin, payload, absl::MakeSpan(unpacked)));
   }
 
   template <typename Element>
-  absl::Status ApplyPayload(int64_t begin, absl::string_view payload) {
-    const absl::StatusOr<absl::Span<const Element>> gradient = ChunkElements<Element>(payload);
+  absl::Status ApplyElements(int64_t begin, const absl::StatusOr<absl::Span<const Element>>& gradient) {
     if (!gradient.ok()) return shard_->RejectPush(header_, gradient.status().message());
     ASSIGN_OR_RETURN(outcome_, shard_->ApplyChunk(header_, begin, *gradient));
     next_key_ = begin + static_cast<int64_t>(gradient->size());
@@ -171,7 +179,7 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
   // Of the executor's turns, which do not overlap.
   std::shared_ptr<ParameterShard> shard_;
   bool begun_ = false;
-  bool bfloat16_ = false;
+  int elements_ = PushIdentity::FLOAT32;
   PushHeader header_;
   PushOutcome outcome_;
   int64_t next_key_ = 0;

@@ -10,9 +10,9 @@
 #include "absl/strings/str_format.h"
 #include "common/bfloat16.h"
 #include "common/check.h"
+#include "common/finite.h"
 #include "common/run_identity.h"
 #include "common/status_macros.h"
-#include "server/finite.h"
 #include "spdlog/spdlog.h"
 
 namespace downpour {

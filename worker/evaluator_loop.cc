@@ -101,7 +101,7 @@ absl::Status EvaluatorLoop::Join() {
   const RunKey run = ToRunKey(reply.run());
   for (int shard = 0; shard < map.shards(); ++shard) {
     ASSIGN_OR_RETURN(shards_.emplace_back(), options_.connect_shard(reply.shards(shard), map.range(shard),
-                                                                    run, ClusterDescription::FLOAT32));
+                                                                    run, ClusterDescription()));
   }
   return absl::OkStatus();
 }

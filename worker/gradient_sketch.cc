@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "common/random.h"
-#include "worker/all_finite.h"
+#include "common/finite.h"
 
 namespace downpour {
 namespace {

@@ -16,6 +16,7 @@
 #include "absl/synchronization/mutex.h"
 #include "common/bfloat16.h"
 #include "common/chunk_codec.h"
+#include "common/gradient_packing.h"
 #include "common/grpc_channel.h"
 #include "common/grpc_chunk.h"
 #include "common/grpc_status.h"
@@ -121,6 +122,12 @@ grpc::Slice Rounded(absl::Span<const float> values) {
           [](void* memory) { delete[] static_cast<uint16_t*>(memory); }};
 }
 
+grpc::Slice Packed(int64_t begin, absl::Span<const float> values) {
+  std::vector<uint16_t> rounded(values.size());
+  ToBfloat16(values, absl::MakeSpan(rounded));
+  return PackGradient(begin, rounded);
+}
+
 // `payload`'s elements into `destination`, where they may lie already; how many they are.
 absl::StatusOr<size_t> Unpack(absl::string_view payload, bool bfloat16, absl::Span<float> destination) {
   if (bfloat16) {
@@ -175,12 +182,17 @@ absl::StatusOr<PushOutcome> GrpcShardClient::TryPush(const PushHeader& header,
   chunk.mutable_header()->set_incarnation(header.incarnation);
   chunk.mutable_header()->set_sequence(header.sequence);
   chunk.mutable_header()->set_fetched_version(header.fetched_version);
-  chunk.mutable_header()->set_bfloat16(bfloat16_);
+  chunk.mutable_header()->set_elements(options_.pack_gradients ? PushIdentity::PACKED
+                                       : bfloat16_             ? PushIdentity::BFLOAT16
+                                                               : PushIdentity::FLOAT32);
   size_t begin = 0;
   const auto next_message = [&] {
     const absl::Span<const float> piece = gradient.subspan(begin, kChunkElements);
     chunk.set_begin(options_.range.begin + static_cast<int64_t>(begin));
-    const grpc::ByteBuffer message = EncodeChunk(chunk, bfloat16_ ? Rounded(piece) : lent.Lend(piece));
+    const grpc::ByteBuffer message =
+        EncodeChunk(chunk, options_.pack_gradients ? Packed(static_cast<int64_t>(chunk.begin()), piece)
+                           : bfloat16_             ? Rounded(piece)
+                                                   : lent.Lend(piece));
     chunk.clear_header();
     begin += piece.size();
     return message;

@@ -35,6 +35,7 @@ class GrpcShardClient final : public ShardClient {
     KeyRange range;
     RunKey run;
     ClusterDescription::WireFormat wire = ClusterDescription::FLOAT32;
+    bool pack_gradients = false;  // pushes bfloat16 elements in few bytes (common/gradient_packing.h)
     RetryPolicy retry;
     absl::Duration rpc_timeout = absl::Seconds(60);  // of one attempt; a full model takes well under a second
     Clock* clock = Clock::Real();                    // not owned; of the back-off

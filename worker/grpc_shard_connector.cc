@@ -30,13 +30,14 @@ ShardConnector GrpcShardConnector(int index, std::function<bool()> stopped, cons
                                   SharedMemoryResource* memory) {
   return [index, stopped = std::move(stopped), directory, memory](
              const ShardAddress& address, const KeyRange& range, const RunKey& run,
-             ClusterDescription::WireFormat wire) -> absl::StatusOr<std::unique_ptr<ShardClient>> {
+             const ClusterDescription& cluster) -> absl::StatusOr<std::unique_ptr<ShardClient>> {
     GrpcShardClient::Options options;
     options.address = address.address();
     options.connection = index % kConnections;
     options.range = range;
     options.run = run;
-    options.wire = wire;
+    options.wire = cluster.wire();
+    options.pack_gradients = cluster.gradient_compression() != ClusterDescription::NONE;
     options.retry.give_up_after = absl::Seconds(2);
     options.retry.stopped = stopped;
     options.jitter_seed = RandomAt(ProcessJitterSeed(), index);

@@ -2,7 +2,6 @@
 #include "worker/model_replica.h"
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 #include <utility>
 
@@ -10,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
 #include "common/status_macros.h"
-#include "worker/all_finite.h"
+#include "common/finite.h"
 #include "worker/gradient_sketch.h"
 
 namespace downpour {
@@ -41,6 +40,7 @@ ModelReplica::ModelReplica(const Options& options, int64_t parameters, Minibatch
                            GradientPool* pool)
     : options_(options),
       noise_(NoiseOf(options)),
+      compressor_(options.cluster),
       source_(std::move(source)),
       pool_(pool),
       parameters_(parameters),
@@ -55,7 +55,7 @@ void ModelReplica::FetchDone(std::vector<uint64_t> versions) {
   fetched_step_ = step_;
 }
 
-absl::Status ModelReplica::ComputeGradient(absl::Span<const float> parameters, Network& network) {
+absl::Status ModelReplica::ComputeGradient(ParameterView parameters, Network& network) {
   DOWNPOUR_CHECK(!fetched_versions_.empty() && static_cast<int64_t>(parameters.size()) == parameters_);
   source_.Next(&minibatch_);
   if (minibatch_.frames == 0) return absl::NotFoundError("the replica has no training data left");
@@ -63,8 +63,11 @@ absl::Status ModelReplica::ComputeGradient(absl::Span<const float> parameters, N
   std::pmr::vector<float> gradient = pool_->Take();
   const absl::StatusOr<Network::Result> result =
       network.ComputeGradient(parameters, minibatch_, absl::MakeSpan(gradient));
-  if (result.ok()) noise_.DisturbGradient(step_, absl::MakeSpan(gradient));
-  const bool finite = result.ok() && std::isfinite(result->loss_sum) && AllFinite(gradient);
+  bool finite = result.ok() && result->finite;
+  if (finite && noise_.disturbs_gradients()) {
+    noise_.DisturbGradient(step_, absl::MakeSpan(gradient));
+    finite = AllFinite(gradient);
+  }
   if (!finite) {
     pool_->Give(std::move(gradient));
     RETURN_IF_ERROR(result.status());
@@ -77,20 +80,24 @@ absl::Status ModelReplica::ComputeGradient(absl::Span<const float> parameters, N
   ++step_;
   state_.set_minibatches(step_);
   state_.set_frames(state_.frames() + minibatch_.frames);
-  if (!finite) {
-    state_.set_pushes_rejected(state_.pushes_rejected() + 1);
-    return absl::DataLossError(
-        absl::StrCat("minibatch ", step_, " of replica ", options_.replica_id, ": loss ", result->loss_sum,
-                     " and a gradient that is not finite everywhere; the minibatch is dropped"));
+  if (finite) {
+    ++accumulated_;
+    state_.set_loss_sum(state_.loss_sum() + result->loss_sum);
   }
-  ++accumulated_;
-  state_.set_loss_sum(state_.loss_sum() + result->loss_sum);
+  if (PushDue()) FinishGradient();
+  if (finite) return absl::OkStatus();
+  state_.set_pushes_rejected(state_.pushes_rejected() + 1);
+  return absl::DataLossError(
+      absl::StrCat("minibatch ", step_, " of replica ", options_.replica_id, ": loss ", result->loss_sum,
+                   " and a gradient that is not finite everywhere; the minibatch is dropped"));
+}
+
+void ModelReplica::FinishGradient() {
+  compressor_.Compress(absl::MakeSpan(gradient_));
   // Not the same pushes of all replicas, so that a window of sketches is one of replicas.
-  if (PushDue() && (sequence_ + options_.replica_id) % kPushesPerSketch == 0) {
-    const std::vector<float> sketch = SketchGradient(gradient_);
-    state_.mutable_gradient_sketch()->Assign(sketch.begin(), sketch.end());
-  }
-  return absl::OkStatus();
+  if ((sequence_ + options_.replica_id) % kPushesPerSketch != 0) return;
+  const std::vector<float> sketch = SketchGradient(gradient_);
+  state_.mutable_gradient_sketch()->Assign(sketch.begin(), sketch.end());
 }
 
 PushHeader ModelReplica::NextPush(int shard) const {
@@ -153,12 +160,18 @@ ReplicaState ModelReplica::SaveState() const {
   return state;
 }
 
-absl::Status ModelReplica::LoadState(const ReplicaState& state, absl::Span<const float> gradient) {
+absl::Status ModelReplica::LoadState(const ReplicaState& state, absl::Span<const float> gradient,
+                                     absl::Span<const float> residual) {
   const int64_t wanted_gradient = state.accumulated() > 0 ? parameters_ : 0;
   if (static_cast<int64_t>(gradient.size()) != wanted_gradient) {
     return absl::InvalidArgumentError(absl::StrCat("replica ", state.totals().replica_id(), " has ",
                                                    gradient.size(), " gradient elements, want ",
                                                    wanted_gradient));
+  }
+  if (!residual.empty() && static_cast<int64_t>(residual.size()) != parameters_) {
+    return absl::InvalidArgumentError(absl::StrCat("replica ", state.totals().replica_id(), " has ",
+                                                   residual.size(), " elements left out of pushes, want ",
+                                                   parameters_, " or none"));
   }
   if (state.fetched_versions_size() != 0 && state.fetched_versions_size() != options_.shards) {
     return absl::InvalidArgumentError(absl::StrCat("replica ", state.totals().replica_id(),
@@ -177,6 +190,7 @@ absl::Status ModelReplica::LoadState(const ReplicaState& state, absl::Span<const
   sequence_ = state.sequence();
   repeating_ = state.repeating();
   fetched_versions_.assign(state.fetched_versions().begin(), state.fetched_versions().end());
+  compressor_.set_residual(residual);
   if (accumulated_ > 0) {
     gradient_ = pool_->Take();
     std::copy(gradient.begin(), gradient.end(), gradient_.begin());

@@ -15,6 +15,7 @@
 #include "proto/checkpoint.pb.h"
 #include "proto/config.pb.h"
 #include "worker/data/minibatch_source.h"
+#include "worker/gradient_compressor.h"
 #include "worker/gradient_pool.h"
 #include "worker/network/network.h"
 #include "worker/replica_noise.h"
@@ -35,8 +36,7 @@ class ModelReplica {
   struct Options {
     uint64_t replica_id = 0;
     uint64_t incarnation = 0;
-    int n_push = 1;
-    int n_fetch = 1;
+    ClusterDescription cluster = {};  // n_push, n_fetch, gradient_compression
     int shards = 1;
     int32_t classes = 1;
     uint64_t seed = 0;  // the run's; of the noise
@@ -46,7 +46,7 @@ class ModelReplica {
   // ComputeGradient() until PushDone() or PushRejected().
   ModelReplica(const Options& options, int64_t parameters, MinibatchSource source, GradientPool* pool);
 
-  bool FetchDue() const { return fetched_step_ != step_ && step_ % options_.n_fetch == 0; }
+  bool FetchDue() const { return fetched_step_ != step_ && step_ % options_.cluster.n_fetch() == 0; }
   // Versions as the shards gave them, one per shard.
   void FetchDone(std::vector<uint64_t> versions);
 
@@ -54,11 +54,13 @@ class ModelReplica {
   // step is taken. DATA_LOSS: loss or gradient has a NaN or Inf: the minibatch is dropped whole, counted in
   // pushes_rejected() and not accumulated, so that no shard sees part of it. Its frames count as read, lest a
   // run that diverged never ends. Others: as Network::ComputeGradient.
-  absl::Status ComputeGradient(absl::Span<const float> parameters, Network& network);
+  absl::Status ComputeGradient(ParameterView parameters, Network& network);
 
   // False where every minibatch since the last push was dropped.
-  bool PushDue() const { return accumulated_ > 0 && step_ > 0 && (step_ - 1) % options_.n_push == 0; }
-  // Sum over the minibatches since the last push; empty when there is none.
+  bool PushDue() const {
+    return accumulated_ > 0 && step_ > 0 && (step_ - 1) % options_.cluster.n_push() == 0;
+  }
+  // Sum over the minibatches since the last push, compressed once a push is due; empty when there is none.
   absl::Span<const float> gradient() const { return gradient_; }
   PushHeader NextPush(int shard) const;
   // How long noise holds the next push back.
@@ -80,17 +82,23 @@ class ModelReplica {
   static constexpr int kPushesPerSketch = 4;
   ReportRequest TakeReport();
 
-  // For the virtual cluster's checkpoint, gradient() aside. LoadState: `gradient` is what
-  // gradient() was, perhaps empty. INVALID_ARGUMENT: the state does not fit the data set or the sizes.
+  // What compressed pushes have left out so far; empty where none has.
+  absl::Span<const float> residual() const { return compressor_.residual(); }
+
+  // For the virtual cluster's checkpoint, gradient() and residual() aside. LoadState: those two as they were, perhaps
+  // empty. INVALID_ARGUMENT: the state does not fit the data set or the sizes.
   // DATA_LOSS: its parts contradict each other.
   ReplicaState SaveState() const;
-  absl::Status LoadState(const ReplicaState& state, absl::Span<const float> gradient);
+  absl::Status LoadState(const ReplicaState& state, absl::Span<const float> gradient,
+                         absl::Span<const float> residual);
 
  private:
+  void FinishGradient();  // of a push that is due
   void ClearGradient();
 
   Options options_;
   ReplicaNoise noise_;
+  GradientCompressor compressor_;
   MinibatchSource source_;
   GradientPool* pool_;
   Minibatch minibatch_;

@@ -119,7 +119,7 @@ absl::Status ReplicaLoop::ForEachShard(const Call& call) {
 absl::StatusOr<ShardClient*> ReplicaLoop::Client(Shard& shard) {
   if (shard.client == nullptr) {
     ASSIGN_OR_RETURN(shard.client,
-                     options_.connect_shard(shard.address, shard.range, run_, description_.cluster().wire()));
+                     options_.connect_shard(shard.address, shard.range, run_, description_.cluster()));
   }
   return shard.client.get();
 }
@@ -182,8 +182,8 @@ absl::Status ReplicaLoop::Join() {
   for (int shard = 0; shard < map.shards(); ++shard)
     shards_.push_back({map.range(shard), reply.shards(shard), nullptr});
   replica_ = std::make_unique<ModelReplica>(
-      ModelReplica::Options{*replica_id_, incarnation_, cluster.n_push(), cluster.n_fetch(), map.shards(),
-                            reply.data().classes(), description_.seed(), description_.noise()},
+      ModelReplica::Options{*replica_id_, incarnation_, cluster, map.shards(), reply.data().classes(),
+                            description_.seed(), description_.noise()},
       size, MinibatchSource(options_.data, cluster.minibatch(), description_.seed()), pool_.get());
   spdlog::info("replica {} (incarnation {}) has joined", *replica_id_, incarnation_);
   return absl::OkStatus();

@@ -26,7 +26,7 @@ namespace downpour {
 
 using ShardConnector = std::function<absl::StatusOr<std::unique_ptr<ShardClient>>(
     const ShardAddress& address, const KeyRange& range, const RunKey& run,
-    ClusterDescription::WireFormat wire)>;
+    const ClusterDescription& cluster)>;
 
 // FAILED_PRECONDITION: the run's parameters are laid out in another way than this process's network.
 absl::Status CheckLayout(const ParameterLayout& own, const RunIdentity& run);

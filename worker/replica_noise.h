@@ -19,6 +19,8 @@ class ReplicaNoise {
 
   // Labels of minibatch `step`, in [0, classes).
   void DisturbLabels(int64_t step, absl::Span<int32_t> labels) const;
+  // Whether DisturbGradient() does anything.
+  bool disturbs_gradients() const { return description_.gradient_sigma() > 0 || adversary_; }
   // The mean gradient of minibatch `step`: Gaussian noise first, then an adversary's factor.
   void DisturbGradient(int64_t step, absl::Span<float> gradient) const;
 

@@ -13,8 +13,8 @@
 
 #include "common/bfloat16.h"
 #include "common/check.h"
+#include "common/finite.h"
 #include "common/random.h"
-#include "server/finite.h"
 #include "server/optimizer/optimizer.h"
 #include "server/parameter_shard.h"
 #include "tests/bench/measure.h"

@@ -60,17 +60,20 @@ class Server {
 
 class GrpcTransport final : public Transport {
  public:
-  GrpcTransport(std::shared_ptr<ParameterShard> shard, ClusterDescription::WireFormat wire)
-      : server_(std::move(shard)), wire_(wire) {}
+  GrpcTransport(std::shared_ptr<ParameterShard> shard, ClusterDescription::WireFormat wire,
+                bool packed = false)
+      : server_(std::move(shard)), wire_(wire), packed_(packed) {}
   std::unique_ptr<ShardClient> Connect(const RunKey& run) override {
     GrpcShardClient::Options options = server_.ClientOptions(run);
     options.wire = wire_;
+    options.pack_gradients = packed_;
     return std::make_unique<GrpcShardClient>(options);
   }
 
  private:
   Server server_;
   ClusterDescription::WireFormat wire_;
+  bool packed_;
 };
 
 class SharedMemoryTransport final : public Transport {
@@ -90,9 +93,9 @@ class SharedMemoryTransport final : public Transport {
   const std::unique_ptr<SharedMemoryResource> memory_;
 };
 
-template <typename T, ClusterDescription::WireFormat kWire>
+template <typename T, ClusterDescription::WireFormat kWire, bool... kPacked>
 std::unique_ptr<Transport> Make(std::shared_ptr<ParameterShard> shard) {
-  return std::make_unique<T>(std::move(shard), kWire);
+  return std::make_unique<T>(std::move(shard), kWire, kPacked...);
 }
 
 }  // namespace
@@ -102,6 +105,7 @@ std::vector<TransportKind> AllTransports() {
           {"InProcessBfloat16", true, Make<InProcessTransport, ClusterDescription::BFLOAT16>},
           {"Grpc", false, Make<GrpcTransport, ClusterDescription::FLOAT32>},
           {"GrpcBfloat16", true, Make<GrpcTransport, ClusterDescription::BFLOAT16>},
+          {"GrpcPacked", true, Make<GrpcTransport, ClusterDescription::BFLOAT16, true>},
           // Has no wire, and so rounds nothing.
           {"SharedMemory", false, Make<SharedMemoryTransport, ClusterDescription::BFLOAT16>}};
 }

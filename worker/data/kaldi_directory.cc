@@ -17,7 +17,7 @@
 #include "absl/strings/str_split.h"
 #include "common/file.h"
 #include "common/status_macros.h"
-#include "worker/all_finite.h"
+#include "common/finite.h"
 #include "worker/data/kaldi_io.h"
 #include "worker/data/mapped_file.h"
 

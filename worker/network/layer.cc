@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "common/bfloat16.h"
 #include "common/status_macros.h"
 
 namespace downpour {
@@ -15,21 +16,29 @@ void MultiplyByDerivative(NetworkDescription::Nonlinearity nonlinearity, absl::S
   const size_t size = y.size();
   switch (nonlinearity) {
     case NetworkDescription::LOGISTIC:
+#pragma omp parallel for
       for (size_t i = 0; i < size; ++i) gradient[i] *= y[i] * (1 - y[i]);
       break;
     case NetworkDescription::TANH:
+#pragma omp parallel for
       for (size_t i = 0; i < size; ++i) gradient[i] *= 1 - y[i] * y[i];
       break;
     default:
+#pragma omp parallel for
       for (size_t i = 0; i < size; ++i) gradient[i] = y[i] <= 0 ? 0 : gradient[i];
   }
 }
 
 // sums [columns] <- the sum of each column of `matrix` [rows, columns].
 void SumRows(absl::Span<const float> matrix, absl::Span<float> sums) {
-  std::fill(sums.begin(), sums.end(), 0.0f);
-  for (size_t row = 0; row < matrix.size(); row += sums.size()) {
-    for (size_t column = 0; column < sums.size(); ++column) sums[column] += matrix[row + column];
+  constexpr size_t kColumns = 512;  // of one thread at a time
+#pragma omp parallel for
+  for (size_t begin = 0; begin < sums.size(); begin += kColumns) {
+    const absl::Span<float> part = sums.subspan(begin, kColumns);
+    std::fill(part.begin(), part.end(), 0.0f);
+    for (size_t row = begin; row < matrix.size(); row += sums.size()) {
+      for (size_t column = 0; column < part.size(); ++column) part[column] += matrix[row + column];
+    }
   }
 }
 
@@ -37,10 +46,13 @@ void SumRows(absl::Span<const float> matrix, absl::Span<float> sums) {
 
 Layer::Layer(const Options& options) : options_(options), outputs_(options.max_frames * options.outputs) {}
 
-absl::Status Layer::Forward(absl::Span<const float> parameters, const float* inputs, int64_t frames,
+absl::Status Layer::Forward(ParameterView parameters, const float* inputs, int64_t frames,
                             MatrixProducts& products) {
   RETURN_IF_ERROR(products.Load(inputs, frames * options_.inputs, &input_));
-  RETURN_IF_ERROR(products.Load(&parameters[options_.weights.begin], options_.weights.size(), &weights_));
+  RETURN_IF_ERROR(products.Load(parameters[options_.weights], &weights_));
+  const ParameterView bias = parameters[options_.bias];
+  bias_.resize(bias.bfloats().size());
+  FromBfloat16(bias.bfloats(), absl::MakeSpan(bias_));
   const bool rectify = options_.nonlinearity == NetworkDescription::RELU;
   RETURN_IF_ERROR(products.Compute({.rows = frames,
                                     .columns = options_.outputs,
@@ -48,9 +60,12 @@ absl::Status Layer::Forward(absl::Span<const float> parameters, const float* inp
                                     .transpose_b = true,
                                     .has_bias = true,
                                     .nonlinearity = rectify ? std::nullopt : options_.nonlinearity},
-                                   input_, weights_, &parameters[options_.bias.begin], outputs_.data()));
+                                   input_, weights_, bias_.empty() ? bias.floats().data() : bias_.data(),
+                                   outputs_.data()));
   if (rectify) {
-    for (float& y : outputs(frames)) y = y < 0 ? 0 : y;  // NaN stays
+    const absl::Span<float> y = outputs(frames);
+#pragma omp parallel for
+    for (size_t i = 0; i < y.size(); ++i) y[i] = y[i] < 0 ? 0 : y[i];  // NaN stays
   }
   return absl::OkStatus();
 }

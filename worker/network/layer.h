@@ -11,6 +11,7 @@
 #include "common/key_range.h"
 #include "proto/config.pb.h"
 #include "worker/network/matrix_product.h"
+#include "worker/network/parameter_view.h"
 
 namespace downpour {
 
@@ -34,9 +35,9 @@ class Layer {
     return absl::MakeSpan(outputs_.data(), frames * options_.outputs);
   }
 
-  // INTERNAL: as MatrixProducts, here and below. `inputs` and, in float32, `parameters` are read again by
-  // Backward().
-  absl::Status Forward(absl::Span<const float> parameters, const float* inputs, int64_t frames,
+  // INTERNAL: as MatrixProducts, here and below. `inputs` in float32, and `parameters` in the products' own precision, are
+  // read again by Backward().
+  absl::Status Forward(ParameterView parameters, const float* inputs, int64_t frames,
                        MatrixProducts& products);
 
   // After Forward() of the same frames. `output_gradient`, d loss / d Y, becomes d loss / d (X W^T + b) in
@@ -49,6 +50,7 @@ class Layer {
   std::vector<float> outputs_;
   Operand input_;
   Operand weights_;
+  std::vector<float> bias_;  // widened from bfloat16
   Operand output_gradient_;
 };
 

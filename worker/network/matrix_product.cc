@@ -7,6 +7,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
+#include "common/bfloat16.h"
 #include "common/check.h"
 
 namespace downpour {
@@ -133,6 +134,17 @@ absl::Status MatrixProducts::Load(const float* values, int64_t size, Operand* op
   } catch (const dnnl::error& error) {
     return DnnlError(error);
   }
+  return absl::OkStatus();
+}
+
+absl::Status MatrixProducts::Load(ParameterView values, Operand* operand) {
+  const absl::Span<const uint16_t> bfloats = values.bfloats();
+  if (bfloats.empty()) return Load(values.floats().data(), static_cast<int64_t>(values.size()), operand);
+  operand->data_ = bfloats.data();
+  if (state_->input == memory::data_type::bf16) return absl::OkStatus();
+  operand->float32_.resize(bfloats.size());
+  FromBfloat16(bfloats, absl::MakeSpan(operand->float32_));
+  operand->data_ = operand->float32_.data();
   return absl::OkStatus();
 }
 

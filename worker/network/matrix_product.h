@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "proto/config.pb.h"
+#include "worker/network/parameter_view.h"
 
 namespace downpour {
 
@@ -39,6 +40,7 @@ class Operand {
   friend class MatrixProducts;
   const void* data_ = nullptr;
   std::vector<uint16_t> bfloat16_;
+  std::vector<float> float32_;
 };
 
 // Computes products with inputs in one precision and float32 results, on the calling thread and OpenMP's
@@ -53,6 +55,8 @@ class MatrixProducts {
   // Makes `size` values an operand: in float32 it refers to them, in bfloat16 it holds a rounded copy.
   // INTERNAL: oneDNN failed (its message follows), here and below.
   absl::Status Load(const float* values, int64_t size, Operand* operand);
+  // Likewise; refers to values that are in the products' precision, and holds a copy of others.
+  absl::Status Load(ParameterView values, Operand* operand);
   // `bias` is read if product.has_bias.
   absl::Status Compute(const MatrixProduct& product, const Operand& a, const Operand& b, const float* bias,
                        float* c);

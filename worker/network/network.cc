@@ -4,11 +4,13 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "common/finite.h"
 #include "common/network_layout.h"
 #include "common/status_macros.h"
 #include "worker/network/layer.h"
@@ -19,6 +21,15 @@
 namespace downpour {
 namespace {
 
+bool AllFiniteInParallel(absl::Span<const float> values) {
+  constexpr size_t kPiece = size_t{1} << 16;
+  bool finite = true;
+#pragma omp parallel for reduction(&& : finite)
+  for (size_t begin = 0; begin < values.size(); begin += kPiece)
+    finite = finite && AllFinite(values.subspan(begin, kPiece));
+  return finite;
+}
+
 class FeedForwardNetwork final : public Network {
  public:
   FeedForwardNetwork(const Options& options, NetworkDescription::Precision precision, ParameterLayout layout)
@@ -26,6 +37,7 @@ class FeedForwardNetwork final : public Network {
         precision_(precision),
         layout_(std::move(layout)),
         products_(precision),
+        scores_(options.max_frames),
         predictions_(options.max_frames) {
     int64_t widest = 0;
     const std::vector<ParameterLayout::Tensor>& tensors = layout_.tensors();
@@ -50,7 +62,7 @@ class FeedForwardNetwork final : public Network {
   }
   int64_t max_frames() const override { return options_.max_frames; }
 
-  absl::StatusOr<Result> ComputeGradient(absl::Span<const float> parameters, const Minibatch& minibatch,
+  absl::StatusOr<Result> ComputeGradient(ParameterView parameters, const Minibatch& minibatch,
                                          absl::Span<float> gradient) override {
     if (static_cast<int64_t>(gradient.size()) != layout_.size()) {
       return WrongSize("gradient", gradient.size());
@@ -58,7 +70,7 @@ class FeedForwardNetwork final : public Network {
     RETURN_IF_ERROR(Forward(parameters, minibatch));
     const int64_t frames = minibatch.frames;
     const float scale = options_.network.loss_scale() / static_cast<float>(frames);
-    const Result result = Score(minibatch, [scale](absl::Span<float> scores, int32_t label) {
+    Result result = Score(minibatch, [scale](absl::Span<float> scores, int32_t label) {
       return SoftmaxCrossEntropyGradient(scores, label, scale);
     });
     absl::Span<float> output_gradient = layers_.back().outputs(frames);
@@ -67,10 +79,11 @@ class FeedForwardNetwork final : public Network {
       RETURN_IF_ERROR(layers_[i].Backward(output_gradient, input_gradient, frames, gradient, products_));
       if (i > 0) output_gradient = absl::MakeSpan(input_gradient, layers_[i - 1].outputs(frames).size());
     }
+    result.finite = result.finite && AllFiniteInParallel(gradient);
     return result;
   }
 
-  absl::StatusOr<Result> Evaluate(absl::Span<const float> parameters, const Minibatch& minibatch,
+  absl::StatusOr<Result> Evaluate(ParameterView parameters, const Minibatch& minibatch,
                                   std::vector<int32_t>* predictions) override {
     RETURN_IF_ERROR(Forward(parameters, minibatch));
     const Result result = Score(minibatch, SoftmaxCrossEntropy);
@@ -85,7 +98,7 @@ class FeedForwardNetwork final : public Network {
     return absl::InvalidArgumentError(absl::StrCat(what, " has ", size, " elements, want ", layout_.size()));
   }
 
-  absl::Status Check(absl::Span<const float> parameters, const Minibatch& minibatch) const {
+  absl::Status Check(ParameterView parameters, const Minibatch& minibatch) const {
     if (static_cast<int64_t>(parameters.size()) != layout_.size()) {
       return WrongSize("parameters", parameters.size());
     }
@@ -109,7 +122,7 @@ class FeedForwardNetwork final : public Network {
     return absl::OkStatus();
   }
 
-  absl::Status Forward(absl::Span<const float> parameters, const Minibatch& minibatch) {
+  absl::Status Forward(ParameterView parameters, const Minibatch& minibatch) {
     RETURN_IF_ERROR(Check(parameters, minibatch));
     omp_set_num_threads(options_.threads);
     const float* inputs = minibatch.inputs.data();
@@ -124,14 +137,17 @@ class FeedForwardNetwork final : public Network {
   template <typename ScoreFrame>
   Result Score(const Minibatch& minibatch, ScoreFrame score) {
     const absl::Span<float> outputs = layers_.back().outputs(minibatch.frames);
+#pragma omp parallel for
+    for (int64_t i = 0; i < minibatch.frames; ++i) {
+      scores_[i] = score(outputs.subspan(i * options_.classes, options_.classes), minibatch.labels[i]);
+    }
     Result result;
     for (int64_t i = 0; i < minibatch.frames; ++i) {
-      const FrameScore frame =
-          score(outputs.subspan(i * options_.classes, options_.classes), minibatch.labels[i]);
-      result.loss_sum += frame.loss;
-      result.correct += frame.prediction == minibatch.labels[i];
-      predictions_[i] = frame.prediction;
+      result.loss_sum += scores_[i].loss;
+      result.correct += scores_[i].prediction == minibatch.labels[i];
+      predictions_[i] = scores_[i].prediction;
     }
+    result.finite = std::isfinite(result.loss_sum);
     return result;
   }
 
@@ -141,7 +157,8 @@ class FeedForwardNetwork final : public Network {
   MatrixProducts products_;
   std::vector<Layer> layers_;
   std::vector<float> hidden_gradients_[2];  // of layer i's inputs in [i % 2]
-  std::vector<int32_t> predictions_;        // of the last call
+  std::vector<FrameScore> scores_;          // of the last call, and so below
+  std::vector<int32_t> predictions_;
 };
 
 }  // namespace

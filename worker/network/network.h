@@ -12,6 +12,7 @@
 #include "common/parameter_layout.h"
 #include "proto/config.pb.h"
 #include "worker/minibatch.h"
+#include "worker/network/parameter_view.h"
 
 namespace downpour {
 
@@ -41,17 +42,18 @@ class Network {
 
   struct Result {
     double loss_sum = 0;  // cross-entropy in nats, summed over the frames
+    bool finite = true;   // the loss and, after ComputeGradient(), the gradient
     int64_t correct = 0;  // frames whose most probable class is the label; ties go to the lowest class
   };
 
   // `parameters` and `gradient` have layout().size() elements; gradient <- d(loss_scale *
   // loss_sum / frames) / d parameters, with the description's loss_scale. Values that are not finite are no
-  // error: loss and gradient are then not finite either. INVALID_ARGUMENT: a label outside [0, classes), no
+  // error: the result says that loss or gradient then is not finite either. INVALID_ARGUMENT: a label outside [0, classes), no
   // frame or more than max_frames, or input of the wrong size. INTERNAL: oneDNN failed.
-  virtual absl::StatusOr<Result> ComputeGradient(absl::Span<const float> parameters,
-                                                 const Minibatch& minibatch, absl::Span<float> gradient) = 0;
+  virtual absl::StatusOr<Result> ComputeGradient(ParameterView parameters, const Minibatch& minibatch,
+                                                 absl::Span<float> gradient) = 0;
   // Forward only. `predictions`, if not null, receives the most probable class of each frame.
-  virtual absl::StatusOr<Result> Evaluate(absl::Span<const float> parameters, const Minibatch& minibatch,
+  virtual absl::StatusOr<Result> Evaluate(ParameterView parameters, const Minibatch& minibatch,
                                           std::vector<int32_t>* predictions) = 0;
 };
 

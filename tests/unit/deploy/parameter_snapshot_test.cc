@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/bfloat16.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -20,15 +21,20 @@ std::unique_ptr<ParameterShard> ShardOf(int64_t begin, std::vector<float> parame
   return *ParameterShard::Create(options, parameters);
 }
 
+std::vector<float> Widened(ParameterView view) {
+  std::vector<float> widened(view.floats().begin(), view.floats().end());
+  for (const uint16_t bfloat : view.bfloats()) widened.push_back(FromBfloat16(bfloat));
+  return widened;
+}
+
 TEST(ParameterSnapshotTest, KeepsFloatsAsTheyAreAndRoundsToBfloat16) {
-  std::vector<float> scratch;
   ParameterSnapshot floats(4, /*bfloat16=*/false);
   ASSERT_TRUE(floats.Fetch(*ShardOf(1, {1 + 0.6f / 128, -3})).ok());
-  EXPECT_THAT(floats.Read(&scratch), ElementsAre(0, 1 + 0.6f / 128, -3, 0));
+  EXPECT_THAT(floats.view().floats(), ElementsAre(0, 1 + 0.6f / 128, -3, 0));
   EXPECT_EQ(floats.bytes().size(), 16u);
   ParameterSnapshot halves(4, /*bfloat16=*/true);
   ASSERT_TRUE(halves.Fetch(*ShardOf(1, {1 + 0.6f / 128, -3})).ok());
-  EXPECT_THAT(halves.Read(&scratch), ElementsAre(0, 1 + 1.0f / 128, -3, 0));
+  EXPECT_THAT(Widened(halves.view()), ElementsAre(0, 1 + 1.0f / 128, -3, 0));
   EXPECT_EQ(halves.bytes().size(), 8u);
 }
 
@@ -37,8 +43,7 @@ TEST(ParameterSnapshotTest, LoadsItsOwnBytesAndNoOthers) {
     ParameterSnapshot written(3, bfloat16), loaded(3, bfloat16);
     ASSERT_TRUE(written.Fetch(*ShardOf(0, {1, 2, -0.5f})).ok());
     ASSERT_TRUE(loaded.Load(written.bytes()).ok());
-    std::vector<float> scratch;
-    EXPECT_THAT(loaded.Read(&scratch), ElementsAre(1, 2, -0.5f));
+    EXPECT_THAT(Widened(loaded.view()), ElementsAre(1, 2, -0.5f));
     EXPECT_TRUE(absl::IsInvalidArgument(loaded.Load(written.bytes().substr(1))));
   }
 }

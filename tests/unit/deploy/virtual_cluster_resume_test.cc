@@ -90,6 +90,20 @@ TEST(VirtualClusterResumeTest, Bfloat16ResumesToo) {
   EXPECT_NE(rounded.parameters, exact.parameters);
 }
 
+TEST(VirtualClusterResumeTest, CompressedGradientsResumeToo) {
+  for (const auto compression :
+       {ClusterDescription::EIGHT_BIT, ClusterDescription::ONE_BIT, ClusterDescription::TOP_K}) {
+    RunDescription description = SyntheticRun();
+    const VirtualRunResult exact = RunVirtually(description);
+    description.mutable_cluster()->set_gradient_compression(compression);
+    description.mutable_cluster()->set_top_k_share(0.1f);
+    int pieces = 0;
+    const VirtualRunResult compressed = RunVirtually(description);
+    EXPECT_EQ(RunInPieces(description, 37, &pieces), compressed) << compression;
+    EXPECT_NE(compressed.parameters, exact.parameters) << compression;
+  }
+}
+
 TEST(VirtualClusterResumeTest, WarmStartResumesToo) {
   RunDescription description = SyntheticRun();
   description.mutable_cluster()->set_warm_start_updates(30);

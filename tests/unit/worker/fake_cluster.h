@@ -154,7 +154,7 @@ class FakeShardClient final : public ShardClient {
 
 inline ShardConnector FakeCluster::Connector() {
   return [this](const ShardAddress& address, const KeyRange& range, const RunKey&,
-                ClusterDescription::WireFormat) {
+                const ClusterDescription&) {
     return std::make_unique<FakeShardClient>(this, address.address(), range);
   };
 }

@@ -22,14 +22,14 @@ class CountingNetwork final : public Network {
   const ParameterLayout& layout() const override { return layout_; }
   std::string precision() const override { return "float32"; }
   int64_t max_frames() const override { return 1000; }
-  absl::StatusOr<Result> ComputeGradient(absl::Span<const float>, const Minibatch& minibatch,
+  absl::StatusOr<Result> ComputeGradient(ParameterView, const Minibatch& minibatch,
                                          absl::Span<float> gradient) override {
     ++calls;
     for (int i = 0; i < kParameters; ++i) gradient[i] = static_cast<float>(calls * std::pow(10, i));
     if (calls == bad_call) gradient[2] = bad_value;
-    return Result{.loss_sum = 2.0 * minibatch.frames};
+    return Result{.loss_sum = 2.0 * minibatch.frames, .finite = std::isfinite(gradient[2])};
   }
-  absl::StatusOr<Result> Evaluate(absl::Span<const float>, const Minibatch&, std::vector<int32_t>*) override {
+  absl::StatusOr<Result> Evaluate(ParameterView, const Minibatch&, std::vector<int32_t>*) override {
     return absl::UnimplementedError("not used");
   }
 
@@ -52,13 +52,11 @@ class ModelReplicaTest : public ::testing::Test {
       slice.set_end(i + 1);  // one utterance of 20 frames: two minibatches
       EXPECT_TRUE(source.AddSlice(slice).ok());
     }
-    return ModelReplica({.replica_id = 7,
-                         .incarnation = 3,
-                         .n_push = n_push,
-                         .n_fetch = n_fetch,
-                         .shards = 2,
-                         .noise = noise_},
-                        kParameters, std::move(source), &pool_);
+    cluster_.set_n_push(n_push);
+    cluster_.set_n_fetch(n_fetch);
+    return ModelReplica(
+        {.replica_id = 7, .incarnation = 3, .cluster = cluster_, .shards = 2, .noise = noise_}, kParameters,
+        std::move(source), &pool_);
   }
 
   // One step as a driver makes it: "F" if it fetched, "P" and the first element pushed if it pushed.
@@ -87,6 +85,7 @@ class ModelReplicaTest : public ::testing::Test {
 
   std::shared_ptr<const Dataset> data_ = SyntheticDataset(10, 20, 2, 1);
   NoiseDescription noise_;
+  ClusterDescription cluster_;
   std::vector<float> parameters_ = std::vector<float>(kParameters);
   GradientPool pool_{kParameters};
   CountingNetwork network_;
@@ -135,11 +134,42 @@ TEST_F(ModelReplicaTest, ARepeatStillDueSurvivesSavingAndIsTheLast) {
   replica.PushDone(std::vector<uint64_t>{1, 2});
   ASSERT_TRUE(replica.PushDue());
   ModelReplica restored = Replica(1, 1, /*slices=*/0);
-  ASSERT_EQ(restored.LoadState(replica.SaveState(), replica.gradient()), absl::OkStatus());
+  ASSERT_EQ(restored.LoadState(replica.SaveState(), replica.gradient(), {}), absl::OkStatus());
   ASSERT_TRUE(restored.PushDue());
   EXPECT_EQ(restored.NextPush(0).sequence, 2);
   restored.PushDone(std::vector<uint64_t>{1, 2});
   EXPECT_FALSE(restored.PushDue());
+}
+
+// Top-1 of three elements, of which the last grows fastest: what stays behind of the others comes later, and is saved.
+TEST_F(ModelReplicaTest, ACompressedPushCarriesTheLargestAndKeepsTheRest) {
+  cluster_.set_gradient_compression(ClusterDescription::TOP_K);
+  cluster_.set_top_k_share(0.1f);
+  ModelReplica replica = Replica(1, 1);
+  Step(replica);
+  EXPECT_THAT(replica.residual(), ::testing::ElementsAre(1, 10, 0));
+  ModelReplica restored = Replica(1, 1, /*slices=*/0);
+  ASSERT_EQ(restored.LoadState(replica.SaveState(), {}, replica.residual()), absl::OkStatus());
+  restored.FetchDone({10, 20});
+  ASSERT_TRUE(restored.ComputeGradient(parameters_, network_).ok());
+  EXPECT_THAT(restored.gradient(), ::testing::ElementsAre(0, 0, 200));
+  EXPECT_THAT(restored.residual(), ::testing::ElementsAre(3, 30, 0));
+  EXPECT_EQ(Replica(1, 1).LoadState(replica.SaveState(), {}, {1, 2}).code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
+// The third minibatch would complete the push; the two before it are compressed and pushed without it.
+TEST_F(ModelReplicaTest, APushIsCompressedAlsoWhereItsLastMinibatchIsDropped) {
+  cluster_.set_gradient_compression(ClusterDescription::TOP_K);
+  cluster_.set_top_k_share(0.1f);
+  ModelReplica replica = Replica(3, 1);
+  network_.bad_call = 4;
+  network_.bad_value = std::numeric_limits<float>::quiet_NaN();
+  for (int step = 0; step < 3; ++step) Step(replica);
+  replica.FetchDone({10, 20});
+  EXPECT_EQ(replica.ComputeGradient(parameters_, network_).code(), absl::StatusCode::kDataLoss);
+  ASSERT_TRUE(replica.PushDue());
+  EXPECT_THAT(replica.gradient(), ::testing::ElementsAre(0, 0, 500));
 }
 
 TEST_F(ModelReplicaTest, ANoisyPushIsDroppedWithItsGradient) {
@@ -262,14 +292,14 @@ TEST_F(ModelReplicaTest, LogsEverMoreRarelyOfRejections) {
 
 TEST_F(ModelReplicaTest, RefusesAStateThatContradictsItself) {
   ModelReplica replica = Replica(2, 1);
-  EXPECT_TRUE(Replica(2, 1).LoadState(replica.SaveState(), {}).ok()) << "not begun";
+  EXPECT_TRUE(Replica(2, 1).LoadState(replica.SaveState(), {}, {}).ok()) << "not begun";
   Step(replica);
   Step(replica);
   const ReplicaState good = replica.SaveState();
   const auto load = [&](void (*change)(ReplicaState*)) {
     ReplicaState state = good;
     change(&state);
-    return Replica(2, 1).LoadState(state, replica.gradient()).code();
+    return Replica(2, 1).LoadState(state, replica.gradient(), {}).code();
   };
   EXPECT_EQ(load([](ReplicaState*) {}), absl::StatusCode::kOk);
   EXPECT_EQ(load([](ReplicaState* state) { state->clear_fetched_versions(); }), absl::StatusCode::kDataLoss);

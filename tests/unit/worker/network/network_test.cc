@@ -11,6 +11,7 @@
 #include <tuple>
 #include <vector>
 
+#include "common/bfloat16.h"
 #include "common/network_layout.h"
 #include "common/random.h"
 #include "tests/unit/worker/network/reference_network.h"
@@ -203,6 +204,30 @@ TEST(NetworkTest, EvaluateAgreesWithComputeGradientBitForBit) {
   }
 }
 
+// In either precision of the products, bit for bit.
+TEST(NetworkTest, Bfloat16ParametersGiveWhatTheirFloatsGive) {
+  for (const auto precision : {NetworkDescription::FLOAT32, NetworkDescription::AUTO}) {
+    const auto network =
+        MakeNetwork(Describe({200, 150}, NetworkDescription::LOGISTIC, precision), 1, 90, 300, 64);
+    std::vector<float> parameters = RandomParameters(network->layout().size(), 5, 0.1);
+    std::vector<uint16_t> rounded(parameters.size());
+    ToBfloat16(parameters, absl::MakeSpan(rounded));
+    FromBfloat16(rounded, absl::MakeSpan(parameters));
+    const Minibatch minibatch = RandomMinibatch(64, 90, 300, 6);
+    std::vector<float> of_floats(parameters.size()), of_bfloats(parameters.size());
+    const auto floats = network->ComputeGradient(parameters, minibatch, absl::MakeSpan(of_floats));
+    const auto bfloats =
+        network->ComputeGradient(ParameterView(rounded), minibatch, absl::MakeSpan(of_bfloats));
+    ASSERT_TRUE(floats.ok() && bfloats.ok());
+    EXPECT_EQ(floats->loss_sum, bfloats->loss_sum);
+    EXPECT_EQ(of_floats, of_bfloats);
+    EXPECT_FALSE(network
+                     ->ComputeGradient(ParameterView(absl::MakeSpan(rounded).subspan(1)), minibatch,
+                                       absl::MakeSpan(of_bfloats))
+                     .ok());
+  }
+}
+
 // Wide enough for oneDNN to use its blocked kernels and, with two threads, both of them.
 TEST(NetworkTest, SameInputGivesSameBitsWhateverCameBetween) {
   for (int threads : {1, 2}) {
@@ -231,6 +256,7 @@ TEST(NetworkTest, HugeScoresStayFinite) {
   const auto result = network->ComputeGradient(parameters, {1, {1}, {0}}, absl::MakeSpan(gradient));
   ASSERT_TRUE(result.ok());
   EXPECT_EQ(result->loss_sum, 0);
+  EXPECT_TRUE(result->finite);
   EXPECT_TRUE(std::all_of(gradient.begin(), gradient.end(), [](float g) { return g == 0; }));
 }
 
@@ -245,6 +271,7 @@ TEST(NetworkTest, NonFiniteValuesGiveNonFiniteLossAndGradient) {
       std::vector<float> gradient(parameters.size());
       const auto result = network->ComputeGradient(bad_parameters, bad_minibatch, absl::MakeSpan(gradient));
       ASSERT_TRUE(result.ok());
+      EXPECT_FALSE(result->finite) << NetworkDescription::Nonlinearity_Name(nonlinearity);
       EXPECT_FALSE(std::isfinite(result->loss_sum)) << NetworkDescription::Nonlinearity_Name(nonlinearity);
       EXPECT_FALSE(std::all_of(gradient.begin(), gradient.end(), [](float g) { return std::isfinite(g); }));
     };

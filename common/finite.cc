@@ -1,5 +1,5 @@
-// Where on the data's way: at the shard's door; one integer comparison a value, several lanes at once.
-#include "server/finite.h"
+// Where on the data's way: on both sides of the wire; one integer comparison a value, several lanes at once.
+#include "common/finite.h"
 
 #include <algorithm>
 #include <bit>
