@@ -26,7 +26,7 @@ constexpr int kMaxMessageBytes = 4 * 1024 * 1024;
 constexpr int kChunkBytes = kChunkElements * sizeof(float);
 constexpr int kAheadBytes = 64 * 1024;
 // Of all connections of a server: near it, gRPC takes back the megabyte that each would keep ready for its next message.
-constexpr size_t kReadBufferBytes = size_t{64} * 1024 * 1024;
+constexpr size_t kReadBufferBytes = size_t{32} * 1024 * 1024;
 constexpr int kKeepaliveMs = 10'000;
 constexpr int kReconnectMs[] = {100, 1000};  // first and longest wait before a new attempt to connect
 constexpr int kConnectTimeoutMs = 5'000;     // of one attempt

@@ -17,7 +17,7 @@ namespace {
 
 using Event = VirtualClusterCheckpoint::Event;
 
-constexpr int kAheadPerThread = 4;                  // gradients computed ahead of virtual time
+constexpr int kAheadPerThread = 2;                  // gradients computed ahead of virtual time
 constexpr double kShortestReportIntervalS = 0.001;  // virtual, of a replica told to wait
 constexpr absl::Duration kProgressInterval = absl::Milliseconds(200);
 

@@ -5,8 +5,10 @@
 // CSV for each pair of numbers: full steps a second over --seconds, after each replica's first, and the resident memory
 // of the shards' process when they began and at the end. The ratios are to the first row.
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -133,7 +135,7 @@ void RunReplicas() {
   DOWNPOUR_CHECK(ftruncate(file, static_cast<off_t>(gradient.size() * sizeof(float))) == 0);
   std::vector<std::thread> replicas;
   for (int replica = 0; replica < Only(absl::GetFlag(FLAGS_replicas)); ++replica)
-    replicas.emplace_back(RunReplica, replica, gradient, FetchedParameters(file));
+    replicas.emplace_back(RunReplica, replica, absl::MakeConstSpan(gradient), FetchedParameters(file));
   for (std::thread& replica : replicas) replica.join();
 }
 
@@ -243,6 +245,7 @@ void DrawGrowth(const std::vector<Row>& rows, const std::string& path) {
 }
 
 int Main() {
+  if (!absl::GetFlag(FLAGS_role).empty()) prctl(PR_SET_PDEATHSIG, SIGKILL);  // so that none outlives the first
   if (absl::GetFlag(FLAGS_role) == "shards") ServeShards();
   if (absl::GetFlag(FLAGS_role) == "replicas") RunReplicas();
   std::vector<Row> rows;

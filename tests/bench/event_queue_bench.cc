@@ -1,0 +1,95 @@
+// Where on the data's way: inside the virtual cluster; what its event queue costs of a run with 1,000 replicas.
+//   event_queue_bench
+// The queue alone, with as many events pending as a run of so many replicas has: each taken out is scheduled anew. And a
+// run with the quickstart's network, of which "events_share" is the queue's part: events an update times the queue's time
+// for one, over the run's time for an update, both measured here.
+#include <benchmark/benchmark.h>
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "common/check.h"
+#include "common/random.h"
+#include "deploy/event_queue.h"
+#include "tests/bench/measure.h"
+#include "tests/bench/run_benchmarks.h"
+#include "tests/testing/virtual_run.h"
+
+namespace downpour {
+namespace {
+
+using Event = VirtualClusterCheckpoint::Event;
+
+constexpr int kRounds = 200;  // of all pending events, in one measurement
+
+double SecondsAnEvent(int replicas) {
+  EventQueue queue;
+  Random random(1);
+  for (int replica = 0; replica < replicas; ++replica)
+    queue.Schedule(static_cast<int64_t>(random.Below(1'000'000'000)), Event::COMPUTED, replica);
+  const int64_t events = int64_t{kRounds} * replicas;
+  return Seconds([&] {
+           for (int64_t i = 0; i < events; ++i) {
+             const EventQueue::Event event = queue.Pop();
+             queue.Schedule(event.time_ns + static_cast<int64_t>(random.Below(1'000'000'000)), event.kind,
+                            event.replica);
+           }
+         }) /
+         static_cast<double>(events);
+}
+
+// Windows of 26 frames of 40 energies, as in speech.
+std::shared_ptr<const RunData> MakeData(int classes) {
+  Random random(1);
+  const auto part = [&](int64_t frames) {
+    std::vector<float> features(frames * 40);
+    for (float& feature : features) feature = static_cast<float>(random.Normal());
+    std::vector<int32_t> labels(frames);
+    for (int32_t& label : labels) label = static_cast<int32_t>(random.Below(classes));
+    std::vector<Utterance> utterances;
+    for (int64_t begin = 0; begin < frames; begin += 100) utterances.push_back({"utterance", begin, 100});
+    return std::make_shared<Dataset>(std::move(utterances), std::move(features), std::move(labels), 40, 15,
+                                     10, std::vector<bool>());
+  };
+  auto data = std::make_shared<RunData>();
+  data->train = part(200'000);
+  data->test = part(100);
+  data->normalization = {std::vector<float>(40, 0), std::vector<float>(40, 1)};
+  data->summary = Summarize(*data->train, data->normalization, classes);
+  return data;
+}
+
+void BM_EventQueue(benchmark::State& state) {
+  const int replicas = static_cast<int>(state.range(0));
+  constexpr int64_t kUpdates = 1000;
+  RunDescription description;
+  description.mutable_data()->set_train_dir("made here");
+  description.mutable_network()->add_hidden_width(256);
+  description.mutable_cluster()->set_replicas(replicas);
+  description.mutable_budget()->set_updates(kUpdates);
+  description.mutable_evaluation()->set_every_updates(kUpdates);
+  VirtualRunOptions options;
+  options.threads = Cores();
+  options.data = MakeData(/*classes=*/5126);
+  std::vector<double> event_s, update_s;
+  int64_t events = 0;
+  options.at_event = [&](int64_t event) { events = event; };
+  for (auto _ : state) {
+    event_s.push_back(SecondsAnEvent(replicas));
+    update_s.push_back(Seconds([&] { DOWNPOUR_CHECK(RunVirtually(description, options).status.ok()); }) /
+                       kUpdates);
+    state.SetIterationTime(update_s.back());
+  }
+  const double events_an_update = static_cast<double>(events) / kUpdates;
+  state.counters["event_ns"] = 1e9 * Median(event_s);
+  state.counters["events_an_update"] = events_an_update;
+  state.counters["update_ms"] = 1e3 * Median(update_s);
+  state.counters["events_share"] = events_an_update * Median(event_s) / Median(update_s);
+}
+BENCHMARK(BM_EventQueue)->Arg(100)->Arg(1000)->UseManualTime()->Unit(benchmark::kMillisecond)->Iterations(5);
+
+}  // namespace
+}  // namespace downpour
+
+int main(int argc, char** argv) { return downpour::RunBenchmarks(argc, argv); }
