@@ -6,7 +6,6 @@
 
 #include <bit>
 #include <cstdint>
-#include <cstring>
 #include <deque>
 #include <utility>
 
@@ -104,13 +103,7 @@ absl::StatusOr<std::vector<float>> CheckpointFile::Floats(absl::string_view name
     return absl::DataLossError(
         absl::StrCat("section '", name, "' has ", bytes.size(), " bytes, want whole float32"));
   }
-  return ToFloats(bytes);
-}
-
-std::vector<float> ToFloats(absl::string_view bytes) {
-  std::vector<float> values(bytes.size() / sizeof(float));
-  if (!values.empty()) std::memcpy(values.data(), bytes.data(), values.size() * sizeof(float));
-  return values;
+  return ToElements<float>(bytes);
 }
 
 absl::Status WriteCheckpointFile(const std::string& path, const CheckpointFile& file) {

@@ -2,6 +2,7 @@
 #ifndef DOWNPOUR_COMMON_CHECKPOINT_FILE_H_
 #define DOWNPOUR_COMMON_CHECKPOINT_FILE_H_
 
+#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
@@ -48,8 +49,13 @@ struct CheckpointFile {
   absl::StatusOr<std::vector<float>> Floats(absl::string_view name) const;
 };
 
-// The whole float32 that `bytes`, of any alignment, begin with.
-std::vector<float> ToFloats(absl::string_view bytes);
+// The whole elements that `bytes`, of any alignment, begin with.
+template <typename Element>
+std::vector<Element> ToElements(absl::string_view bytes) {
+  std::vector<Element> elements(bytes.size() / sizeof(Element));
+  if (!elements.empty()) std::memcpy(elements.data(), bytes.data(), elements.size() * sizeof(Element));
+  return elements;
+}
 
 // Writes as ReplaceFile() of common/file.h, with its statuses, and syncs the directory: a full disk or a
 // crash leaves the old file as it was. Two threads must not write one path at once.

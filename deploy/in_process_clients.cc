@@ -21,19 +21,26 @@ absl::Status CheckSize(size_t seen, KeyRange wanted) {
 
 absl::StatusOr<PushOutcome> InProcessShardClient::Push(const PushHeader& header,
                                                        absl::Span<const float> gradient) {
+  return Push(header, TensorView(gradient));
+}
+
+absl::StatusOr<PushOutcome> InProcessShardClient::Push(const PushHeader& header, TensorView gradient) {
   RETURN_IF_ERROR(shard_->CheckRun(run_));
   RETURN_IF_ERROR(CheckSize(gradient.size(), range()));
   PushOutcome outcome;
   std::vector<uint16_t> rounded;
   for (int64_t begin = 0; begin < range().size(); begin += ParameterShard::kSegmentElements) {
-    const absl::Span<const float> segment = gradient.subspan(begin, ParameterShard::kSegmentElements);
-    if (wire_ == ClusterDescription::BFLOAT16) {
+    const TensorView segment =
+        gradient[{begin, std::min(begin + ParameterShard::kSegmentElements, range().size())}];
+    absl::Span<const uint16_t> bfloats = segment.bfloats();
+    if (bfloats.empty() && wire_ == ClusterDescription::BFLOAT16) {
       rounded.resize(segment.size());
-      ToBfloat16(segment, absl::MakeSpan(rounded));
-      ASSIGN_OR_RETURN(outcome, shard_->ApplyChunk(header, range().begin + begin, rounded));
-    } else {
-      ASSIGN_OR_RETURN(outcome, shard_->ApplyChunk(header, range().begin + begin, segment));
+      ToBfloat16(segment.floats(), absl::MakeSpan(rounded));
+      bfloats = rounded;
     }
+    const int64_t key = range().begin + begin;
+    ASSIGN_OR_RETURN(outcome, bfloats.empty() ? shard_->ApplyChunk(header, key, segment.floats())
+                                              : shard_->ApplyChunk(header, key, bfloats));
   }
   return outcome;
 }

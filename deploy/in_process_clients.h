@@ -2,6 +2,7 @@
 #ifndef DOWNPOUR_DEPLOY_IN_PROCESS_CLIENTS_H_
 #define DOWNPOUR_DEPLOY_IN_PROCESS_CLIENTS_H_
 
+#include "common/tensor_view.h"
 #include "server/coordinator/coordinator.h"
 #include "server/parameter_shard.h"
 #include "worker/coordinator_client.h"
@@ -19,6 +20,8 @@ class InProcessShardClient final : public ShardClient {
 
   KeyRange range() const override { return shard_->range(); }
   absl::StatusOr<PushOutcome> Push(const PushHeader& header, absl::Span<const float> gradient) override;
+  // The same of a gradient that may be rounded already.
+  absl::StatusOr<PushOutcome> Push(const PushHeader& header, TensorView gradient);
   absl::StatusOr<uint64_t> Fetch(absl::Span<float> parameters) override;
 
  private:

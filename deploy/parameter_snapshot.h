@@ -8,8 +8,8 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "common/tensor_view.h"
 #include "server/parameter_shard.h"
-#include "worker/network/parameter_view.h"
 
 namespace downpour {
 
@@ -22,7 +22,7 @@ class ParameterSnapshot {
   // Takes the shard's parameters as they are now, straight into this memory. Its range lies within the vector.
   absl::Status Fetch(const ParameterShard& shard);
   // All elements, in this memory.
-  ParameterView view() const { return bfloats_.empty() ? ParameterView(floats_) : ParameterView(bfloats_); }
+  TensorView view() const { return bfloats_.empty() ? TensorView(floats_) : TensorView(bfloats_); }
 
   // For a checkpoint. Load: INVALID_ARGUMENT if `bytes` are not as many as bytes() has.
   absl::string_view bytes() const;

@@ -17,7 +17,7 @@ namespace {
 
 using Event = VirtualClusterCheckpoint::Event;
 
-constexpr int kAheadPerThread = 2;                  // gradients computed ahead of virtual time
+constexpr int kAheadPerThread = 4;                  // gradients computed ahead of virtual time
 constexpr double kShortestReportIntervalS = 0.001;  // virtual, of a replica told to wait
 constexpr absl::Duration kProgressInterval = absl::Milliseconds(200);
 
@@ -51,6 +51,8 @@ absl::Status VirtualCluster::CreateComputation() {
   }
   elements_ = networks[0]->layout().size();
   gradients_ = std::make_unique<GradientPool>(elements_);
+  if (description.cluster().wire() == ClusterDescription::BFLOAT16)
+    rounded_gradients_ = std::make_unique<RoundedGradientPool>(elements_);
   pool_ = std::make_unique<ComputePool>(
       std::move(networks), description.cluster().replicas(), kAheadPerThread * options_.threads,
       [this](int index, Network& network) {
@@ -72,7 +74,7 @@ std::unique_ptr<ModelReplica> VirtualCluster::NewModel(uint64_t replica_id, uint
                             options_.data->summary.classes(), options_.description.seed(),
                             options_.description.noise()},
       elements_, MinibatchSource(options_.data->train, cluster.minibatch(), options_.description.seed()),
-      gradients_.get());
+      gradients_.get(), rounded_gradients_.get());
 }
 
 Coordinator::Options VirtualCluster::CoordinatorOptions() {
@@ -240,8 +242,7 @@ absl::Status VirtualCluster::Pushed(uint32_t index, uint32_t shard) {
   InProcessShardClient client(shards_[shard].get(), shards_[shard]->run(),
                               options_.description.cluster().wire());
   const absl::StatusOr<PushOutcome> outcome =
-      client.Push(replica.model->NextPush(static_cast<int>(shard)),
-                  replica.model->gradient().subspan(range.begin, range.size()));
+      client.Push(replica.model->NextPush(static_cast<int>(shard)), replica.model->gradient()[range]);
   if (outcome.ok()) {
     replica.answers[shard] = outcome->staleness;
   } else if (absl::IsInvalidArgument(outcome.status())) {

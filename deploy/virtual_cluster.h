@@ -119,6 +119,7 @@ class VirtualCluster {
   std::unique_ptr<Coordinator> coordinator_;
   std::optional<ClusterEvaluator> evaluator_;
   std::unique_ptr<GradientPool> gradients_;
+  std::unique_ptr<RoundedGradientPool> rounded_gradients_;  // null but for a bfloat16 wire
   std::vector<Replica> replicas_;
   EventQueue events_;
   std::vector<int64_t> link_free_ns_;  // as VirtualClusterCheckpoint has it

@@ -18,8 +18,8 @@ namespace downpour {
 struct VirtualClusterSnapshot {
   struct Replica {
     absl::string_view parameters;  // as ParameterSnapshot::bytes()
-    absl::string_view gradient;    // float32; empty where it holds none
-    absl::string_view residual;    // likewise
+    absl::string_view gradient;    // float32, or bfloat16 where the header says so; empty where it holds none
+    absl::string_view residual;    // float32; empty where it holds none
   };
   VirtualClusterCheckpoint header;  // without `shards`, which are in the snapshots below
   std::vector<ShardSnapshot> shards;

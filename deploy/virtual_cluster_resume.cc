@@ -41,8 +41,9 @@ bool CopyReplicas(VirtualClusterSnapshot* snapshot) {
   return true;
 }
 
-absl::string_view BytesOf(absl::Span<const float> values) {
-  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)};
+template <typename Element>
+absl::string_view BytesOf(absl::Span<const Element> values) {
+  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(Element)};
 }
 
 void LogFailure(const absl::Status& status) {
@@ -71,9 +72,13 @@ VirtualClusterSnapshot VirtualCluster::Snapshot() {
     saved->set_push_rejected(replica.push_rejected);
     if (!replica.in_pool || pool_->done(static_cast<int>(index)))
       saved->set_computed(replica.computed.raw_code());
+    const TensorView gradient = replica.model->gradient();
+    saved->set_rounded_gradient(!gradient.bfloats().empty());
     saved->set_has_residual(!replica.model->residual().empty());
     snapshot.replicas.push_back(
-        {replica.parameters.bytes(), BytesOf(replica.model->gradient()), BytesOf(replica.model->residual())});
+        {replica.parameters.bytes(),
+         gradient.bfloats().empty() ? BytesOf(gradient.floats()) : BytesOf(gradient.bfloats()),
+         BytesOf(replica.model->residual())});
   }
   return snapshot;
 }
@@ -97,8 +102,12 @@ absl::Status VirtualCluster::Resume(const VirtualClusterSnapshot& checkpoint) {
     Replica& replica = replicas_.emplace_back(
         Replica{NewModel(0, 0), ReplicaTimes(saved.random(), saved.speed()), NewSnapshot()});
     RETURN_IF_ERROR(replica.parameters.Load(checkpoint.replicas[index].parameters));
-    RETURN_IF_ERROR(replica.model->LoadState(saved.model(), ToFloats(checkpoint.replicas[index].gradient),
-                                             ToFloats(checkpoint.replicas[index].residual)));
+    const absl::string_view gradient = checkpoint.replicas[index].gradient;
+    const auto bfloats = ToElements<uint16_t>(saved.rounded_gradient() ? gradient : "");
+    const auto floats = ToElements<float>(saved.rounded_gradient() ? "" : gradient);
+    RETURN_IF_ERROR(replica.model->LoadState(saved.model(),
+                                             bfloats.empty() ? TensorView(floats) : TensorView(bfloats),
+                                             ToElements<float>(checkpoint.replicas[index].residual)));
     replica.transfers_left = saved.transfers_left();
     replica.answers.assign(saved.answers().begin(), saved.answers().end());
     replica.answers.resize(shards_.size());

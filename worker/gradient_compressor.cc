@@ -2,48 +2,89 @@
 #include "worker/gradient_compressor.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdint>
+#include <numeric>
 
 #include "common/bfloat16.h"
 #include "common/check.h"
 #include "common/gradient_packing.h"
+#include "common/simd_clones.h"
 
 namespace downpour {
 namespace {
 
-// Keeps sums of gradients that diverge finite, and their roundings to bfloat16.
-constexpr float kMostMagnitude = 0x1p126f;
+// Keeps sums of a block finite where gradients diverge, and their roundings to bfloat16.
+constexpr float kMostMagnitude = 0x1p116f;
 constexpr int kLowestExponent = -126;
+constexpr size_t kLanes = 16;
 
-float Rounded(float value) { return FromBfloat16(ToBfloat16(value)); }
+// The same bits on each: no sum's order depends on the vector unit.
+DOWNPOUR_SIMD_CLONES
+float LargestMagnitude(const float* values, size_t n) {
+  uint32_t largest = 0;  // magnitudes are ordered as their bits are
+  for (size_t i = 0; i < n; ++i) {
+    const uint32_t magnitude = std::bit_cast<uint32_t>(values[i]) & 0x7fffffffu;
+    largest = magnitude > largest ? magnitude : largest;
+  }
+  return std::bit_cast<float>(largest);
+}
 
-void QuantizeToEightBits(absl::Span<float> block) {
-  float largest = 0;
-  for (const float value : block) largest = std::max(largest, std::abs(value));
-  if (largest == 0) return;
-  // largest / 2^exponent lies in [64, 128).
-  const int exponent = std::max(std::ilogb(largest) - 6, kLowestExponent);
-  const float step = std::ldexp(1.0f, exponent);
-  const float inverse = std::ldexp(1.0f, -exponent);
-  for (float& value : block) {
-    const float multiple = std::nearbyint(std::clamp(value * inverse, -127.0f, 127.0f));
-    value = multiple * step + 0.0f;  // no -0, which eight bits do not tell from 0
+DOWNPOUR_SIMD_CLONES
+void RoundToMultiples(float step, float inverse, float* values, size_t n) {
+  constexpr float kNearestEven = 0x1.8p23f;  // at this size a float has no fraction
+  for (size_t i = 0; i < n; ++i) {
+    float multiple = values[i] * inverse;
+    multiple = multiple > 127 ? 127 : multiple < -127 ? -127 : multiple;
+    multiple = (multiple + kNearestEven) - kNearestEven;
+    values[i] = multiple * step + 0.0f;  // no -0, which eight bits do not tell from 0
   }
 }
 
-void QuantizeToOneBit(absl::Span<float> block) {
-  double sums[2] = {};
-  int64_t counts[2] = {};
-  for (const float value : block) {
-    const int negative = value < 0 ? 1 : 0;
-    sums[negative] += value;
-    ++counts[negative];
+void QuantizeToEightBits(absl::Span<float> block) {
+  const float largest = LargestMagnitude(block.data(), block.size());
+  if (largest == 0) return;
+  // largest / 2^exponent lies in [64, 128).
+  const int exponent = std::max(std::ilogb(largest) - 6, kLowestExponent);
+  RoundToMultiples(std::ldexp(1.0f, exponent), std::ldexp(1.0f, -exponent), block.data(), block.size());
+}
+
+struct SignSums {
+  float positive[kLanes] = {};  // of elements i with i mod kLanes the same; 0 counts as positive
+  float negative[kLanes] = {};
+  int32_t negatives[kLanes] = {};
+};
+
+DOWNPOUR_SIMD_CLONES
+void AddBySign(const float* values, size_t n, SignSums* sums) {
+  for (size_t begin = 0; begin < n; begin += kLanes) {
+    const size_t lanes = n - begin < kLanes ? n - begin : kLanes;
+    for (size_t lane = 0; lane < lanes; ++lane) {
+      const float value = values[begin + lane];
+      sums->positive[lane] += value < 0 ? 0 : value;
+      sums->negative[lane] += value < 0 ? value : 0;
+      sums->negatives[lane] += value < 0 ? 1 : 0;
+    }
   }
-  float means[2];
-  for (int i = 0; i < 2; ++i)
-    means[i] = Rounded(static_cast<float>(sums[i] / static_cast<double>(std::max<int64_t>(counts[i], 1))));
-  for (float& value : block) value = means[value < 0 ? 1 : 0];
+}
+
+DOWNPOUR_SIMD_CLONES
+void ReplaceBySign(float positive, float negative, float* values, size_t n) {
+  for (size_t i = 0; i < n; ++i) values[i] = values[i] < 0 ? negative : positive;
+}
+
+void QuantizeToOneBit(absl::Span<float> block) {
+  SignSums sums;
+  AddBySign(block.data(), block.size(), &sums);
+  const int64_t negatives = std::accumulate(sums.negatives, sums.negatives + kLanes, int64_t{0});
+  const auto mean = [](const float* lanes, int64_t count) {
+    const double sum = std::accumulate(lanes, lanes + kLanes, 0.0);
+    return FromBfloat16(
+        ToBfloat16(static_cast<float>(sum / static_cast<double>(std::max<int64_t>(count, 1)))));
+  };
+  ReplaceBySign(mean(sums.positive, static_cast<int64_t>(block.size()) - negatives),
+                mean(sums.negative, negatives), block.data(), block.size());
 }
 
 // The `share` of elements of largest bfloat16 magnitude; of those that tie for the last places, the first.
@@ -62,14 +103,29 @@ void KeepLargest(float share, absl::Span<float> gradient) {
   }
 }
 
+// Both are the sum of both.
+DOWNPOUR_SIMD_CLONES
+void AddResidual(float* __restrict gradient, size_t n, float* __restrict residual) {
+  for (size_t i = 0; i < n; ++i) {
+    const float sum = gradient[i] + residual[i];
+    gradient[i] = residual[i] = sum > kMostMagnitude    ? kMostMagnitude
+                                : sum < -kMostMagnitude ? -kMostMagnitude
+                                                        : sum;
+  }
+}
+
+DOWNPOUR_SIMD_CLONES
+void SubtractPushed(const float* __restrict gradient, size_t n, float* __restrict residual) {
+  for (size_t i = 0; i < n; ++i) residual[i] -= gradient[i];
+}
+
 }  // namespace
 
 void GradientCompressor::Compress(absl::Span<float> gradient) {
   if (compression_ == ClusterDescription::NONE) return;
   residual_.resize(gradient.size());
   DOWNPOUR_CHECK(residual_.size() == gradient.size());
-  for (size_t i = 0; i < gradient.size(); ++i)
-    residual_[i] = gradient[i] = std::clamp(gradient[i] + residual_[i], -kMostMagnitude, kMostMagnitude);
+  AddResidual(gradient.data(), gradient.size(), residual_.data());
   if (compression_ == ClusterDescription::TOP_K) {
     KeepLargest(top_k_share_, gradient);
   } else {
@@ -80,7 +136,7 @@ void GradientCompressor::Compress(absl::Span<float> gradient) {
       compression_ == ClusterDescription::ONE_BIT ? QuantizeToOneBit(block) : QuantizeToEightBits(block);
     }
   }
-  for (size_t i = 0; i < gradient.size(); ++i) residual_[i] -= gradient[i];
+  SubtractPushed(gradient.data(), gradient.size(), residual_.data());
 }
 
 double PushedBits(const ClusterDescription& cluster) {

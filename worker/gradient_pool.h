@@ -13,29 +13,30 @@
 
 namespace downpour {
 
-// Buffers of `elements` float32 with unspecified contents, out of `memory`. Many replicas share one pool, so
+// Buffers of `elements` elements with unspecified contents, out of `memory`. Many replicas share one pool, so
 // that memory is held only for the gradients that exist at one time. Thread-safe if `memory` is.
-class GradientPool {
+template <typename Element>
+class BufferPool {
  public:
-  explicit GradientPool(int64_t elements, std::pmr::memory_resource* memory = std::pmr::new_delete_resource())
+  explicit BufferPool(int64_t elements, std::pmr::memory_resource* memory = std::pmr::new_delete_resource())
       : elements_(elements), memory_(memory) {}
 
   std::pmr::memory_resource* memory() const { return memory_; }
 
-  std::pmr::vector<float> Take() {
+  std::pmr::vector<Element> Take() {
     {
       absl::MutexLock lock(&mutex_);
       if (!free_.empty()) {
-        std::pmr::vector<float> buffer = std::move(free_.back());
+        std::pmr::vector<Element> buffer = std::move(free_.back());
         free_.pop_back();
         return buffer;
       }
     }
-    return std::pmr::vector<float>(elements_, memory_);
+    return std::pmr::vector<Element>(elements_, memory_);
   }
 
   // `buffer` comes from Take().
-  void Give(std::pmr::vector<float> buffer) {
+  void Give(std::pmr::vector<Element> buffer) {
     absl::MutexLock lock(&mutex_);
     free_.push_back(std::move(buffer));
   }
@@ -44,8 +45,11 @@ class GradientPool {
   const int64_t elements_;
   std::pmr::memory_resource* const memory_;
   absl::Mutex mutex_;
-  std::vector<std::pmr::vector<float>> free_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::pmr::vector<Element>> free_ ABSL_GUARDED_BY(mutex_);
 };
+
+using GradientPool = BufferPool<float>;
+using RoundedGradientPool = BufferPool<uint16_t>;
 
 }  // namespace downpour
 

@@ -5,8 +5,8 @@
 #include <bit>
 #include <cstdint>
 
-#include "common/random.h"
 #include "common/finite.h"
+#include "common/random.h"
 
 namespace downpour {
 namespace {

@@ -7,9 +7,10 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "common/bfloat16.h"
 #include "common/check.h"
-#include "common/status_macros.h"
 #include "common/finite.h"
+#include "common/status_macros.h"
 #include "worker/gradient_sketch.h"
 
 namespace downpour {
@@ -37,14 +38,16 @@ absl::Status CheckCoherent(const ReplicaState& state) {
 }  // namespace
 
 ModelReplica::ModelReplica(const Options& options, int64_t parameters, MinibatchSource source,
-                           GradientPool* pool)
+                           GradientPool* pool, RoundedGradientPool* rounded_pool)
     : options_(options),
       noise_(NoiseOf(options)),
       compressor_(options.cluster),
       source_(std::move(source)),
       pool_(pool),
+      rounded_pool_(rounded_pool),
       parameters_(parameters),
-      gradient_(pool->memory()) {
+      gradient_(pool->memory()),
+      rounded_(pool->memory()) {
   state_.set_replica_id(options.replica_id);
   state_.set_incarnation(options.incarnation);
 }
@@ -55,7 +58,7 @@ void ModelReplica::FetchDone(std::vector<uint64_t> versions) {
   fetched_step_ = step_;
 }
 
-absl::Status ModelReplica::ComputeGradient(ParameterView parameters, Network& network) {
+absl::Status ModelReplica::ComputeGradient(TensorView parameters, Network& network) {
   DOWNPOUR_CHECK(!fetched_versions_.empty() && static_cast<int64_t>(parameters.size()) == parameters_);
   source_.Next(&minibatch_);
   if (minibatch_.frames == 0) return absl::NotFoundError("the replica has no training data left");
@@ -95,9 +98,14 @@ absl::Status ModelReplica::ComputeGradient(ParameterView parameters, Network& ne
 void ModelReplica::FinishGradient() {
   compressor_.Compress(absl::MakeSpan(gradient_));
   // Not the same pushes of all replicas, so that a window of sketches is one of replicas.
-  if ((sequence_ + options_.replica_id) % kPushesPerSketch != 0) return;
-  const std::vector<float> sketch = SketchGradient(gradient_);
-  state_.mutable_gradient_sketch()->Assign(sketch.begin(), sketch.end());
+  if ((sequence_ + options_.replica_id) % kPushesPerSketch == 0) {
+    const std::vector<float> sketch = SketchGradient(gradient_);
+    state_.mutable_gradient_sketch()->Assign(sketch.begin(), sketch.end());
+  }
+  if (rounded_pool_ == nullptr) return;
+  rounded_ = rounded_pool_->Take();
+  ToBfloat16(gradient_, absl::MakeSpan(rounded_));
+  pool_->Give(std::exchange(gradient_, std::pmr::vector<float>(pool_->memory())));
 }
 
 PushHeader ModelReplica::NextPush(int shard) const {
@@ -130,8 +138,13 @@ void ModelReplica::PushRejected() {
 
 void ModelReplica::ClearGradient() {
   DOWNPOUR_CHECK(accumulated_ > 0);
-  pool_->Give(std::move(gradient_));
-  gradient_.clear();
+  if (rounded_.empty()) {
+    pool_->Give(std::move(gradient_));
+    gradient_.clear();
+  } else {
+    rounded_pool_->Give(std::move(rounded_));
+    rounded_.clear();
+  }
   accumulated_ = 0;
   repeating_ = false;
   ++sequence_;
@@ -160,10 +173,11 @@ ReplicaState ModelReplica::SaveState() const {
   return state;
 }
 
-absl::Status ModelReplica::LoadState(const ReplicaState& state, absl::Span<const float> gradient,
+absl::Status ModelReplica::LoadState(const ReplicaState& state, TensorView gradient,
                                      absl::Span<const float> residual) {
   const int64_t wanted_gradient = state.accumulated() > 0 ? parameters_ : 0;
-  if (static_cast<int64_t>(gradient.size()) != wanted_gradient) {
+  if (static_cast<int64_t>(gradient.size()) != wanted_gradient ||
+      (!gradient.bfloats().empty() && rounded_pool_ == nullptr)) {
     return absl::InvalidArgumentError(absl::StrCat("replica ", state.totals().replica_id(), " has ",
                                                    gradient.size(), " gradient elements, want ",
                                                    wanted_gradient));
@@ -191,9 +205,12 @@ absl::Status ModelReplica::LoadState(const ReplicaState& state, absl::Span<const
   repeating_ = state.repeating();
   fetched_versions_.assign(state.fetched_versions().begin(), state.fetched_versions().end());
   compressor_.set_residual(residual);
-  if (accumulated_ > 0) {
+  if (!gradient.floats().empty()) {
     gradient_ = pool_->Take();
-    std::copy(gradient.begin(), gradient.end(), gradient_.begin());
+    std::copy(gradient.floats().begin(), gradient.floats().end(), gradient_.begin());
+  } else if (!gradient.empty()) {
+    rounded_ = rounded_pool_->Take();
+    std::copy(gradient.bfloats().begin(), gradient.bfloats().end(), rounded_.begin());
   }
   return absl::OkStatus();
 }

@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "common/push.h"
+#include "common/tensor_view.h"
 #include "proto/checkpoint.pb.h"
 #include "proto/config.pb.h"
 #include "worker/data/minibatch_source.h"
@@ -43,8 +44,10 @@ class ModelReplica {
     NoiseDescription noise = {};
   };
   // `pool` has buffers of `parameters` elements and outlives the replica, which holds one from
-  // ComputeGradient() until PushDone() or PushRejected().
-  ModelReplica(const Options& options, int64_t parameters, MinibatchSource source, GradientPool* pool);
+  // ComputeGradient() until PushDone() or PushRejected(). With a `rounded_pool`, likewise, a gradient that is due is
+  // kept in bfloat16, in one of its buffers instead.
+  ModelReplica(const Options& options, int64_t parameters, MinibatchSource source, GradientPool* pool,
+               RoundedGradientPool* rounded_pool = nullptr);
 
   bool FetchDue() const { return fetched_step_ != step_ && step_ % options_.cluster.n_fetch() == 0; }
   // Versions as the shards gave them, one per shard.
@@ -54,14 +57,14 @@ class ModelReplica {
   // step is taken. DATA_LOSS: loss or gradient has a NaN or Inf: the minibatch is dropped whole, counted in
   // pushes_rejected() and not accumulated, so that no shard sees part of it. Its frames count as read, lest a
   // run that diverged never ends. Others: as Network::ComputeGradient.
-  absl::Status ComputeGradient(ParameterView parameters, Network& network);
+  absl::Status ComputeGradient(TensorView parameters, Network& network);
 
   // False where every minibatch since the last push was dropped.
   bool PushDue() const {
     return accumulated_ > 0 && step_ > 0 && (step_ - 1) % options_.cluster.n_push() == 0;
   }
-  // Sum over the minibatches since the last push, compressed once a push is due; empty when there is none.
-  absl::Span<const float> gradient() const { return gradient_; }
+  // Sum over the minibatches since the last push, compressed and rounded once a push is due; empty when there is none.
+  TensorView gradient() const { return rounded_.empty() ? TensorView(gradient_) : TensorView(rounded_); }
   PushHeader NextPush(int shard) const;
   // How long noise holds the next push back.
   absl::Duration PushDelay() const { return noise_.PushDelay(sequence_); }
@@ -89,8 +92,7 @@ class ModelReplica {
   // empty. INVALID_ARGUMENT: the state does not fit the data set or the sizes.
   // DATA_LOSS: its parts contradict each other.
   ReplicaState SaveState() const;
-  absl::Status LoadState(const ReplicaState& state, absl::Span<const float> gradient,
-                         absl::Span<const float> residual);
+  absl::Status LoadState(const ReplicaState& state, TensorView gradient, absl::Span<const float> residual);
 
  private:
   void FinishGradient();  // of a push that is due
@@ -101,9 +103,11 @@ class ModelReplica {
   GradientCompressor compressor_;
   MinibatchSource source_;
   GradientPool* pool_;
+  RoundedGradientPool* rounded_pool_;
   Minibatch minibatch_;
-  int64_t parameters_;                // how many there are
-  std::pmr::vector<float> gradient_;  // of the pool; empty unless accumulated_ > 0
+  int64_t parameters_;                  // how many there are
+  std::pmr::vector<float> gradient_;    // of the pool; empty unless accumulated_ > 0
+  std::pmr::vector<uint16_t> rounded_;  // instead of gradient_, once a push is due
   std::vector<uint64_t> fetched_versions_;
   int64_t step_ = 0;           // minibatches computed or dropped
   int64_t fetched_step_ = -1;  // the step for which the last fetch was

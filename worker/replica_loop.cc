@@ -226,9 +226,8 @@ absl::Status ReplicaLoop::Push() {
   std::vector<uint64_t> staleness(shards_.size());
   const absl::Status status = ForEachShard([&](size_t shard, ShardClient& client) -> absl::Status {
     const KeyRange range = shards_[shard].range;
-    ASSIGN_OR_RETURN(const PushOutcome outcome,
-                     client.Push(replica_->NextPush(static_cast<int>(shard)),
-                                 replica_->gradient().subspan(range.begin, range.size())));
+    ASSIGN_OR_RETURN(const PushOutcome outcome, client.Push(replica_->NextPush(static_cast<int>(shard)),
+                                                            replica_->gradient()[range].floats()));
     staleness[shard] = outcome.staleness;
     return absl::OkStatus();
   });

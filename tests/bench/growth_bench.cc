@@ -245,7 +245,8 @@ void DrawGrowth(const std::vector<Row>& rows, const std::string& path) {
 }
 
 int Main() {
-  if (!absl::GetFlag(FLAGS_role).empty()) prctl(PR_SET_PDEATHSIG, SIGKILL);  // so that none outlives the first
+  if (!absl::GetFlag(FLAGS_role).empty())
+    prctl(PR_SET_PDEATHSIG, SIGKILL);  // so that none outlives the first
   if (absl::GetFlag(FLAGS_role) == "shards") ServeShards();
   if (absl::GetFlag(FLAGS_role) == "replicas") RunReplicas();
   std::vector<Row> rows;

@@ -68,9 +68,11 @@ class SteppingReplica {
                                    .max_frames = frames,
                                    .threads = threads})),
         pool_(network_->layout().size()),
+        rounded_pool_(network_->layout().size()),
         parameters_(network_->layout().size(), cluster.wire() == ClusterDescription::BFLOAT16),
         model_({.replica_id = static_cast<uint64_t>(index + 1), .cluster = cluster, .shards = kShards},
-               network_->layout().size(), MinibatchSource(std::move(data), frames, 1), &pool_) {}
+               network_->layout().size(), MinibatchSource(std::move(data), frames, 1), &pool_,
+               cluster.wire() == ClusterDescription::BFLOAT16 ? &rounded_pool_ : nullptr) {}
 
   void Step() {
     if (model_.source().needs_slice()) {
@@ -107,8 +109,7 @@ class SteppingReplica {
     ForEachShard([&](int shard) {
       const KeyRange range = shards_[shard]->range();
       InProcessShardClient client(shards_[shard].get(), shards_[shard]->run(), cluster_.wire());
-      const auto outcome =
-          client.Push(model_.NextPush(shard), model_.gradient().subspan(range.begin, range.size()));
+      const auto outcome = client.Push(model_.NextPush(shard), model_.gradient()[range]);
       ExitOnError(outcome.status());
       staleness[shard] = outcome->staleness;
     });
@@ -120,6 +121,7 @@ class SteppingReplica {
   std::vector<std::unique_ptr<ParameterShard>>& shards_;
   const std::unique_ptr<Network> network_;
   GradientPool pool_;
+  RoundedGradientPool rounded_pool_;
   ParameterSnapshot parameters_;
   ModelReplica model_;
   int64_t slices_ = 0;

@@ -180,6 +180,24 @@ TEST_F(BadRequests, APushIsRejectedFromAMalformedChunkOn) {
   EXPECT_THAT(Push({First(1000, 10)}).message(), HasSubstr("was rejected before"));
 }
 
+// One block of two elements, in the form of any two values, and cut short.
+TEST_F(BadRequests, PackedElementsThatAreNone) {
+  const std::string packed("\2\0\0\0\1\x80\x3f\0\x40\2", 10);
+  PushChunk chunk = First(1000, 0);
+  chunk.mutable_header()->set_elements(PushIdentity::PACKED);
+  chunk.set_gradient(packed.substr(0, 9));
+  const absl::Status status = Push({chunk});
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_THAT(status.message(), HasSubstr("packed gradient"));
+  chunk.mutable_header()->set_elements(static_cast<PushIdentity::Elements>(7));
+  EXPECT_THAT(Push({chunk}).message(), HasSubstr("elements of kind 7, want 0 to 2"));
+  ExpectUntouched();
+  chunk = First(1000, 0, /*sequence=*/2);
+  chunk.mutable_header()->set_elements(PushIdentity::PACKED);
+  chunk.set_gradient(packed);
+  EXPECT_THAT(Push({chunk}).message(), HasSubstr("1002")) << "taken, but ended early";
+}
+
 TEST_F(BadRequests, APushThatEndsEarlyMayBeRepeatedWhole) {
   const absl::Status status = Push({First(1000, 10)});
   EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;

@@ -68,7 +68,8 @@ TEST_P(Script, RefusesAnUnknownArgument) {
 
 INSTANTIATE_TEST_SUITE_P(Deploy, Script,
                          ::testing::Values("deploy/quickstart", "deploy/test", "deploy/check",
-                                           "deploy/packages", "deploy/local", "deploy/sweep", ".ci/run"));
+                                           "deploy/packages", "deploy/local", "deploy/sweep",
+                                           "deploy/full_scale", ".ci/run"));
 
 // A copy of a script in a folder of its own. Its programs write their arguments to the file `calls`.
 class CopiedScript : public ::testing::Test {
@@ -97,6 +98,26 @@ class CopiedScript : public ::testing::Test {
   const fs::path root_;
   const std::string script_;
 };
+
+class FullScale : public CopiedScript {
+ protected:
+  FullScale() : CopiedScript("full_scale") {}
+};
+
+TEST_F(FullScale, MakesACorpusTrainsAndDraws) {
+  const Outcome outcome = Start("--hours 11 --budget.updates=5");
+  EXPECT_EQ(outcome.code, 0) << outcome.output;
+  EXPECT_THAT(calls(),
+              HasSubstr("corpus --out=corpus/full_scale --hours=11\n"
+                        "train deploy/full_scale.textproto --run_dir=runs/full_scale --budget.updates=5\n"
+                        "report --out=runs/full_scale/report.html runs/full_scale\n"));
+}
+
+TEST_F(FullScale, EndsAsItsTrainingDoes) {
+  SetTraining("exit 130\n");
+  EXPECT_EQ(Start().code, 130);
+  EXPECT_THAT(calls(), Not(HasSubstr("report")));
+}
 
 class Quickstart : public CopiedScript {
  protected:

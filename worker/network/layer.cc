@@ -46,11 +46,11 @@ void SumRows(absl::Span<const float> matrix, absl::Span<float> sums) {
 
 Layer::Layer(const Options& options) : options_(options), outputs_(options.max_frames * options.outputs) {}
 
-absl::Status Layer::Forward(ParameterView parameters, const float* inputs, int64_t frames,
+absl::Status Layer::Forward(TensorView parameters, const float* inputs, int64_t frames,
                             MatrixProducts& products) {
   RETURN_IF_ERROR(products.Load(inputs, frames * options_.inputs, &input_));
   RETURN_IF_ERROR(products.Load(parameters[options_.weights], &weights_));
-  const ParameterView bias = parameters[options_.bias];
+  const TensorView bias = parameters[options_.bias];
   bias_.resize(bias.bfloats().size());
   FromBfloat16(bias.bfloats(), absl::MakeSpan(bias_));
   const bool rectify = options_.nonlinearity == NetworkDescription::RELU;

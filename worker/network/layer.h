@@ -9,9 +9,9 @@
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "common/key_range.h"
+#include "common/tensor_view.h"
 #include "proto/config.pb.h"
 #include "worker/network/matrix_product.h"
-#include "worker/network/parameter_view.h"
 
 namespace downpour {
 
@@ -37,8 +37,7 @@ class Layer {
 
   // INTERNAL: as MatrixProducts, here and below. `inputs` in float32, and `parameters` in the products' own precision, are
   // read again by Backward().
-  absl::Status Forward(ParameterView parameters, const float* inputs, int64_t frames,
-                       MatrixProducts& products);
+  absl::Status Forward(TensorView parameters, const float* inputs, int64_t frames, MatrixProducts& products);
 
   // After Forward() of the same frames. `output_gradient`, d loss / d Y, becomes d loss / d (X W^T + b) in
   // place. Writes this layer's keys of `gradient`, and d loss / d X to `input_gradient` if not null.

@@ -137,7 +137,7 @@ absl::Status MatrixProducts::Load(const float* values, int64_t size, Operand* op
   return absl::OkStatus();
 }
 
-absl::Status MatrixProducts::Load(ParameterView values, Operand* operand) {
+absl::Status MatrixProducts::Load(TensorView values, Operand* operand) {
   const absl::Span<const uint16_t> bfloats = values.bfloats();
   if (bfloats.empty()) return Load(values.floats().data(), static_cast<int64_t>(values.size()), operand);
   operand->data_ = bfloats.data();

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "common/tensor_view.h"
 #include "proto/config.pb.h"
-#include "worker/network/parameter_view.h"
 
 namespace downpour {
 
@@ -56,7 +56,7 @@ class MatrixProducts {
   // INTERNAL: oneDNN failed (its message follows), here and below.
   absl::Status Load(const float* values, int64_t size, Operand* operand);
   // Likewise; refers to values that are in the products' precision, and holds a copy of others.
-  absl::Status Load(ParameterView values, Operand* operand);
+  absl::Status Load(TensorView values, Operand* operand);
   // `bias` is read if product.has_bias.
   absl::Status Compute(const MatrixProduct& product, const Operand& a, const Operand& b, const float* bias,
                        float* c);

@@ -62,7 +62,7 @@ class FeedForwardNetwork final : public Network {
   }
   int64_t max_frames() const override { return options_.max_frames; }
 
-  absl::StatusOr<Result> ComputeGradient(ParameterView parameters, const Minibatch& minibatch,
+  absl::StatusOr<Result> ComputeGradient(TensorView parameters, const Minibatch& minibatch,
                                          absl::Span<float> gradient) override {
     if (static_cast<int64_t>(gradient.size()) != layout_.size()) {
       return WrongSize("gradient", gradient.size());
@@ -83,7 +83,7 @@ class FeedForwardNetwork final : public Network {
     return result;
   }
 
-  absl::StatusOr<Result> Evaluate(ParameterView parameters, const Minibatch& minibatch,
+  absl::StatusOr<Result> Evaluate(TensorView parameters, const Minibatch& minibatch,
                                   std::vector<int32_t>* predictions) override {
     RETURN_IF_ERROR(Forward(parameters, minibatch));
     const Result result = Score(minibatch, SoftmaxCrossEntropy);
@@ -98,7 +98,7 @@ class FeedForwardNetwork final : public Network {
     return absl::InvalidArgumentError(absl::StrCat(what, " has ", size, " elements, want ", layout_.size()));
   }
 
-  absl::Status Check(ParameterView parameters, const Minibatch& minibatch) const {
+  absl::Status Check(TensorView parameters, const Minibatch& minibatch) const {
     if (static_cast<int64_t>(parameters.size()) != layout_.size()) {
       return WrongSize("parameters", parameters.size());
     }
@@ -122,7 +122,7 @@ class FeedForwardNetwork final : public Network {
     return absl::OkStatus();
   }
 
-  absl::Status Forward(ParameterView parameters, const Minibatch& minibatch) {
+  absl::Status Forward(TensorView parameters, const Minibatch& minibatch) {
     RETURN_IF_ERROR(Check(parameters, minibatch));
     omp_set_num_threads(options_.threads);
     const float* inputs = minibatch.inputs.data();

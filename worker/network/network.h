@@ -10,9 +10,9 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "common/parameter_layout.h"
+#include "common/tensor_view.h"
 #include "proto/config.pb.h"
 #include "worker/minibatch.h"
-#include "worker/network/parameter_view.h"
 
 namespace downpour {
 
@@ -50,10 +50,10 @@ class Network {
   // loss_sum / frames) / d parameters, with the description's loss_scale. Values that are not finite are no
   // error: the result says that loss or gradient then is not finite either. INVALID_ARGUMENT: a label outside [0, classes), no
   // frame or more than max_frames, or input of the wrong size. INTERNAL: oneDNN failed.
-  virtual absl::StatusOr<Result> ComputeGradient(ParameterView parameters, const Minibatch& minibatch,
+  virtual absl::StatusOr<Result> ComputeGradient(TensorView parameters, const Minibatch& minibatch,
                                                  absl::Span<float> gradient) = 0;
   // Forward only. `predictions`, if not null, receives the most probable class of each frame.
-  virtual absl::StatusOr<Result> Evaluate(ParameterView parameters, const Minibatch& minibatch,
+  virtual absl::StatusOr<Result> Evaluate(TensorView parameters, const Minibatch& minibatch,
                                           std::vector<int32_t>* predictions) = 0;
 };
 

@@ -21,7 +21,7 @@ std::unique_ptr<ParameterShard> ShardOf(int64_t begin, std::vector<float> parame
   return *ParameterShard::Create(options, parameters);
 }
 
-std::vector<float> Widened(ParameterView view) {
+std::vector<float> Widened(TensorView view) {
   std::vector<float> widened(view.floats().begin(), view.floats().end());
   for (const uint16_t bfloat : view.bfloats()) widened.push_back(FromBfloat16(bfloat));
   return widened;

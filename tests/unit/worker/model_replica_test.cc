@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/bfloat16.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/testing/synthetic_data.h"
@@ -15,6 +16,7 @@ namespace downpour {
 namespace {
 
 constexpr int64_t kParameters = 3;
+const TensorView kNone = absl::Span<const float>();
 
 // Its gradient is (call number, 10 * call number, 100 * call number), but for calls in `bad`.
 class CountingNetwork final : public Network {
@@ -22,14 +24,14 @@ class CountingNetwork final : public Network {
   const ParameterLayout& layout() const override { return layout_; }
   std::string precision() const override { return "float32"; }
   int64_t max_frames() const override { return 1000; }
-  absl::StatusOr<Result> ComputeGradient(ParameterView, const Minibatch& minibatch,
+  absl::StatusOr<Result> ComputeGradient(TensorView, const Minibatch& minibatch,
                                          absl::Span<float> gradient) override {
     ++calls;
     for (int i = 0; i < kParameters; ++i) gradient[i] = static_cast<float>(calls * std::pow(10, i));
     if (calls == bad_call) gradient[2] = bad_value;
     return Result{.loss_sum = 2.0 * minibatch.frames, .finite = std::isfinite(gradient[2])};
   }
-  absl::StatusOr<Result> Evaluate(ParameterView, const Minibatch&, std::vector<int32_t>*) override {
+  absl::StatusOr<Result> Evaluate(TensorView, const Minibatch&, std::vector<int32_t>*) override {
     return absl::UnimplementedError("not used");
   }
 
@@ -56,7 +58,7 @@ class ModelReplicaTest : public ::testing::Test {
     cluster_.set_n_fetch(n_fetch);
     return ModelReplica(
         {.replica_id = 7, .incarnation = 3, .cluster = cluster_, .shards = 2, .noise = noise_}, kParameters,
-        std::move(source), &pool_);
+        std::move(source), &pool_, rounded_pool_);
   }
 
   // One step as a driver makes it: "F" if it fetched, "P" and the first element pushed if it pushed.
@@ -69,7 +71,7 @@ class ModelReplicaTest : public ::testing::Test {
     EXPECT_TRUE(replica.ComputeGradient(parameters_, network_).ok());
     if (replica.PushDue() && replica.DropPush()) trace += "D";
     while (replica.PushDue()) {
-      absl::StrAppend(&trace, "P", replica.gradient()[0]);
+      absl::StrAppend(&trace, "P", replica.gradient().floats()[0]);
       replica.PushDone(std::vector<uint64_t>{1, 2});
     }
     return trace.empty() ? "-" : trace;
@@ -88,6 +90,8 @@ class ModelReplicaTest : public ::testing::Test {
   ClusterDescription cluster_;
   std::vector<float> parameters_ = std::vector<float>(kParameters);
   GradientPool pool_{kParameters};
+  RoundedGradientPool rounded_{kParameters};
+  RoundedGradientPool* rounded_pool_ = nullptr;
   CountingNetwork network_;
 };
 
@@ -141,6 +145,31 @@ TEST_F(ModelReplicaTest, ARepeatStillDueSurvivesSavingAndIsTheLast) {
   EXPECT_FALSE(restored.PushDue());
 }
 
+TEST_F(ModelReplicaTest, WithAPoolForItAPushIsRoundedOnceItIsDueAndSavedSo) {
+  rounded_pool_ = &rounded_;
+  ModelReplica replica = Replica(2, 1);
+  replica.FetchDone({10, 20});
+  ASSERT_TRUE(replica.ComputeGradient(parameters_, network_).ok());
+  replica.PushDone(std::vector<uint64_t>{1, 2});
+  replica.FetchDone({10, 20});
+  network_.calls = 1000;  // 1001 takes ten bits, bfloat16 has eight
+  ASSERT_TRUE(replica.ComputeGradient(parameters_, network_).ok());
+  EXPECT_THAT(replica.gradient().floats(), ::testing::ElementsAre(1001, 10010, 100100)) << "not due";
+  replica.FetchDone({10, 20});
+  ASSERT_TRUE(replica.ComputeGradient(parameters_, network_).ok());
+  ASSERT_TRUE(replica.PushDue());
+  EXPECT_TRUE(replica.gradient().floats().empty());
+  EXPECT_EQ(FromBfloat16(replica.gradient().bfloats()[0]), 2000) << "2003, rounded";
+  ModelReplica restored = Replica(2, 1, /*slices=*/0);
+  ASSERT_EQ(restored.LoadState(replica.SaveState(), replica.gradient(), {}), absl::OkStatus());
+  EXPECT_EQ(restored.gradient().bfloats(), replica.gradient().bfloats());
+  restored.PushDone(std::vector<uint64_t>{1, 2});
+  EXPECT_TRUE(restored.gradient().empty());
+  rounded_pool_ = nullptr;
+  EXPECT_EQ(Replica(2, 1).LoadState(replica.SaveState(), replica.gradient(), {}).code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
 // Top-1 of three elements, of which the last grows fastest: what stays behind of the others comes later, and is saved.
 TEST_F(ModelReplicaTest, ACompressedPushCarriesTheLargestAndKeepsTheRest) {
   cluster_.set_gradient_compression(ClusterDescription::TOP_K);
@@ -149,12 +178,12 @@ TEST_F(ModelReplicaTest, ACompressedPushCarriesTheLargestAndKeepsTheRest) {
   Step(replica);
   EXPECT_THAT(replica.residual(), ::testing::ElementsAre(1, 10, 0));
   ModelReplica restored = Replica(1, 1, /*slices=*/0);
-  ASSERT_EQ(restored.LoadState(replica.SaveState(), {}, replica.residual()), absl::OkStatus());
+  ASSERT_EQ(restored.LoadState(replica.SaveState(), kNone, replica.residual()), absl::OkStatus());
   restored.FetchDone({10, 20});
   ASSERT_TRUE(restored.ComputeGradient(parameters_, network_).ok());
-  EXPECT_THAT(restored.gradient(), ::testing::ElementsAre(0, 0, 200));
+  EXPECT_THAT(restored.gradient().floats(), ::testing::ElementsAre(0, 0, 200));
   EXPECT_THAT(restored.residual(), ::testing::ElementsAre(3, 30, 0));
-  EXPECT_EQ(Replica(1, 1).LoadState(replica.SaveState(), {}, {1, 2}).code(),
+  EXPECT_EQ(Replica(1, 1).LoadState(replica.SaveState(), kNone, {1, 2}).code(),
             absl::StatusCode::kInvalidArgument);
 }
 
@@ -169,7 +198,7 @@ TEST_F(ModelReplicaTest, APushIsCompressedAlsoWhereItsLastMinibatchIsDropped) {
   replica.FetchDone({10, 20});
   EXPECT_EQ(replica.ComputeGradient(parameters_, network_).code(), absl::StatusCode::kDataLoss);
   ASSERT_TRUE(replica.PushDue());
-  EXPECT_THAT(replica.gradient(), ::testing::ElementsAre(0, 0, 500));
+  EXPECT_THAT(replica.gradient().floats(), ::testing::ElementsAre(0, 0, 500));
 }
 
 TEST_F(ModelReplicaTest, ANoisyPushIsDroppedWithItsGradient) {
@@ -244,7 +273,7 @@ TEST_P(BadGradientTest, IsDroppedWholeAndCountedAndTrainingGoesOn) {
   EXPECT_TRUE(absl::IsDataLoss(replica.ComputeGradient(parameters_, network_)));
   // Step 2's push is due all the same, with the one gradient that is left.
   ASSERT_TRUE(replica.PushDue());
-  EXPECT_THAT(replica.gradient(), ::testing::ElementsAre(2, 20, 200));
+  EXPECT_THAT(replica.gradient().floats(), ::testing::ElementsAre(2, 20, 200));
   replica.PushDone(std::vector<uint64_t>{0, 0});
   EXPECT_EQ(Step(replica), "F");
   EXPECT_EQ(Step(replica), "FP9");
@@ -292,7 +321,7 @@ TEST_F(ModelReplicaTest, LogsEverMoreRarelyOfRejections) {
 
 TEST_F(ModelReplicaTest, RefusesAStateThatContradictsItself) {
   ModelReplica replica = Replica(2, 1);
-  EXPECT_TRUE(Replica(2, 1).LoadState(replica.SaveState(), {}, {}).ok()) << "not begun";
+  EXPECT_TRUE(Replica(2, 1).LoadState(replica.SaveState(), kNone, {}).ok()) << "not begun";
   Step(replica);
   Step(replica);
   const ReplicaState good = replica.SaveState();

@@ -217,12 +217,12 @@ TEST(NetworkTest, Bfloat16ParametersGiveWhatTheirFloatsGive) {
     std::vector<float> of_floats(parameters.size()), of_bfloats(parameters.size());
     const auto floats = network->ComputeGradient(parameters, minibatch, absl::MakeSpan(of_floats));
     const auto bfloats =
-        network->ComputeGradient(ParameterView(rounded), minibatch, absl::MakeSpan(of_bfloats));
+        network->ComputeGradient(TensorView(rounded), minibatch, absl::MakeSpan(of_bfloats));
     ASSERT_TRUE(floats.ok() && bfloats.ok());
     EXPECT_EQ(floats->loss_sum, bfloats->loss_sum);
     EXPECT_EQ(of_floats, of_bfloats);
     EXPECT_FALSE(network
-                     ->ComputeGradient(ParameterView(absl::MakeSpan(rounded).subspan(1)), minibatch,
+                     ->ComputeGradient(TensorView(absl::MakeSpan(rounded).subspan(1)), minibatch,
                                        absl::MakeSpan(of_bfloats))
                      .ok());
   }
