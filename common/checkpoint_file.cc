@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/crc32c.h"
 #include "common/file.h"
+#include "common/mapped_file.h"
 #include "common/status_macros.h"
 
 namespace downpour {
@@ -83,6 +84,37 @@ absl::Status CheckCrc(absl::string_view bytes, Reader* reader) {
                                     absl::Hex(wanted, absl::kZeroPad8)));
 }
 
+// `storage` has the memory of `stored`.
+absl::StatusOr<CheckpointFile> Parse(absl::string_view stored, std::shared_ptr<const void> storage,
+                                     absl::string_view wanted_kind, absl::string_view name) {
+  CheckpointFile file;
+  file.storage = std::move(storage);
+  Reader reader(stored, name);
+  if (stored.substr(0, kMagic.size()) != kMagic) {
+    return reader.Error(absl::StrCat("not a checkpoint: starts with '",
+                                     absl::CHexEscape(stored.substr(0, kMagic.size())), "', want '", kMagic,
+                                     "'"));
+  }
+  RETURN_IF_ERROR(reader.Bytes(kMagic.size(), "magic").status());
+  ASSIGN_OR_RETURN(const absl::string_view header, reader.Counted<uint64_t>("header"));
+  ASSIGN_OR_RETURN(const absl::string_view kind, reader.Counted<uint32_t>("kind"));
+  file.header = std::string(header);
+  file.kind = std::string(kind);
+  ASSIGN_OR_RETURN(const uint32_t sections, reader.Number<uint32_t>("section count"));
+  for (uint32_t i = 0; i < sections; ++i) {
+    ASSIGN_OR_RETURN(const absl::string_view section_name, reader.Counted<uint32_t>("section name"));
+    ASSIGN_OR_RETURN(const absl::string_view data,
+                     reader.Counted<uint64_t>(absl::StrCat("section ", i, " of ", sections)));
+    file.sections.push_back({std::string(section_name), data});
+  }
+  RETURN_IF_ERROR(CheckCrc(stored, &reader));
+  if (file.kind != wanted_kind) {
+    return absl::DataLossError(
+        absl::StrCat(name, ": is a '", absl::CHexEscape(file.kind), "', want a '", wanted_kind, "'"));
+  }
+  return file;
+}
+
 }  // namespace
 
 absl::StatusOr<absl::string_view> CheckpointFile::Find(absl::string_view name) const {
@@ -132,39 +164,18 @@ absl::Status WriteCheckpointFile(const std::string& path, const CheckpointFile& 
 }
 
 absl::StatusOr<CheckpointFile> ReadCheckpointFile(const std::string& path, absl::string_view wanted_kind) {
+  if (const auto mapped = MappedFile::Open(path); mapped.ok()) {
+    const absl::string_view stored((*mapped)->data(), (*mapped)->size());
+    return Parse(stored, *mapped, wanted_kind, path);
+  }
   ASSIGN_OR_RETURN(std::string bytes, ReadFile(path));
   return ParseCheckpoint(std::move(bytes), wanted_kind, path);
 }
 
 absl::StatusOr<CheckpointFile> ParseCheckpoint(std::string bytes, absl::string_view wanted_kind,
                                                absl::string_view name) {
-  CheckpointFile file;
-  file.storage = std::make_shared<const std::string>(std::move(bytes));
-  const absl::string_view stored = *file.storage;
-  Reader reader(stored, name);
-  if (stored.substr(0, kMagic.size()) != kMagic) {
-    return reader.Error(absl::StrCat("not a checkpoint: starts with '",
-                                     absl::CHexEscape(stored.substr(0, kMagic.size())), "', want '", kMagic,
-                                     "'"));
-  }
-  RETURN_IF_ERROR(reader.Bytes(kMagic.size(), "magic").status());
-  ASSIGN_OR_RETURN(const absl::string_view header, reader.Counted<uint64_t>("header"));
-  ASSIGN_OR_RETURN(const absl::string_view kind, reader.Counted<uint32_t>("kind"));
-  file.header = std::string(header);
-  file.kind = std::string(kind);
-  ASSIGN_OR_RETURN(const uint32_t sections, reader.Number<uint32_t>("section count"));
-  for (uint32_t i = 0; i < sections; ++i) {
-    ASSIGN_OR_RETURN(const absl::string_view section_name, reader.Counted<uint32_t>("section name"));
-    ASSIGN_OR_RETURN(const absl::string_view data,
-                     reader.Counted<uint64_t>(absl::StrCat("section ", i, " of ", sections)));
-    file.sections.push_back({std::string(section_name), data});
-  }
-  RETURN_IF_ERROR(CheckCrc(stored, &reader));
-  if (file.kind != wanted_kind) {
-    return absl::DataLossError(
-        absl::StrCat(name, ": is a '", absl::CHexEscape(file.kind), "', want a '", wanted_kind, "'"));
-  }
-  return file;
+  const auto storage = std::make_shared<const std::string>(std::move(bytes));
+  return Parse(*storage, storage, wanted_kind, name);
 }
 
 }  // namespace downpour

@@ -38,7 +38,7 @@ struct CheckpointFile {
     absl::string_view data;  // refers to memory of the caller (writing) or to `storage` (reading)
   };
   std::vector<Section> sections;
-  std::shared_ptr<const std::string> storage;  // shared by copies
+  std::shared_ptr<const void> storage;  // shared by copies
 
   // DATA_LOSS: no section of that name.
   absl::StatusOr<absl::string_view> Find(absl::string_view name) const;
@@ -61,6 +61,7 @@ std::vector<Element> ToElements(absl::string_view bytes) {
 // crash leaves the old file as it was. Two threads must not write one path at once.
 absl::Status WriteCheckpointFile(const std::string& path, const CheckpointFile& file);
 
+// Sections refer to the file, mapped where it can be, so that memory need not hold it.
 // NOT_FOUND, UNAVAILABLE: as ReadFile() of common/file.h. DATA_LOSS: truncated, wrong magic, wrong checksum,
 // or `kind` is not `wanted_kind`; the message names the file, the byte offset, the value seen and the value
 // wanted.

@@ -19,7 +19,7 @@
 #include "common/status_macros.h"
 #include "common/finite.h"
 #include "worker/data/kaldi_io.h"
-#include "worker/data/mapped_file.h"
+#include "common/mapped_file.h"
 
 namespace downpour {
 namespace {

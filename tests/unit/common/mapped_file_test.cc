@@ -1,5 +1,5 @@
 // Where on the data's way: files as the page cache holds them, and files that cannot be mapped.
-#include "worker/data/mapped_file.h"
+#include "common/mapped_file.h"
 
 #include <gtest/gtest.h>
 #include <signal.h>

@@ -1,7 +1,7 @@
-// Where on the data's way: an archive's bytes in the operating system's page cache, which holds them once for
-// all processes of a machine.
-#ifndef DOWNPOUR_WORKER_DATA_MAPPED_FILE_H_
-#define DOWNPOUR_WORKER_DATA_MAPPED_FILE_H_
+// Where on the data's way: at rest; the bytes of an archive or checkpoint in the operating system's page cache, which holds
+// them once for all processes of a machine.
+#ifndef DOWNPOUR_COMMON_MAPPED_FILE_H_
+#define DOWNPOUR_COMMON_MAPPED_FILE_H_
 
 #include <cstdint>
 #include <memory>
@@ -36,4 +36,4 @@ class MappedFile {
 
 }  // namespace downpour
 
-#endif  // DOWNPOUR_WORKER_DATA_MAPPED_FILE_H_
+#endif  // DOWNPOUR_COMMON_MAPPED_FILE_H_

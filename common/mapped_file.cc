@@ -1,5 +1,5 @@
-// Where on the data's way: an archive's bytes in the operating system's page cache.
-#include "worker/data/mapped_file.h"
+// Where on the data's way: at rest; a file's bytes in the operating system's page cache.
+#include "common/mapped_file.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
