@@ -85,8 +85,10 @@ void AppendEightBit(Block block, int exponent, std::string* packed) {
 void AppendSparse(Block block, uint16_t nonzeros, std::string* packed) {
   packed->push_back(kSparse);
   Append(&nonzeros, 1, packed);
-  for (uint16_t i = 0; i < block.size(); ++i)
-    if (block[i] != 0) Append(&i, 1, packed);
+  for (size_t i = 0; i < block.size(); ++i) {
+    const auto offset = static_cast<uint16_t>(i);
+    if (block[i] != 0) Append(&offset, 1, packed);
+  }
   for (const uint16_t value : block)
     if (value != 0) Append(&value, 1, packed);
 }

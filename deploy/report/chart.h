@@ -24,6 +24,7 @@ struct LineChart {
   std::string y_label;
   double y_most = std::numeric_limits<double>::infinity();  // larger values are drawn here, at the top
   bool fractions = false;                                   // y is in [0, 1], drawn as per cent from 0
+  bool from_zero = false;                                   // the y axis
   bool log_x = false;                                       // x is above 0, with a tick at each point's
   std::vector<Line> lines;
 };

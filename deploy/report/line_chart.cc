@@ -81,7 +81,7 @@ std::string Draw(const LineChart& chart) {
   ChartFrame frame(chart.title, chart.subtitle, chart.x_label, chart.y_label);
   Extent x, y;
   if (!chart.log_x) x.Add(0);
-  if (chart.fractions) y.Add(0);
+  if (chart.fractions || chart.from_zero) y.Add(0);
   std::vector<const LineChart::Line*> lines;
   for (const LineChart::Line& line : chart.lines) {
     if (line.points.empty()) continue;

@@ -232,6 +232,7 @@ void DrawGrowth(const std::vector<Row>& rows, const std::string& path) {
   chart.subtitle = "ratio to the first point; 2 cores for replicas and shards together";
   chart.x_label = by_shards ? "shards" : "replicas";
   chart.y_label = "ratio";
+  chart.from_zero = true;
   chart.log_x = true;
   LineChart::Line steps{.name = "full steps a second", .points = {}};
   LineChart::Line memory{.name = "memory of the shards", .color = 1, .dashed = true, .points = {}};

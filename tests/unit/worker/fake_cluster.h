@@ -153,10 +153,10 @@ class FakeShardClient final : public ShardClient {
 };
 
 inline ShardConnector FakeCluster::Connector() {
-  return [this](const ShardAddress& address, const KeyRange& range, const RunKey&,
-                const ClusterDescription&) {
-    return std::make_unique<FakeShardClient>(this, address.address(), range);
-  };
+  return
+      [this](const ShardAddress& address, const KeyRange& range, const RunKey&, const ClusterDescription&) {
+        return std::make_unique<FakeShardClient>(this, address.address(), range);
+      };
 }
 
 }  // namespace downpour
