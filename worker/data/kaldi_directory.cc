@@ -16,10 +16,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/file.h"
-#include "common/status_macros.h"
 #include "common/finite.h"
-#include "worker/data/kaldi_io.h"
 #include "common/mapped_file.h"
+#include "common/status_macros.h"
+#include "worker/data/kaldi_io.h"
 
 namespace downpour {
 namespace {

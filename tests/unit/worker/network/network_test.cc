@@ -216,8 +216,7 @@ TEST(NetworkTest, Bfloat16ParametersGiveWhatTheirFloatsGive) {
     const Minibatch minibatch = RandomMinibatch(64, 90, 300, 6);
     std::vector<float> of_floats(parameters.size()), of_bfloats(parameters.size());
     const auto floats = network->ComputeGradient(parameters, minibatch, absl::MakeSpan(of_floats));
-    const auto bfloats =
-        network->ComputeGradient(TensorView(rounded), minibatch, absl::MakeSpan(of_bfloats));
+    const auto bfloats = network->ComputeGradient(TensorView(rounded), minibatch, absl::MakeSpan(of_bfloats));
     ASSERT_TRUE(floats.ok() && bfloats.ok());
     EXPECT_EQ(floats->loss_sum, bfloats->loss_sum);
     EXPECT_EQ(of_floats, of_bfloats);
