@@ -176,11 +176,14 @@ ReplicaState ModelReplica::SaveState() const {
 absl::Status ModelReplica::LoadState(const ReplicaState& state, TensorView gradient,
                                      absl::Span<const float> residual) {
   const int64_t wanted_gradient = state.accumulated() > 0 ? parameters_ : 0;
-  if (static_cast<int64_t>(gradient.size()) != wanted_gradient ||
-      (!gradient.bfloats().empty() && rounded_pool_ == nullptr)) {
+  if (static_cast<int64_t>(gradient.size()) != wanted_gradient) {
     return absl::InvalidArgumentError(absl::StrCat("replica ", state.totals().replica_id(), " has ",
                                                    gradient.size(), " gradient elements, want ",
                                                    wanted_gradient));
+  }
+  if (!gradient.bfloats().empty() && rounded_pool_ == nullptr) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("replica ", state.totals().replica_id(), " has a gradient in bfloat16, want float32"));
   }
   if (!residual.empty() && static_cast<int64_t>(residual.size()) != parameters_) {
     return absl::InvalidArgumentError(absl::StrCat("replica ", state.totals().replica_id(), " has ",
@@ -204,6 +207,11 @@ absl::Status ModelReplica::LoadState(const ReplicaState& state, TensorView gradi
   sequence_ = state.sequence();
   repeating_ = state.repeating();
   fetched_versions_.assign(state.fetched_versions().begin(), state.fetched_versions().end());
+  if (!gradient.bfloats().empty() && !PushDue()) {
+    return absl::DataLossError(absl::StrCat("replica ", state_.replica_id(),
+                                            " has a gradient in bfloat16 at step ", step_,
+                                            ", where no push is due: want float32, to be added to"));
+  }
   compressor_.set_residual(residual);
   if (!gradient.floats().empty()) {
     gradient_ = pool_->Take();

@@ -170,6 +170,21 @@ TEST_F(ModelReplicaTest, WithAPoolForItAPushIsRoundedOnceItIsDueAndSavedSo) {
             absl::StatusCode::kInvalidArgument);
 }
 
+// To such a gradient nothing can be added.
+TEST_F(ModelReplicaTest, RefusesARoundedGradientWhereNoPushIsDue) {
+  rounded_pool_ = &rounded_;
+  ModelReplica replica = Replica(2, 1);
+  replica.FetchDone({10, 20});
+  ASSERT_TRUE(replica.ComputeGradient(parameters_, network_).ok());
+  replica.PushDone(std::vector<uint64_t>{1, 2});
+  replica.FetchDone({10, 20});
+  ASSERT_TRUE(replica.ComputeGradient(parameters_, network_).ok());
+  ASSERT_FALSE(replica.PushDue());
+  const std::vector<uint16_t> rounded(kParameters);
+  const absl::Status status = Replica(2, 1).LoadState(replica.SaveState(), TensorView(rounded), {});
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
+}
+
 // Top-1 of three elements, of which the last grows fastest: what stays behind of the others comes later, and is saved.
 TEST_F(ModelReplicaTest, ACompressedPushCarriesTheLargestAndKeepsTheRest) {
   cluster_.set_gradient_compression(ClusterDescription::TOP_K);
