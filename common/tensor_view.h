@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "common/key_range.h"
 
@@ -23,6 +24,14 @@ class TensorView {
   // One of the two is empty.
   absl::Span<const float> floats() const { return floats_; }
   absl::Span<const uint16_t> bfloats() const { return bfloats_; }
+
+  // The memory itself.
+  absl::string_view bytes() const {
+    return bfloats_.empty() ? absl::string_view(reinterpret_cast<const char*>(floats_.data()),
+                                                floats_.size() * sizeof(float))
+                            : absl::string_view(reinterpret_cast<const char*>(bfloats_.data()),
+                                                bfloats_.size() * sizeof(uint16_t));
+  }
 
   TensorView operator[](KeyRange keys) const {
     return bfloats_.empty() ? TensorView(floats_.subspan(keys.begin, keys.size()))

@@ -16,12 +16,6 @@ absl::Status ParameterSnapshot::Fetch(const ParameterShard& shard) {
   return shard.Read(range, absl::MakeSpan(bfloats_).subspan(range.begin, range.size()));
 }
 
-absl::string_view ParameterSnapshot::bytes() const {
-  if (bfloats_.empty())
-    return {reinterpret_cast<const char*>(floats_.data()), floats_.size() * sizeof(float)};
-  return {reinterpret_cast<const char*>(bfloats_.data()), bfloats_.size() * sizeof(uint16_t)};
-}
-
 absl::Status ParameterSnapshot::Load(absl::string_view bytes) {
   if (bytes.size() != this->bytes().size()) {
     return absl::InvalidArgumentError(

@@ -25,7 +25,7 @@ class ParameterSnapshot {
   TensorView view() const { return bfloats_.empty() ? TensorView(floats_) : TensorView(bfloats_); }
 
   // For a checkpoint. Load: INVALID_ARGUMENT if `bytes` are not as many as bytes() has.
-  absl::string_view bytes() const;
+  absl::string_view bytes() const { return view().bytes(); }
   absl::Status Load(absl::string_view bytes);
 
  private:

@@ -178,9 +178,7 @@ void VirtualCluster::BeginTransfers(uint32_t index, EventQueue::Kind arrival, ab
   replica.answers.assign(shards_.size(), 0);
   replica.push_rejected = false;
   const ClusterDescription& cluster = options_.description.cluster();
-  const double element_bits = arrival == Event::PUSHED                         ? PushedBits(cluster)
-                              : cluster.wire() == ClusterDescription::BFLOAT16 ? 16
-                                                                               : 32;
+  const double element_bits = arrival == Event::PUSHED ? PushedBits(cluster) : FetchedBits(cluster);
   const int64_t begin_ns = clock_.now_ns() + absl::ToInt64Nanoseconds(delay);
   for (size_t shard = 0; shard < shards_.size(); ++shard) {
     const int64_t bytes =

@@ -41,11 +41,6 @@ bool CopyReplicas(VirtualClusterSnapshot* snapshot) {
   return true;
 }
 
-template <typename Element>
-absl::string_view BytesOf(absl::Span<const Element> values) {
-  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(Element)};
-}
-
 void LogFailure(const absl::Status& status) {
   if (!status.ok())
     spdlog::warn("no checkpoint this time, the last good one stays: {}", std::string(status.message()));
@@ -76,9 +71,7 @@ VirtualClusterSnapshot VirtualCluster::Snapshot() {
     saved->set_rounded_gradient(!gradient.bfloats().empty());
     saved->set_has_residual(!replica.model->residual().empty());
     snapshot.replicas.push_back(
-        {replica.parameters.bytes(),
-         gradient.bfloats().empty() ? BytesOf(gradient.floats()) : BytesOf(gradient.bfloats()),
-         BytesOf(replica.model->residual())});
+        {replica.parameters.bytes(), gradient.bytes(), TensorView(replica.model->residual()).bytes()});
   }
   return snapshot;
 }

@@ -20,7 +20,7 @@ constexpr float kMostMagnitude = 0x1p116f;
 constexpr int kLowestExponent = -126;
 constexpr size_t kLanes = 16;
 
-// The same bits on each: no sum's order depends on the vector unit.
+// The same bits on every vector unit: no sum's order depends on it, and products are by powers of two.
 DOWNPOUR_SIMD_CLONES
 float LargestMagnitude(const float* values, size_t n) {
   uint32_t largest = 0;  // magnitudes are ordered as their bits are
@@ -149,7 +149,7 @@ double PushedBits(const ClusterDescription& cluster) {
     case ClusterDescription::TOP_K:
       return 32 * cluster.top_k_share() + 24 / kBlock;
     default:
-      return cluster.wire() == ClusterDescription::BFLOAT16 ? 16 : 32;
+      return FetchedBits(cluster);
   }
 }
 

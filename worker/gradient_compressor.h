@@ -35,8 +35,11 @@ class GradientCompressor {
   std::vector<float> residual_;
 };
 
-// What a push puts on the wire for each element, in bits.
+// What a push, and a fetch, puts on the wire for each element, in bits.
 double PushedBits(const ClusterDescription& cluster);
+inline double FetchedBits(const ClusterDescription& cluster) {
+  return cluster.wire() == ClusterDescription::BFLOAT16 ? 16 : 32;
+}
 
 }  // namespace downpour
 

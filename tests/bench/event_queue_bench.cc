@@ -14,6 +14,7 @@
 #include "deploy/event_queue.h"
 #include "tests/bench/measure.h"
 #include "tests/bench/run_benchmarks.h"
+#include "tests/bench/speech_network.h"
 #include "tests/testing/virtual_run.h"
 
 namespace downpour {
@@ -39,22 +40,10 @@ double SecondsAnEvent(int replicas) {
          static_cast<double>(events);
 }
 
-// Windows of 26 frames of 40 energies, as in speech.
 std::shared_ptr<const RunData> MakeData(int classes) {
-  Random random(1);
-  const auto part = [&](int64_t frames) {
-    std::vector<float> features(frames * 40);
-    for (float& feature : features) feature = static_cast<float>(random.Normal());
-    std::vector<int32_t> labels(frames);
-    for (int32_t& label : labels) label = static_cast<int32_t>(random.Below(classes));
-    std::vector<Utterance> utterances;
-    for (int64_t begin = 0; begin < frames; begin += 100) utterances.push_back({"utterance", begin, 100});
-    return std::make_shared<Dataset>(std::move(utterances), std::move(features), std::move(labels), 40, 15,
-                                     10, std::vector<bool>());
-  };
   auto data = std::make_shared<RunData>();
-  data->train = part(200'000);
-  data->test = part(100);
+  data->train = SpeechData(200'000, classes);
+  data->test = SpeechData(100, classes);
   data->normalization = {std::vector<float>(40, 0), std::vector<float>(40, 1)};
   data->summary = Summarize(*data->train, data->normalization, classes);
   return data;

@@ -13,7 +13,6 @@
 
 #include "common/check.h"
 #include "common/network_layout.h"
-#include "common/random.h"
 #include "common/shard_map.h"
 #include "deploy/in_process_clients.h"
 #include "deploy/parameter_snapshot.h"
@@ -28,17 +27,6 @@ namespace {
 
 constexpr int kShards = 2;
 constexpr int64_t kDataFrames = 20000;
-
-std::shared_ptr<const Dataset> MakeData() {
-  constexpr int32_t kEnergies = 40;
-  Random random(1);
-  std::vector<float> features(kDataFrames * kEnergies);
-  for (float& feature : features) feature = static_cast<float>(random.Normal());
-  std::vector<int32_t> labels(kDataFrames);
-  for (int32_t& label : labels) label = static_cast<int32_t>(random.Below(kSpeechClasses));
-  return std::make_shared<Dataset>(std::vector<Utterance>{{"all", 0, kDataFrames}}, std::move(features),
-                                   std::move(labels), kEnergies, 15, 10, std::vector<bool>());
-}
 
 std::vector<std::unique_ptr<ParameterShard>> MakeShards(const ParameterLayout& layout) {
   const ShardMap map = *ShardMap::Create(layout.size(), kShards);
@@ -78,7 +66,7 @@ class SteppingReplica {
     if (model_.source().needs_slice()) {
       DataSlice slice;
       slice.set_index(slices_++);
-      slice.set_end(1);
+      slice.set_end(kDataFrames / kSpeechUtterance);
       ExitOnError(model_.source().AddSlice(slice));
     }
     fetch_s.push_back(Seconds([&] { Fetch(); }));
@@ -137,7 +125,7 @@ void BM_ReplicaStep(benchmark::State& state) {
   const ParameterLayout layout =
       *NetworkLayout(SpeechNetwork(NetworkDescription::AUTO), kSpeechInputs, kSpeechClasses);
   std::vector<std::unique_ptr<ParameterShard>> shards = MakeShards(layout);
-  const std::shared_ptr<const Dataset> data = MakeData();
+  const std::shared_ptr<const Dataset> data = SpeechData(kDataFrames, kSpeechClasses);
   std::vector<std::unique_ptr<SteppingReplica>> steppers;
   for (int replica = 0; replica < replicas; ++replica)
     steppers.push_back(

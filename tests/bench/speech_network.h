@@ -2,14 +2,19 @@
 #ifndef DOWNPOUR_TESTS_BENCH_SPEECH_NETWORK_H_
 #define DOWNPOUR_TESTS_BENCH_SPEECH_NETWORK_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "common/parameter_layout.h"
+#include "common/random.h"
 #include "proto/config.pb.h"
+#include "worker/data/dataset.h"
 #include "worker/network/matrix_product.h"
 
 namespace downpour {
@@ -28,6 +33,22 @@ inline NetworkDescription SpeechNetwork(NetworkDescription::Precision precision)
   for (int layer = 0; layer < 4; ++layer) description.add_hidden_width(2560);
   description.set_precision(precision);
   return description;
+}
+
+// Frames of `classes` classes in windows of 26 x 40, in utterances of kSpeechUtterance frames.
+inline constexpr int64_t kSpeechUtterance = 100;
+inline std::shared_ptr<const Dataset> SpeechData(int64_t frames, int64_t classes) {
+  constexpr int32_t kEnergies = 40;
+  Random random(1);
+  std::vector<float> features(frames * kEnergies);
+  for (float& feature : features) feature = static_cast<float>(random.Normal());
+  std::vector<int32_t> labels(frames);
+  for (int32_t& label : labels) label = static_cast<int32_t>(random.Below(classes));
+  std::vector<Utterance> utterances;
+  for (int64_t begin = 0; begin < frames; begin += kSpeechUtterance)
+    utterances.push_back({"utterance", begin, std::min(kSpeechUtterance, frames - begin)});
+  return std::make_shared<Dataset>(std::move(utterances), std::move(features), std::move(labels), kEnergies,
+                                   15, 10, std::vector<bool>());
 }
 
 // The products of one gradient: one forward and two backward for each layer; the first needs no gradient of

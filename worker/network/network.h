@@ -48,8 +48,8 @@ class Network {
 
   // `parameters` and `gradient` have layout().size() elements; gradient <- d(loss_scale *
   // loss_sum / frames) / d parameters, with the description's loss_scale. Values that are not finite are no
-  // error: the result says that loss or gradient then is not finite either. INVALID_ARGUMENT: a label outside [0, classes), no
-  // frame or more than max_frames, or input of the wrong size. INTERNAL: oneDNN failed.
+  // error: the result says that loss or gradient then is not finite either. INVALID_ARGUMENT: a label outside
+  // [0, classes), no frame or more than max_frames, or input of the wrong size. INTERNAL: oneDNN failed.
   virtual absl::StatusOr<Result> ComputeGradient(TensorView parameters, const Minibatch& minibatch,
                                                  absl::Span<float> gradient) = 0;
   // Forward only. `predictions`, if not null, receives the most probable class of each frame.

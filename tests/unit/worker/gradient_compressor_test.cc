@@ -14,7 +14,6 @@
 namespace downpour {
 namespace {
 
-using ::testing::Each;
 using ::testing::ElementsAre;
 
 constexpr int64_t kElements = 3 * kGradientBlockElements + 77;
