@@ -31,12 +31,11 @@ absl::Status Malformed(absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat("chunk message: ", what));
 }
 
-absl::StatusOr<absl::string_view> ReadPayload(CodedInputStream& coded, absl::Span<float> buffer) {
+absl::StatusOr<absl::string_view> ReadPayload(CodedInputStream& coded, absl::Span<char> buffer) {
   uint32_t bytes = 0;
   if (!coded.ReadVarint32(&bytes)) return Malformed("ends within the length of its tensor");
-  if (bytes > buffer.size() * sizeof(float)) {
-    return Malformed(
-        absl::StrCat("a tensor of ", bytes, " bytes, want at most ", buffer.size() * sizeof(float)));
+  if (bytes > buffer.size()) {
+    return Malformed(absl::StrCat("a tensor of ", bytes, " bytes, want at most ", buffer.size()));
   }
   if (bytes == 0) return absl::string_view();
   const void* piece = nullptr;
@@ -49,7 +48,7 @@ absl::StatusOr<absl::string_view> ReadPayload(CodedInputStream& coded, absl::Spa
   if (!coded.ReadRaw(buffer.data(), static_cast<int>(bytes))) {
     return Malformed(absl::StrCat("ends before the ", bytes, " bytes of its tensor do"));
   }
-  return absl::string_view(reinterpret_cast<const char*>(buffer.data()), bytes);
+  return absl::string_view(buffer.data(), bytes);
 }
 
 }  // namespace
@@ -66,10 +65,10 @@ std::string EncodeChunkPrefix(const google::protobuf::MessageLite& fields, int64
 }
 
 absl::StatusOr<absl::string_view> DecodeChunk(google::protobuf::io::ZeroCopyInputStream* input,
-                                              absl::Span<float> buffer,
+                                              absl::Span<char> buffer,
                                               google::protobuf::MessageLite* fields) {
   CodedInputStream coded(input);
-  coded.SetTotalBytesLimit(static_cast<int>(buffer.size() * sizeof(float) + kMaxFieldBytes));
+  coded.SetTotalBytesLimit(static_cast<int>(static_cast<int64_t>(buffer.size()) + kMaxFieldBytes));
   absl::string_view payload;
   std::string other_fields;
   {

@@ -29,13 +29,12 @@ inline constexpr int64_t kChunkElements = int64_t{256} * 1024;
 std::string EncodeChunkPrefix(const google::protobuf::MessageLite& fields, int64_t payload_bytes);
 
 // Takes any conforming encoding of such a message, and any other bytes without harm: fills `fields` with all
-// but the payload and returns the payload, aligned for float32. It lies in the memory `input` refers to where it is
-// there in one aligned piece; otherwise it is copied to the start of `buffer`, whose size is the longest payload taken.
+// but the payload and returns the payload. It lies in the memory `input` refers to where it is there in one piece that is
+// aligned for float32; otherwise it is copied to the start of `buffer`, whose size is the longest payload taken.
 // INVALID_ARGUMENT, saying what was seen and what was wanted: a malformed or truncated message, a payload
 // longer than `buffer`, or a message longer than `buffer` and 64 KiB besides.
 absl::StatusOr<absl::string_view> DecodeChunk(google::protobuf::io::ZeroCopyInputStream* input,
-                                              absl::Span<float> buffer,
-                                              google::protobuf::MessageLite* fields);
+                                              absl::Span<char> buffer, google::protobuf::MessageLite* fields);
 
 // A payload's elements: float32, or bfloat16 as uint16_t. INVALID_ARGUMENT: no whole number of them.
 template <typename Element>

@@ -18,7 +18,7 @@ grpc::ByteBuffer EncodeChunk(const google::protobuf::MessageLite& fields, const 
   return {slices, 2};
 }
 
-absl::StatusOr<absl::string_view> DecodeChunk(grpc::ByteBuffer* message, absl::Span<float> buffer,
+absl::StatusOr<absl::string_view> DecodeChunk(grpc::ByteBuffer* message, absl::Span<char> buffer,
                                               google::protobuf::MessageLite* fields) {
   grpc::ProtoBufferReader reader(message);
   if (!reader.status().ok()) return absl::InvalidArgumentError("chunk message: empty");

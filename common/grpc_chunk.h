@@ -17,7 +17,7 @@ namespace downpour {
 grpc::ByteBuffer EncodeChunk(const google::protobuf::MessageLite& fields, const grpc::Slice& payload);
 
 // As DecodeChunk() of common/chunk_codec.h; the result may refer to `message`, which must outlive it.
-absl::StatusOr<absl::string_view> DecodeChunk(grpc::ByteBuffer* message, absl::Span<float> buffer,
+absl::StatusOr<absl::string_view> DecodeChunk(grpc::ByteBuffer* message, absl::Span<char> buffer,
                                               google::protobuf::MessageLite* fields);
 
 // A message without tensor. Parse: INVALID_ARGUMENT: it is none of that type.

@@ -65,14 +65,14 @@ void SharedMemoryResource::do_deallocate(void* memory, size_t, size_t) {
   blocks_.erase(block);
 }
 
-std::optional<uint64_t> SharedMemoryResource::OffsetOf(absl::Span<const float> memory) const {
+std::optional<uint64_t> SharedMemoryResource::OffsetOf(absl::string_view memory) const {
   const auto begin = reinterpret_cast<uintptr_t>(memory.data());
   absl::MutexLock lock(&mutex_);
   auto block = blocks_.upper_bound(begin);
   if (block == blocks_.begin()) return std::nullopt;
   --block;
   const uint64_t into = begin - block->first;
-  if (into + memory.size() * sizeof(float) > block->second.bytes) return std::nullopt;
+  if (into + memory.size() > block->second.bytes) return std::nullopt;
   return block->second.offset + into;
 }
 
@@ -88,12 +88,12 @@ absl::Status CheckSealed(const FileDescriptor& file) {
 }
 
 absl::StatusOr<SharedMemoryView> SharedMemoryView::Map(const FileDescriptor& file, uint64_t offset,
-                                                       int64_t elements) {
+                                                       int64_t elements, size_t element_bytes) {
   struct stat state {};
   if (fstat(file.get(), &state) != 0) return FileError("look at", "shared memory");
-  const uint64_t bytes = static_cast<uint64_t>(elements) * sizeof(float);
+  const uint64_t bytes = static_cast<uint64_t>(elements) * element_bytes;
   const auto size = static_cast<uint64_t>(state.st_size);
-  if (offset % sizeof(float) != 0 || bytes > size || offset > size - bytes) {
+  if (offset % element_bytes != 0 || bytes > size || offset > size - bytes) {
     return absl::OutOfRangeError(
         absl::StrCat(bytes, " bytes from ", offset, " on in shared memory of ", size, " bytes"));
   }
@@ -105,8 +105,7 @@ absl::StatusOr<SharedMemoryView> SharedMemoryView::Map(const FileDescriptor& fil
   if (mapping == MAP_FAILED) return FileError("map", "shared memory");
   view.offset_ = offset;
   view.mapping_ = mapping;
-  view.elements_ = {reinterpret_cast<float*>(static_cast<char*>(mapping) + skipped),
-                    static_cast<size_t>(elements)};
+  view.bytes_ = {static_cast<char*>(mapping) + skipped, bytes};
   return view;
 }
 
@@ -114,7 +113,7 @@ SharedMemoryView& SharedMemoryView::operator=(SharedMemoryView&& other) noexcept
   std::swap(offset_, other.offset_);
   std::swap(mapping_, other.mapping_);
   std::swap(mapped_bytes_, other.mapped_bytes_);
-  std::swap(elements_, other.elements_);
+  std::swap(bytes_, other.bytes_);
   return *this;
 }
 
@@ -122,16 +121,16 @@ SharedMemoryView::~SharedMemoryView() {
   if (mapping_ != nullptr) munmap(mapping_, mapped_bytes_);
 }
 
-void CopyPastCaches(absl::Span<const float> from, float* to) {
+void CopyPastCaches(absl::string_view from, char* to) {
   size_t i = 0;
 #ifdef __SSE2__
-  constexpr size_t kLine = 16;  // floats in a cache line: written whole, it need not be read first
-  while (i < from.size() && reinterpret_cast<uintptr_t>(to + i) % (kLine * sizeof(float)) != 0) {
-    to[i] = from[i];
-    ++i;
-  }
+  constexpr size_t kLine = 64;  // bytes in a cache line: written whole, it need not be read first
+  i = std::min<size_t>(from.size(), -reinterpret_cast<uintptr_t>(to) % kLine);
+  std::copy_n(from.data(), i, to);
   for (; i + kLine <= from.size(); i += kLine) {
-    for (size_t k = i; k < i + kLine; k += 4) _mm_stream_ps(to + k, _mm_loadu_ps(&from[k]));
+    for (size_t k = i; k < i + kLine; k += sizeof(__m128i))
+      _mm_stream_si128(reinterpret_cast<__m128i*>(to + k),
+                       _mm_loadu_si128(reinterpret_cast<const __m128i*>(&from[k])));
   }
   _mm_sfence();
 #endif

@@ -14,6 +14,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
 #include "common/file_descriptor.h"
@@ -31,7 +32,7 @@ class SharedMemoryResource final : public std::pmr::memory_resource {
 
   const FileDescriptor& file() const { return file_; }
   // Where `memory` lies in the file, in bytes; none: it is not all of one allocation.
-  std::optional<uint64_t> OffsetOf(absl::Span<const float> memory) const ABSL_LOCKS_EXCLUDED(mutex_);
+  std::optional<uint64_t> OffsetOf(absl::string_view memory) const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   struct Block {
@@ -56,28 +57,36 @@ absl::Status CheckSealed(const FileDescriptor& file);
 // The peer's side: a part of such a file, mapped. What it holds may change at any time, and may be anything.
 class SharedMemoryView {
  public:
-  // `offset` in bytes; `file` has passed CheckSealed(). OUT_OF_RANGE: it does not reach that far, or `offset` is
-  // no float's. UNAVAILABLE: the system refuses.
-  static absl::StatusOr<SharedMemoryView> Map(const FileDescriptor& file, uint64_t offset, int64_t elements);
+  // `elements` of `element_bytes` each from `offset`, in bytes, on; `file` has passed CheckSealed(). OUT_OF_RANGE: it does
+  // not reach that far, or `offset` is no multiple of element_bytes. UNAVAILABLE: the system refuses.
+  static absl::StatusOr<SharedMemoryView> Map(const FileDescriptor& file, uint64_t offset, int64_t elements,
+                                              size_t element_bytes);
 
   SharedMemoryView() = default;
   SharedMemoryView(SharedMemoryView&& other) noexcept { *this = std::move(other); }
   SharedMemoryView& operator=(SharedMemoryView&& other) noexcept;
   ~SharedMemoryView();
 
-  bool Is(uint64_t offset) const { return mapping_ != nullptr && offset_ == offset; }
-  absl::Span<float> elements() const { return elements_; }
+  // Whether it is that of such a Map().
+  bool Is(uint64_t offset, int64_t elements, size_t element_bytes) const {
+    return mapping_ != nullptr && offset_ == offset && bytes_.size() == elements * element_bytes;
+  }
+  absl::Span<char> bytes() const { return bytes_; }
+  template <typename Element>
+  absl::Span<Element> elements() const {
+    return {reinterpret_cast<Element*>(bytes_.data()), bytes_.size() / sizeof(Element)};
+  }
 
  private:
   uint64_t offset_ = 0;
-  void* mapping_ = nullptr;  // whole pages around elements_
+  void* mapping_ = nullptr;  // whole pages around bytes_
   size_t mapped_bytes_ = 0;
-  absl::Span<float> elements_;
+  absl::Span<char> bytes_;
 };
 
 // Copies without drawing the destination into the caches, for memory that another core reads, later: twice
 // as fast as std::copy for what the caches cannot hold.
-void CopyPastCaches(absl::Span<const float> from, float* to);
+void CopyPastCaches(absl::string_view from, char* to);
 
 }  // namespace downpour
 

@@ -11,37 +11,51 @@
 
 namespace downpour {
 
-// Elements in somebody else's memory: float32, or bfloat16 as a wire has them.
-class TensorView {
+// Elements in somebody else's memory, to be read (TensorView) or written as well (MutableTensorView): float32, or bfloat16
+// in uint16_t. A value; as thread-safe as that memory.
+template <bool kMutable>
+class BasicTensorView {
+  template <typename T>
+  using Pointee = std::conditional_t<kMutable, T, const T>;
+
  public:
-  template <typename Floats,
-            typename = std::enable_if_t<std::is_convertible_v<const Floats&, absl::Span<const float>>>>
-  TensorView(const Floats& floats) : floats_(floats) {}  // NOLINT(google-explicit-constructor)
-  explicit TensorView(absl::Span<const uint16_t> bfloats) : bfloats_(bfloats) {}
+  using Floats = absl::Span<Pointee<float>>;
+  using Bfloats = absl::Span<Pointee<uint16_t>>;
+  using Bytes = std::conditional_t<kMutable, absl::Span<char>, absl::string_view>;
+
+  template <typename Memory, typename = std::enable_if_t<std::is_convertible_v<const Memory&, Floats>>>
+  BasicTensorView(const Memory& floats) : floats_(floats) {}  // NOLINT(google-explicit-constructor)
+  explicit BasicTensorView(Bfloats bfloats) : bfloats_(bfloats) {}
 
   size_t size() const { return floats_.size() + bfloats_.size(); }
   bool empty() const { return size() == 0; }
   // One of the two is empty.
-  absl::Span<const float> floats() const { return floats_; }
-  absl::Span<const uint16_t> bfloats() const { return bfloats_; }
+  Floats floats() const { return floats_; }
+  Bfloats bfloats() const { return bfloats_; }
 
+  bool is_bfloat16() const { return !bfloats_.empty(); }
+  size_t element_bytes() const { return is_bfloat16() ? sizeof(uint16_t) : sizeof(float); }
   // The memory itself.
-  absl::string_view bytes() const {
-    return bfloats_.empty() ? absl::string_view(reinterpret_cast<const char*>(floats_.data()),
-                                                floats_.size() * sizeof(float))
-                            : absl::string_view(reinterpret_cast<const char*>(bfloats_.data()),
-                                                bfloats_.size() * sizeof(uint16_t));
-  }
+  Bytes bytes() const { return is_bfloat16() ? BytesOf(bfloats_) : BytesOf(floats_); }
 
-  TensorView operator[](KeyRange keys) const {
-    return bfloats_.empty() ? TensorView(floats_.subspan(keys.begin, keys.size()))
-                            : TensorView(bfloats_.subspan(keys.begin, keys.size()));
+  // Keys from 0 on.
+  BasicTensorView operator[](KeyRange keys) const {
+    return is_bfloat16() ? BasicTensorView(bfloats_.subspan(keys.begin, keys.size()))
+                         : BasicTensorView(floats_.subspan(keys.begin, keys.size()));
   }
 
  private:
-  absl::Span<const float> floats_;
-  absl::Span<const uint16_t> bfloats_;
+  template <typename Elements>
+  static Bytes BytesOf(Elements elements) {
+    return {reinterpret_cast<Pointee<char>*>(elements.data()), elements.size() * sizeof(elements[0])};
+  }
+
+  Floats floats_;
+  Bfloats bfloats_;
 };
+
+using TensorView = BasicTensorView<false>;
+using MutableTensorView = BasicTensorView<true>;
 
 }  // namespace downpour
 

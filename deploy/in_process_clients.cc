@@ -2,10 +2,8 @@
 #include "deploy/in_process_clients.h"
 
 #include <algorithm>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "common/bfloat16.h"
 #include "common/status_macros.h"
 
 namespace downpour {
@@ -19,48 +17,25 @@ absl::Status CheckSize(size_t seen, KeyRange wanted) {
 
 }  // namespace
 
-absl::StatusOr<PushOutcome> InProcessShardClient::Push(const PushHeader& header,
-                                                       absl::Span<const float> gradient) {
-  return Push(header, TensorView(gradient));
-}
-
 absl::StatusOr<PushOutcome> InProcessShardClient::Push(const PushHeader& header, TensorView gradient) {
   RETURN_IF_ERROR(shard_->CheckRun(run_));
   RETURN_IF_ERROR(CheckSize(gradient.size(), range()));
   PushOutcome outcome;
-  std::vector<uint16_t> rounded;
   for (int64_t begin = 0; begin < range().size(); begin += ParameterShard::kSegmentElements) {
     const TensorView segment =
         gradient[{begin, std::min(begin + ParameterShard::kSegmentElements, range().size())}];
-    absl::Span<const uint16_t> bfloats = segment.bfloats();
-    if (bfloats.empty() && wire_ == ClusterDescription::BFLOAT16) {
-      rounded.resize(segment.size());
-      ToBfloat16(segment.floats(), absl::MakeSpan(rounded));
-      bfloats = rounded;
-    }
     const int64_t key = range().begin + begin;
-    ASSIGN_OR_RETURN(outcome, bfloats.empty() ? shard_->ApplyChunk(header, key, segment.floats())
-                                              : shard_->ApplyChunk(header, key, bfloats));
+    ASSIGN_OR_RETURN(outcome, segment.is_bfloat16() ? shard_->ApplyChunk(header, key, segment.bfloats())
+                                                    : shard_->ApplyChunk(header, key, segment.floats()));
   }
   return outcome;
 }
 
-absl::StatusOr<uint64_t> InProcessShardClient::Fetch(absl::Span<float> parameters) {
+absl::StatusOr<uint64_t> InProcessShardClient::Fetch(MutableTensorView parameters) {
   RETURN_IF_ERROR(shard_->CheckRun(run_));
   RETURN_IF_ERROR(CheckSize(parameters.size(), range()));
   const uint64_t version = shard_->version();
-  std::vector<uint16_t> rounded;
-  for (int64_t begin = range().begin; begin < range().end; begin += ParameterShard::kSegmentElements) {
-    const KeyRange keys{begin, std::min(begin + ParameterShard::kSegmentElements, range().end)};
-    const absl::Span<float> segment = parameters.subspan(keys.begin - range().begin, keys.size());
-    if (wire_ == ClusterDescription::BFLOAT16) {
-      rounded.resize(segment.size());
-      RETURN_IF_ERROR(shard_->Read(keys, absl::MakeSpan(rounded)));
-      FromBfloat16(rounded, segment);
-    } else {
-      RETURN_IF_ERROR(shard_->Read(keys, segment));
-    }
-  }
+  RETURN_IF_ERROR(shard_->Read(range(), parameters));
   return version;
 }
 

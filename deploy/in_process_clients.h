@@ -13,21 +13,16 @@ namespace downpour {
 // Pushes and fetches in the same chunks as the wire, so that others' pushes come in between likewise.
 class InProcessShardClient final : public ShardClient {
  public:
-  // `shard` is not owned. With BFLOAT16 both ways round as the wire would.
-  InProcessShardClient(ParameterShard* shard, RunKey run,
-                       ClusterDescription::WireFormat wire = ClusterDescription::FLOAT32)
-      : shard_(shard), run_(std::move(run)), wire_(wire) {}
+  // `shard` is not owned.
+  InProcessShardClient(ParameterShard* shard, RunKey run) : shard_(shard), run_(std::move(run)) {}
 
   KeyRange range() const override { return shard_->range(); }
-  absl::StatusOr<PushOutcome> Push(const PushHeader& header, absl::Span<const float> gradient) override;
-  // The same of a gradient that may be rounded already.
-  absl::StatusOr<PushOutcome> Push(const PushHeader& header, TensorView gradient);
-  absl::StatusOr<uint64_t> Fetch(absl::Span<float> parameters) override;
+  absl::StatusOr<PushOutcome> Push(const PushHeader& header, TensorView gradient) override;
+  absl::StatusOr<uint64_t> Fetch(MutableTensorView parameters) override;
 
  private:
   ParameterShard* shard_;
   RunKey run_;
-  ClusterDescription::WireFormat wire_;
 };
 
 class InProcessCoordinatorClient final : public CoordinatorClient {

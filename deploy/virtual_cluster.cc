@@ -206,7 +206,8 @@ void VirtualCluster::BeginCompute(uint32_t index) {
 absl::Status VirtualCluster::Fetched(uint32_t index, uint32_t shard) {
   Replica& replica = replicas_[index];
   replica.answers[shard] = shards_[shard]->version();
-  RETURN_IF_ERROR(replica.parameters.Fetch(*shards_[shard]));
+  const KeyRange range = shards_[shard]->range();
+  RETURN_IF_ERROR(shards_[shard]->Read(range, replica.parameters.memory()[range]));
   if (--replica.transfers_left > 0) return absl::OkStatus();
   replica.model->FetchDone(replica.answers);
   BeginCompute(index);
@@ -237,8 +238,7 @@ absl::Status VirtualCluster::Computed(uint32_t index) {
 absl::Status VirtualCluster::Pushed(uint32_t index, uint32_t shard) {
   Replica& replica = replicas_[index];
   const KeyRange range = shards_[shard]->range();
-  InProcessShardClient client(shards_[shard].get(), shards_[shard]->run(),
-                              options_.description.cluster().wire());
+  InProcessShardClient client(shards_[shard].get(), shards_[shard]->run());
   const absl::StatusOr<PushOutcome> outcome =
       client.Push(replica.model->NextPush(static_cast<int>(shard)), replica.model->gradient()[range]);
   if (outcome.ok()) {

@@ -18,12 +18,12 @@
 #include "deploy/compute_pool.h"
 #include "deploy/event_queue.h"
 #include "deploy/in_process_shards.h"
-#include "deploy/parameter_snapshot.h"
 #include "deploy/virtual_cluster_checkpoint.h"
 #include "deploy/virtual_time.h"
 #include "server/coordinator/coordinator.h"
 #include "worker/data/dataset.h"
 #include "worker/model_replica.h"
+#include "worker/parameter_snapshot.h"
 
 namespace downpour {
 

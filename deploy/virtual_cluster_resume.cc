@@ -71,7 +71,7 @@ VirtualClusterSnapshot VirtualCluster::Snapshot() {
     saved->set_rounded_gradient(!gradient.bfloats().empty());
     saved->set_has_residual(!replica.model->residual().empty());
     snapshot.replicas.push_back(
-        {replica.parameters.bytes(), gradient.bytes(), TensorView(replica.model->residual()).bytes()});
+        {replica.parameters.view().bytes(), gradient.bytes(), TensorView(replica.model->residual()).bytes()});
   }
   return snapshot;
 }

@@ -66,8 +66,8 @@ void WallCluster::Start(std::function<absl::Status()> body) {
 
 ShardConnector WallCluster::Connector() const {
   return [this](const ShardAddress& address, const KeyRange&, const RunKey& run,
-                const ClusterDescription& cluster) -> absl::StatusOr<std::unique_ptr<ShardClient>> {
-    return std::make_unique<InProcessShardClient>(shards_[address.shard()].get(), run, cluster.wire());
+                const ClusterDescription&) -> absl::StatusOr<std::unique_ptr<ShardClient>> {
+    return std::make_unique<InProcessShardClient>(shards_[address.shard()].get(), run);
   };
 }
 

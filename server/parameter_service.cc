@@ -17,6 +17,7 @@
 #include "common/grpc_status.h"
 #include "common/run_identity.h"
 #include "common/status_macros.h"
+#include "common/tensor_view.h"
 
 namespace downpour {
 namespace {
@@ -118,7 +119,8 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
     // For a tensor that arrived in several pieces; of an executor's thread, of which there are few.
     thread_local std::vector<float> buffer(kChunkElements);
     PushChunk chunk;
-    const absl::StatusOr<absl::string_view> payload = DecodeChunk(&message_, absl::MakeSpan(buffer), &chunk);
+    const absl::StatusOr<absl::string_view> payload =
+        DecodeChunk(&message_, MutableTensorView(absl::MakeSpan(buffer)).bytes(), &chunk);
     if (begun_ && !payload.ok()) return shard_->RejectPush(header_, payload.status().message());
     if (begun_ && chunk.has_header()) return shard_->RejectPush(header_, "a second push header");
     RETURN_IF_ERROR(payload.status());
@@ -185,7 +187,8 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
   int64_t next_key_ = 0;
 };
 
-// slot -> executor: Send -> StartWrite -> gRPC -> OnWriteDone -> slot -> ... until the range is covered.
+// slot -> executor: Prepare -> StartWrite -> gRPC -> OnWriteDone -> ... until the range is covered. The next chunk is
+// prepared while one is sent. It goes when gRPC says OnDone.
 class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
  public:
   FetchReactor(ParameterService* service, grpc::ByteBuffer request)
@@ -193,20 +196,17 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
         request_(std::move(request)),
         slot_(&service->fetches_, service->options_.max_fetches),
         place_(service->chunks_out_.Arrive()) {
-    if (slot_.granted()) {
-      SendNext();
-    } else {
-      End(TooMany("fetches", service->options_.max_fetches));
-    }
+    Proceed([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      if (!slot_.granted()) status_ = TooMany("fetches", service->options_.max_fetches);
+    });
   }
 
   void OnWriteDone(bool ok) override {
     service_->chunks_out_.Release();
-    if (ok) {
-      SendNext();
-    } else {
-      End(absl::CancelledError("the fetching replica is gone"));
-    }
+    Proceed([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      writing_ = false;
+      if (!ok) status_.Update(absl::CancelledError("the fetching replica is gone"));
+    });
   }
 
   void OnDone() override {
@@ -215,34 +215,58 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
   }
 
  private:
-  void SendNext() {
-    service_->chunks_out_.Acquire(place_, [this] {
-      if (service_->executor_.TryRun([this] { Send(); })) return;
-      service_->chunks_out_.Release();
-      End(TooMany("tasks", service_->options_.max_fetches));
+  // As PushReactor's.
+  template <typename Change>
+  void Proceed(Change change) {
+    bool write, prepare, end;
+    {
+      absl::MutexLock lock(&mutex_);
+      change();
+      write = prepared_ && !writing_ && status_.ok();
+      if (write) {
+        message_.Swap(&next_message_);
+        prepared_ = false;
+        writing_ = true;
+        sends_last_ = over_;
+      }
+      prepare = !prepared_ && !preparing_ && !over_ && status_.ok();
+      if (prepare) preparing_ = true;
+      end = !writing_ && !preparing_;
+    }
+    if (prepare) {
+      service_->chunks_out_.Acquire(place_, [this] {
+        if (!service_->executor_.TryRun([this] { Prepared(PrepareNext()); }))
+          Prepared(TooMany("tasks", service_->options_.max_fetches));
+      });
+    }
+    if (write) Write();
+    if (end) End();
+  }
+
+  void Prepared(const absl::Status& status) {
+    if (!status.ok()) service_->chunks_out_.Release();
+    Proceed([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      preparing_ = false;
+      prepared_ = status.ok();
+      over_ = status.ok() && next_key_ == shard_->range().end;
+      status_.Update(status);
     });
   }
 
-  void End(const absl::Status& status) {
+  void Write() {
+    if (!sends_last_) return StartWrite(&message_);
     slot_.Release();
-    Finish(ToGrpcStatus(status));
+    StartWriteAndFinish(&message_, grpc::WriteOptions(), grpc::Status::OK);
   }
 
-  void Send() {
-    if (const absl::Status status = ReadChunk(); !status.ok()) {
-      service_->chunks_out_.Release();
-      End(status);
-    } else if (next_key_ == shard_->range().end) {
-      sends_last_ = true;
-      slot_.Release();
-      StartWriteAndFinish(&message_, grpc::WriteOptions(), grpc::Status::OK);
-    } else {
-      StartWrite(&message_);
-    }
+  void End() ABSL_NO_THREAD_SAFETY_ANALYSIS {  // nothing else is under way
+    if (prepared_) service_->chunks_out_.Release();
+    slot_.Release();
+    Finish(ToGrpcStatus(status_));
   }
 
-  // Fills message_ with the next chunk. The slice that gRPC sends from is written under the shard's lock.
-  absl::Status ReadChunk() {
+  // Fills next_message_. The slice that gRPC sends from is written under the shard's lock.
+  absl::Status PrepareNext() {
     FetchChunk chunk;
     if (shard_ == nullptr) {
       ASSIGN_OR_RETURN(shard_, service_->shard());
@@ -265,8 +289,8 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
     auto* parameters = new Element[keys.size()];
     const grpc::Slice slice(parameters, keys.size() * sizeof(Element),
                             [](void* memory) { delete[] static_cast<Element*>(memory); });
-    RETURN_IF_ERROR(shard_->Read(keys, absl::MakeSpan(parameters, keys.size())));
-    message_ = EncodeChunk(chunk, slice);
+    RETURN_IF_ERROR(shard_->Read(keys, MutableTensorView(absl::MakeSpan(parameters, keys.size()))));
+    next_message_ = EncodeChunk(chunk, slice);
     return absl::OkStatus();
   }
 
@@ -274,17 +298,25 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
   grpc::ByteBuffer request_;
   StreamSlot slot_;
   const uint64_t place_;
-  bool sends_last_ = false;
+  absl::Mutex mutex_;
+  bool preparing_ ABSL_GUARDED_BY(mutex_) = false;  // the next chunk, or waiting for a slot to do so
+  bool prepared_ ABSL_GUARDED_BY(mutex_) = false;   // next_message_ is one to be sent
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;    // message_
+  bool over_ ABSL_GUARDED_BY(mutex_) = false;       // all has been prepared
+  absl::Status status_ ABSL_GUARDED_BY(mutex_);
+  grpc::ByteBuffer message_;
+  grpc::ByteBuffer next_message_;
+  bool sends_last_ = false;  // message_ is the last
+  // Of the executor's turns, which do not overlap.
   std::shared_ptr<ParameterShard> shard_;
   bool bfloat16_ = false;
-  grpc::ByteBuffer message_;
   int64_t next_key_ = 0;
 };
 
 ParameterService::ParameterService(const Options& options)
     : options_(options),
       chunks_in_(options.max_chunks),
-      chunks_out_(options.max_chunks),
+      chunks_out_(2 * options.max_chunks),
       executor_(options.threads, 2 * static_cast<size_t>(options.max_pushes + options.max_fetches)) {}
 
 void ParameterService::Serve(std::shared_ptr<ParameterShard> shard) {

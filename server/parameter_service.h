@@ -6,8 +6,10 @@
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/server_callback.h>
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
+#include <thread>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
@@ -26,16 +28,18 @@ using ParameterServiceBase =
 
 // Serves one ParameterShard with the statuses documented in proto/parameter_server.proto; UNAVAILABLE until
 // it has one. Thread-safe. gRPC's callbacks only hand on: chunks are checked, applied and read on the
-// executor's threads. A slow shard slows its senders down through HTTP/2's flow control: of max_chunks streams there
-// is a chunk here, in each direction, and of any other no more than what it may send before it is read.
+// executor's threads. A slow shard slows its senders down through HTTP/2's flow control: of max_chunks pushes there
+// is a chunk here, and of any other no more than what it may send before it is read.
 class ParameterService final : public ParameterServiceBase {
  public:
   struct Options {
-    int threads = 2;        // that apply and read; more than cores gain nothing
+    // That apply and read.
+    int threads = std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 2, 4);
     int max_pushes = 256;   // at once; the next is told RESOURCE_EXHAUSTED
     int max_fetches = 256;  // likewise
-    int max_chunks =
-        8;  // being read or applied at once, and as many being sent; those of the first come first
+    // Being received or applied at once, and as many being sent while the one after each is prepared; those of the first
+    // come first.
+    int max_chunks = 8;
   };
   explicit ParameterService(const Options& options);
 

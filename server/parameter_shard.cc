@@ -32,10 +32,10 @@ std::string Describe(const PushHeader& header) {
 float AsFloat(float value) { return value; }
 float AsFloat(uint16_t bfloat16) { return FromBfloat16(bfloat16); }
 
-void CopyElements(absl::Span<const float> from, absl::Span<float> to) {
-  std::copy(from.begin(), from.end(), to.begin());
+void CopyElements(absl::Span<const float> from, MutableTensorView to) {
+  if (to.is_bfloat16()) return ToBfloat16(from, to.bfloats());
+  std::copy(from.begin(), from.end(), to.floats().begin());
 }
-void CopyElements(absl::Span<const float> from, absl::Span<uint16_t> to) { ToBfloat16(from, to); }
 
 template <typename T>
 absl::Status RequireEqual(absl::string_view what, const T& seen, const T& wanted) {
@@ -288,16 +288,7 @@ void ParameterShard::Step(int64_t offset, absl::Span<const uint16_t> gradient) {
   }
 }
 
-absl::Status ParameterShard::Read(KeyRange keys, absl::Span<float> parameters) const {
-  return ReadElements(keys, parameters);
-}
-
-absl::Status ParameterShard::Read(KeyRange keys, absl::Span<uint16_t> parameters) const {
-  return ReadElements(keys, parameters);
-}
-
-template <typename Element>
-absl::Status ParameterShard::ReadElements(KeyRange keys, absl::Span<Element> parameters) const {
+absl::Status ParameterShard::Read(KeyRange keys, MutableTensorView parameters) const {
   DOWNPOUR_CHECK(static_cast<int64_t>(parameters.size()) == keys.size());
   if (!range().Contains(keys)) {
     return absl::OutOfRangeError(absl::StrCat("keys [", keys.begin, ", ", keys.end,
@@ -309,7 +300,7 @@ absl::Status ParameterShard::ReadElements(KeyRange keys, absl::Span<Element> par
     stop = std::min(stop, keys.end);
     absl::ReaderMutexLock lock(&segment.mutex);
     CopyElements(absl::MakeConstSpan(&parameters_[key - range().begin], stop - key),
-                 parameters.subspan(key - keys.begin, stop - key));
+                 parameters[{key - keys.begin, stop - keys.begin}]);
   }
   return absl::OkStatus();
 }

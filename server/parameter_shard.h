@@ -19,6 +19,7 @@
 #include "common/key_range.h"
 #include "common/parameter_layout.h"
 #include "common/push.h"
+#include "common/tensor_view.h"
 #include "proto/checkpoint.pb.h"
 #include "proto/config.pb.h"
 #include "proto/parameter_server.pb.h"
@@ -102,10 +103,9 @@ class ParameterShard {
   absl::Status RejectPush(const PushHeader& header, absl::string_view why)
       ABSL_LOCKS_EXCLUDED(ledger_mutex_, snapshot_mutex_);
 
-  // Copies the parameters of `keys` as they are now, segment by segment. OUT_OF_RANGE: keys outside range().
-  absl::Status Read(KeyRange keys, absl::Span<float> parameters) const;
-  // The same rounded to bfloat16.
-  absl::Status Read(KeyRange keys, absl::Span<uint16_t> parameters) const;
+  // Copies the parameters of `keys` as they are now, segment by segment; bfloat16 are rounded to nearest even.
+  // OUT_OF_RANGE: keys outside range().
+  absl::Status Read(KeyRange keys, MutableTensorView parameters) const;
 
   // Copies everything at one instant; blocks ApplyChunk for the time of the copy only.
   ShardSnapshot Snapshot() const ABSL_LOCKS_EXCLUDED(ledger_mutex_, snapshot_mutex_);
@@ -137,8 +137,6 @@ class ParameterShard {
   template <typename Element>
   absl::StatusOr<PushOutcome> ApplyElements(const PushHeader& header, int64_t begin,
                                             absl::Span<const Element> gradient);
-  template <typename Element>
-  absl::Status ReadElements(KeyRange keys, absl::Span<Element> parameters) const;
   // Applies the part of the chunk from push->next_key() on, one segment after the other.
   template <typename Element>
   void Apply(int64_t begin, absl::Span<const Element> gradient, ReplicaLedgerEntry* push);

@@ -2,17 +2,20 @@
 // their memory, and parameters are written to it.
 #include "server/shared_memory_service.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
+#include "common/bfloat16.h"
 #include "common/descriptor_socket.h"
 #include "common/grpc_status.h"
 #include "common/run_identity.h"
 #include "common/shared_memory.h"
 #include "common/status_macros.h"
+#include "common/tensor_view.h"
 
 namespace downpour {
 namespace {
@@ -24,6 +27,11 @@ absl::Status TooMany(absl::string_view what, int limit) {
   return absl::ResourceExhaustedError(
       absl::StrCat(limit, " ", what, ", which is as many as this shard takes"));
 }
+
+void CopyElements(absl::Span<const float> from, absl::Span<float> to) {
+  std::copy(from.begin(), from.end(), to.begin());
+}
+void CopyElements(absl::Span<const uint16_t> from, absl::Span<float> to) { FromBfloat16(from, to); }
 
 }  // namespace
 
@@ -111,23 +119,33 @@ class SharedMemoryService::Session final
   }
 
   // `view` as it is, or of `offset`.
-  absl::StatusOr<absl::Span<float>> View(uint64_t offset, SharedMemoryView* view) const {
-    if (!view->Is(offset)) {
-      ASSIGN_OR_RETURN(*view, SharedMemoryView::Map(memory_, offset, shard_->range().size()));
+  template <typename Element>
+  absl::StatusOr<absl::Span<Element>> View(uint64_t offset, SharedMemoryView* view) const {
+    const int64_t elements = shard_->range().size();
+    if (!view->Is(offset, elements, sizeof(Element))) {
+      ASSIGN_OR_RETURN(*view, SharedMemoryView::Map(memory_, offset, elements, sizeof(Element)));
     }
-    return view->elements();
+    return view->elements<Element>();
   }
 
   absl::Status Push() {
     const PushIdentity& identity = request_.push().header();
     RETURN_IF_ERROR(shard_->CheckRun(ToRunKey(identity.run())));
-    ASSIGN_OR_RETURN(const absl::Span<const float> gradient, View(request_.push().offset(), &gradient_));
     const PushHeader header{identity.replica_id(), identity.incarnation(), identity.sequence(),
                             identity.fetched_version()};
+    if (identity.elements() == PushIdentity::FLOAT32) return Apply<float>(header);
+    if (identity.elements() == PushIdentity::BFLOAT16) return Apply<uint16_t>(header);
+    return absl::InvalidArgumentError(
+        absl::StrCat("elements of kind ", identity.elements(), ", want 0 or 1"));
+  }
+
+  template <typename Element>
+  absl::Status Apply(const PushHeader& header) {
+    ASSIGN_OR_RETURN(const absl::Span<const Element> gradient,
+                     View<Element>(request_.push().offset(), &gradient_));
     const KeyRange range = shard_->range();
     const auto read = [&](int64_t begin, absl::Span<float> copy) {
-      const auto from = gradient.begin() + (begin - range.begin);
-      std::copy(from, from + static_cast<ptrdiff_t>(copy.size()), copy.begin());
+      CopyElements(gradient.subspan(begin - range.begin, copy.size()), copy);
     };
     PushOutcome outcome;
     for (KeyRange keys = range; keys.begin < range.end; keys.begin = keys.end) {
@@ -144,18 +162,24 @@ class SharedMemoryService::Session final
 
   absl::Status Fetch() {
     RETURN_IF_ERROR(shard_->CheckRun(ToRunKey(request_.fetch().run())));
-    ASSIGN_OR_RETURN(const absl::Span<float> parameters, View(request_.fetch().offset(), &parameters_));
+    return request_.fetch().bfloat16() ? Write<uint16_t>() : Write<float>();
+  }
+
+  template <typename Element>
+  absl::Status Write() {
+    ASSIGN_OR_RETURN(const absl::Span<Element> parameters,
+                     View<Element>(request_.fetch().offset(), &parameters_));
     const KeyRange range = shard_->range();
     constexpr int64_t kStep = ParameterShard::kSegmentElements;
     reply_.set_fetched_version(shard_->version());
     service_->parallel_for_((range.size() + kStep - 1) / kStep, [&](int64_t index) {
-      thread_local std::vector<float> buffer(kStep);
+      thread_local std::vector<Element> buffer(kStep);
       const int64_t begin = index * kStep;
-      const absl::Span<float> copy = absl::MakeSpan(buffer).first(std::min(kStep, range.size() - begin));
+      const auto copy = absl::MakeSpan(buffer).first(std::min(kStep, range.size() - begin));
       const int64_t key = range.begin + begin;
       // Cannot fail: the keys are the shard's own.
-      shard_->Read({key, key + static_cast<int64_t>(copy.size())}, copy).IgnoreError();
-      CopyPastCaches(copy, &parameters[begin]);
+      shard_->Read({key, key + static_cast<int64_t>(copy.size())}, MutableTensorView(copy)).IgnoreError();
+      CopyPastCaches(TensorView(copy).bytes(), reinterpret_cast<char*>(&parameters[begin]));
     });
     return absl::OkStatus();
   }

@@ -12,8 +12,7 @@
 namespace downpour {
 
 // A fixed number of slots, each for one chunk of some stream. The stream that came first goes first, so that a few
-// pushes are done after the other instead of all of them slowly: fewer bytes held, and less staleness. A stream whose
-// peer has stalled keeps the one slot that it has and no more. Thread-safe.
+// pushes are done after the other instead of all of them slowly: fewer bytes held, and less staleness. Thread-safe.
 class TransferSlots {
  public:
   explicit TransferSlots(int slots) : free_(slots) {}
@@ -21,7 +20,7 @@ class TransferSlots {
   // A new stream's place in the line.
   uint64_t Arrive() ABSL_LOCKS_EXCLUDED(mutex_);
   // Calls `transfer`, which must not block, as soon as a slot is free for the stream of that place: at once, or from
-  // another's Release(). A stream has one transfer under way.
+  // another's Release(). A stream waits for one slot at a time.
   void Acquire(uint64_t place, std::function<void()> transfer) ABSL_LOCKS_EXCLUDED(mutex_);
   // Once for each transfer that was called.
   void Release() ABSL_LOCKS_EXCLUDED(mutex_);

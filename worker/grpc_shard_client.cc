@@ -14,7 +14,6 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "common/bfloat16.h"
 #include "common/chunk_codec.h"
 #include "common/gradient_packing.h"
 #include "common/grpc_channel.h"
@@ -95,13 +94,13 @@ class LentMemory {
         this));
   }
 
-  grpc::Slice Lend(absl::Span<const float> memory) {
+  grpc::Slice Lend(absl::string_view memory) {
     {
       absl::MutexLock lock(&mutex_);
       ++lent_;
     }
     // gRPC only reads what it sends.
-    return {const_cast<float*>(memory.data()), memory.size() * sizeof(float), &LentMemory::TakeBack, this};
+    return {const_cast<char*>(memory.data()), memory.size(), &LentMemory::TakeBack, this};
   }
 
  private:
@@ -115,35 +114,6 @@ class LentMemory {
   int64_t lent_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
-grpc::Slice Rounded(absl::Span<const float> values) {
-  auto* rounded = new uint16_t[values.size()];
-  ToBfloat16(values, absl::MakeSpan(rounded, values.size()));
-  return {rounded, values.size() * sizeof(uint16_t),
-          [](void* memory) { delete[] static_cast<uint16_t*>(memory); }};
-}
-
-grpc::Slice Packed(int64_t begin, absl::Span<const float> values) {
-  std::vector<uint16_t> rounded(values.size());
-  ToBfloat16(values, absl::MakeSpan(rounded));
-  return PackGradient(begin, rounded);
-}
-
-// `payload`'s elements into `destination`, where they may lie already; how many they are.
-absl::StatusOr<size_t> Unpack(absl::string_view payload, bool bfloat16, absl::Span<float> destination) {
-  if (bfloat16) {
-    ASSIGN_OR_RETURN(const absl::Span<const uint16_t> values, ChunkElements<uint16_t>(payload));
-    if (values.size() > destination.size()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("a chunk of ", values.size(), " parameters, want at most ", destination.size()));
-    }
-    FromBfloat16(values, destination.first(values.size()));
-    return values.size();
-  }
-  ASSIGN_OR_RETURN(const absl::Span<const float> values, ChunkElements<float>(payload));
-  if (values.data() != destination.data()) std::copy(values.begin(), values.end(), destination.begin());
-  return values.size();
-}
-
 absl::Status CheckSize(size_t seen, KeyRange wanted) {
   if (static_cast<int64_t>(seen) == wanted.size()) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat("a vector of ", seen, " elements for the shard of keys [",
@@ -155,24 +125,20 @@ absl::Status CheckSize(size_t seen, KeyRange wanted) {
 GrpcShardClient::GrpcShardClient(const Options& options)
     : options_(options),
       jitter_(options.jitter_seed),
-      bfloat16_(options.wire == ClusterDescription::BFLOAT16),
-      buffer_(bfloat16_ ? kChunkElements : 0),
       channel_(ConnectTo(options.address, options.connection)),
       stub_(channel_) {}
 
-absl::StatusOr<PushOutcome> GrpcShardClient::Push(const PushHeader& header,
-                                                  absl::Span<const float> gradient) {
+absl::StatusOr<PushOutcome> GrpcShardClient::Push(const PushHeader& header, TensorView gradient) {
   RETURN_IF_ERROR(CheckSize(gradient.size(), options_.range));
   return CallWithRetries(options_.retry, options_.clock, &jitter_, [&] { return TryPush(header, gradient); });
 }
 
-absl::StatusOr<uint64_t> GrpcShardClient::Fetch(absl::Span<float> parameters) {
+absl::StatusOr<uint64_t> GrpcShardClient::Fetch(MutableTensorView parameters) {
   RETURN_IF_ERROR(CheckSize(parameters.size(), options_.range));
   return CallWithRetries(options_.retry, options_.clock, &jitter_, [&] { return TryFetch(parameters); });
 }
 
-absl::StatusOr<PushOutcome> GrpcShardClient::TryPush(const PushHeader& header,
-                                                     absl::Span<const float> gradient) {
+absl::StatusOr<PushOutcome> GrpcShardClient::TryPush(const PushHeader& header, TensorView gradient) {
   RETURN_IF_ERROR(AwaitConnection(*channel_, options_.address));
   LentMemory lent;
   RawCall call(stub_, "/downpour.ParameterServer/Push", options_.rpc_timeout);
@@ -182,24 +148,25 @@ absl::StatusOr<PushOutcome> GrpcShardClient::TryPush(const PushHeader& header,
   chunk.mutable_header()->set_incarnation(header.incarnation);
   chunk.mutable_header()->set_sequence(header.sequence);
   chunk.mutable_header()->set_fetched_version(header.fetched_version);
-  chunk.mutable_header()->set_elements(options_.pack_gradients ? PushIdentity::PACKED
-                                       : bfloat16_             ? PushIdentity::BFLOAT16
-                                                               : PushIdentity::FLOAT32);
-  size_t begin = 0;
+  const bool pack = options_.pack_gradients && gradient.is_bfloat16();
+  chunk.mutable_header()->set_elements(pack                     ? PushIdentity::PACKED
+                                       : gradient.is_bfloat16() ? PushIdentity::BFLOAT16
+                                                                : PushIdentity::FLOAT32);
+  const auto size = static_cast<int64_t>(gradient.size());
+  int64_t begin = 0;
   const auto next_message = [&] {
-    const absl::Span<const float> piece = gradient.subspan(begin, kChunkElements);
-    chunk.set_begin(options_.range.begin + static_cast<int64_t>(begin));
+    const TensorView piece = gradient[{begin, std::min(begin + kChunkElements, size)}];
+    const int64_t key = options_.range.begin + begin;
+    chunk.set_begin(key);
     const grpc::ByteBuffer message =
-        EncodeChunk(chunk, options_.pack_gradients ? Packed(static_cast<int64_t>(chunk.begin()), piece)
-                           : bfloat16_             ? Rounded(piece)
-                                                   : lent.Lend(piece));
+        EncodeChunk(chunk, pack ? grpc::Slice(PackGradient(key, piece.bfloats())) : lent.Lend(piece.bytes()));
     chunk.clear_header();
-    begin += piece.size();
+    begin += static_cast<int64_t>(piece.size());
     return message;
   };
   grpc::ByteBuffer message = next_message();
   for (bool last = false, written = true; written && !last;) {
-    last = begin == gradient.size();
+    last = begin == size;
     call.StartWrite(message, last);
     if (!last) message = next_message();  // while that one leaves
     written = call.Await();
@@ -214,40 +181,43 @@ absl::StatusOr<PushOutcome> GrpcShardClient::TryPush(const PushHeader& header,
   return PushOutcome{reply.version(), reply.staleness(), reply.duplicate()};
 }
 
-absl::StatusOr<uint64_t> GrpcShardClient::TryFetch(absl::Span<float> parameters) {
+absl::StatusOr<uint64_t> GrpcShardClient::TryFetch(MutableTensorView parameters) {
   RETURN_IF_ERROR(AwaitConnection(*channel_, options_.address));
   grpc::ByteBuffer next;  // outlives the call, which may be reading into it when this returns
   RawCall call(stub_, "/downpour.ParameterServer/Fetch", options_.rpc_timeout);
   FetchRequest request;
   FillRunIdentity(options_.run, request.mutable_run());
-  request.set_bfloat16(bfloat16_);
+  request.set_bfloat16(parameters.is_bfloat16());
   call.StartWrite(SerializeMessage(request), /*last=*/true);
   call.Await();
+  const absl::Span<char> memory = parameters.bytes();
+  const size_t element_bytes = parameters.element_bytes();
   uint64_t version = 0;
-  size_t filled = 0;
+  size_t filled = 0;  // in bytes
   call.StartRead(&next);
   while (call.Await()) {
     grpc::ByteBuffer bytes;
     bytes.Swap(&next);
-    call.StartRead(&next);  // while this one is unpacked
+    call.StartRead(&next);  // while this one is copied
     FetchChunk chunk;
-    const absl::Span<float> destination = parameters.subspan(filled, kChunkElements);
-    const absl::StatusOr<absl::string_view> payload =
-        DecodeChunk(&bytes, bfloat16_ ? absl::MakeSpan(buffer_) : destination, &chunk);
+    const absl::Span<char> destination = memory.subspan(filled, kChunkElements * element_bytes);
+    const absl::StatusOr<absl::string_view> payload = DecodeChunk(&bytes, destination, &chunk);
     if (!payload.ok()) return absl::DataLossError(payload.status().message());
-    const absl::StatusOr<size_t> count = Unpack(*payload, bfloat16_, destination);
-    if (!count.ok()) return absl::DataLossError(count.status().message());
-    const int64_t wanted = options_.range.begin + static_cast<int64_t>(filled);
-    if (static_cast<int64_t>(chunk.begin()) != wanted || *count == 0) {
-      return absl::DataLossError(absl::StrCat("fetched ", *count, " parameters from key ", chunk.begin(),
-                                              ", want some from key ", wanted));
+    const int64_t wanted = options_.range.begin + static_cast<int64_t>(filled / element_bytes);
+    if (static_cast<int64_t>(chunk.begin()) != wanted || payload->empty() ||
+        payload->size() % element_bytes != 0) {
+      return absl::DataLossError(absl::StrCat("fetched ", payload->size(), " bytes from key ", chunk.begin(),
+                                              ", want some elements of ", element_bytes, " from key ",
+                                              wanted));
     }
+    if (payload->data() != destination.data())
+      std::copy(payload->begin(), payload->end(), destination.begin());
     if (filled == 0) version = chunk.version();
-    filled += *count;
+    filled += payload->size();
   }
   RETURN_IF_ERROR(call.Finish());
-  if (filled == parameters.size()) return version;
-  return absl::DataLossError(absl::StrCat("fetched ", filled, " parameters, want ", parameters.size()));
+  if (filled == memory.size()) return version;
+  return absl::DataLossError(absl::StrCat("fetched ", filled, " bytes, want ", memory.size()));
 }
 
 }  // namespace downpour

@@ -9,24 +9,22 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "absl/types/span.h"
 #include "common/back_off.h"
 #include "common/clock.h"
 #include "common/key_range.h"
 #include "common/push.h"
 #include "common/random.h"
-#include "proto/config.pb.h"
+#include "common/tensor_view.h"
 #include "worker/shard_client.h"
 
 namespace downpour {
 
-// ShardClient over gRPC. Push sends from the gradient's own memory and returns only when gRPC has let go of
-// it, in bfloat16 from a rounded copy of each chunk; Fetch writes each chunk into the caller's memory. Transient failures are retried as `retry` says.
+// ShardClient over gRPC. Push sends from the gradient's own memory and returns only when gRPC has let go of it; Fetch
+// writes each chunk into the caller's memory. Transient failures are retried as `retry` says.
 class GrpcShardClient final : public ShardClient {
  public:
   struct Options {
@@ -34,8 +32,7 @@ class GrpcShardClient final : public ShardClient {
     int connection = 0;   // replicas of a process that name the same one share it
     KeyRange range;
     RunKey run;
-    ClusterDescription::WireFormat wire = ClusterDescription::FLOAT32;
-    bool pack_gradients = false;  // pushes bfloat16 elements in few bytes (common/gradient_packing.h)
+    bool pack_gradients = false;  // those in bfloat16, in few bytes (common/gradient_packing.h)
     RetryPolicy retry;
     absl::Duration rpc_timeout = absl::Seconds(60);  // of one attempt; a full model takes well under a second
     Clock* clock = Clock::Real();                    // not owned; of the back-off
@@ -44,18 +41,16 @@ class GrpcShardClient final : public ShardClient {
   explicit GrpcShardClient(const Options& options);
 
   KeyRange range() const override { return options_.range; }
-  absl::StatusOr<PushOutcome> Push(const PushHeader& header, absl::Span<const float> gradient) override;
+  absl::StatusOr<PushOutcome> Push(const PushHeader& header, TensorView gradient) override;
   // Besides ShardClient's: INVALID_ARGUMENT here and above: a vector of another size than range().
-  absl::StatusOr<uint64_t> Fetch(absl::Span<float> parameters) override;
+  absl::StatusOr<uint64_t> Fetch(MutableTensorView parameters) override;
 
  private:
-  absl::StatusOr<PushOutcome> TryPush(const PushHeader& header, absl::Span<const float> gradient);
-  absl::StatusOr<uint64_t> TryFetch(absl::Span<float> parameters);
+  absl::StatusOr<PushOutcome> TryPush(const PushHeader& header, TensorView gradient);
+  absl::StatusOr<uint64_t> TryFetch(MutableTensorView parameters);
 
   const Options options_;
   Random jitter_;
-  const bool bfloat16_;
-  std::vector<float> buffer_;  // for chunks in bfloat16 that arrived in several pieces
   const std::shared_ptr<grpc::Channel> channel_;
   grpc::GenericStub stub_;
 };

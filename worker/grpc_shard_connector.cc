@@ -36,7 +36,6 @@ ShardConnector GrpcShardConnector(int index, std::function<bool()> stopped, cons
     options.connection = index % kConnections;
     options.range = range;
     options.run = run;
-    options.wire = cluster.wire();
     options.pack_gradients = cluster.gradient_compression() != ClusterDescription::NONE;
     options.retry.give_up_after = absl::Seconds(2);
     options.retry.stopped = stopped;

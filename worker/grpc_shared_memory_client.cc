@@ -106,8 +106,7 @@ SharedMemoryShardClient::SharedMemoryShardClient(const Options& options)
 
 SharedMemoryShardClient::~SharedMemoryShardClient() = default;
 
-absl::StatusOr<PushOutcome> SharedMemoryShardClient::Push(const PushHeader& header,
-                                                          absl::Span<const float> gradient) {
+absl::StatusOr<PushOutcome> SharedMemoryShardClient::Push(const PushHeader& header, TensorView gradient) {
   const bool fits = static_cast<int64_t>(gradient.size()) == range().size();
   Session* const session = fits ? Attached() : nullptr;
   if (session == nullptr) return grpc_.Push(header, gradient);
@@ -118,27 +117,31 @@ absl::StatusOr<PushOutcome> SharedMemoryShardClient::Push(const PushHeader& head
   identity->set_incarnation(header.incarnation);
   identity->set_sequence(header.sequence);
   identity->set_fetched_version(header.fetched_version);
-  const std::optional<uint64_t> in_place = options_.memory->OffsetOf(gradient);
-  request.mutable_push()->set_offset(in_place.has_value() ? *in_place : Buffer());
-  if (!in_place.has_value()) CopyPastCaches(gradient, buffer_.data());
+  identity->set_elements(gradient.is_bfloat16() ? PushIdentity::BFLOAT16 : PushIdentity::FLOAT32);
+  const absl::string_view bytes = gradient.bytes();
+  const std::optional<uint64_t> in_place = options_.memory->OffsetOf(bytes);
+  request.mutable_push()->set_offset(in_place.has_value() ? *in_place : Buffer(bytes.size()));
+  if (!in_place.has_value()) CopyPastCaches(bytes, buffer_.data());
   const absl::StatusOr<SharedMemoryReply> reply = Call(*session, request);
   if (IsTransient(reply.status())) return grpc_.Push(header, gradient);
   RETURN_IF_ERROR(reply.status());
   return PushOutcome{reply->push().version(), reply->push().staleness(), reply->push().duplicate()};
 }
 
-absl::StatusOr<uint64_t> SharedMemoryShardClient::Fetch(absl::Span<float> parameters) {
+absl::StatusOr<uint64_t> SharedMemoryShardClient::Fetch(MutableTensorView parameters) {
   const bool fits = static_cast<int64_t>(parameters.size()) == range().size();
   Session* const session = fits ? Attached() : nullptr;
   if (session == nullptr) return grpc_.Fetch(parameters);
   SharedMemoryRequest request;
   FillRunIdentity(options_.grpc.run, request.mutable_fetch()->mutable_run());
-  const std::optional<uint64_t> in_place = options_.memory->OffsetOf(parameters);
-  request.mutable_fetch()->set_offset(in_place.has_value() ? *in_place : Buffer());
+  request.mutable_fetch()->set_bfloat16(parameters.is_bfloat16());
+  const absl::Span<char> bytes = parameters.bytes();
+  const std::optional<uint64_t> in_place = options_.memory->OffsetOf({bytes.data(), bytes.size()});
+  request.mutable_fetch()->set_offset(in_place.has_value() ? *in_place : Buffer(bytes.size()));
   const absl::StatusOr<SharedMemoryReply> reply = Call(*session, request);
   if (IsTransient(reply.status())) return grpc_.Fetch(parameters);
   RETURN_IF_ERROR(reply.status());
-  if (!in_place.has_value()) CopyPastCaches(buffer_, parameters.data());
+  if (!in_place.has_value()) CopyPastCaches({buffer_.data(), buffer_.size()}, bytes.data());
   return reply->fetched_version();
 }
 
@@ -177,9 +180,9 @@ absl::StatusOr<std::unique_ptr<SharedMemoryShardClient::Session>> SharedMemorySh
   return session;
 }
 
-uint64_t SharedMemoryShardClient::Buffer() {
-  buffer_.resize(range().size());
-  return *options_.memory->OffsetOf(buffer_);
+uint64_t SharedMemoryShardClient::Buffer(size_t bytes) {
+  buffer_.resize(bytes);
+  return *options_.memory->OffsetOf({buffer_.data(), bytes});
 }
 
 }  // namespace downpour

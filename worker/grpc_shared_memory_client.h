@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "absl/types/span.h"
 #include "common/shared_memory.h"
 #include "proto/shared_memory.grpc.pb.h"
 #include "worker/grpc_shard_client.h"
@@ -34,8 +33,8 @@ class SharedMemoryShardClient final : public ShardClient {
   ~SharedMemoryShardClient() override;
 
   KeyRange range() const override { return grpc_.range(); }
-  absl::StatusOr<PushOutcome> Push(const PushHeader& header, absl::Span<const float> gradient) override;
-  absl::StatusOr<uint64_t> Fetch(absl::Span<float> parameters) override;
+  absl::StatusOr<PushOutcome> Push(const PushHeader& header, TensorView gradient) override;
+  absl::StatusOr<uint64_t> Fetch(MutableTensorView parameters) override;
   // Whether the last call went through memory.
   bool attached() const { return session_ != nullptr; }
 
@@ -48,7 +47,7 @@ class SharedMemoryShardClient final : public ShardClient {
   // The reply to `request`; a transient status where it is to be made over gRPC.
   absl::StatusOr<SharedMemoryReply> Call(Session& session, const SharedMemoryRequest& request);
   // Where a copy of the range has room; in bytes.
-  uint64_t Buffer();
+  uint64_t Buffer(size_t bytes);
 
   const Options options_;
   GrpcShardClient grpc_;
@@ -56,7 +55,7 @@ class SharedMemoryShardClient final : public ShardClient {
   const std::unique_ptr<SharedMemory::Stub> stub_;
   std::unique_ptr<Session> session_;
   bool apart_ = false;  // the shard is elsewhere, or does not offer it: known for good
-  std::pmr::vector<float> buffer_;
+  std::pmr::vector<char> buffer_;
 };
 
 }  // namespace downpour

@@ -64,8 +64,9 @@ absl::Status ModelReplica::ComputeGradient(TensorView parameters, Network& netwo
   if (minibatch_.frames == 0) return absl::NotFoundError("the replica has no training data left");
   noise_.DisturbLabels(step_, absl::MakeSpan(minibatch_.labels));
   std::pmr::vector<float> gradient = pool_->Take();
+  if (RoundedAsComputed()) rounded_ = rounded_pool_->Take();
   const absl::StatusOr<Network::Result> result =
-      network.ComputeGradient(parameters, minibatch_, absl::MakeSpan(gradient));
+      network.ComputeGradient(parameters, minibatch_, absl::MakeSpan(gradient), absl::MakeSpan(rounded_));
   bool finite = result.ok() && result->finite;
   if (finite && noise_.disturbs_gradients()) {
     noise_.DisturbGradient(step_, absl::MakeSpan(gradient));
@@ -73,6 +74,7 @@ absl::Status ModelReplica::ComputeGradient(TensorView parameters, Network& netwo
   }
   if (!finite) {
     pool_->Give(std::move(gradient));
+    GiveRounded();
     RETURN_IF_ERROR(result.status());
   } else if (accumulated_ == 0) {
     gradient_ = std::move(gradient);
@@ -103,9 +105,21 @@ void ModelReplica::FinishGradient() {
     state_.mutable_gradient_sketch()->Assign(sketch.begin(), sketch.end());
   }
   if (rounded_pool_ == nullptr) return;
-  rounded_ = rounded_pool_->Take();
-  ToBfloat16(gradient_, absl::MakeSpan(rounded_));
+  if (rounded_.empty()) {
+    rounded_ = rounded_pool_->Take();
+    ToBfloat16(gradient_, absl::MakeSpan(rounded_));
+  }
   pool_->Give(std::exchange(gradient_, std::pmr::vector<float>(pool_->memory())));
+}
+
+bool ModelReplica::RoundedAsComputed() const {
+  return rounded_pool_ != nullptr && options_.cluster.n_push() == 1 && !noise_.disturbs_gradients() &&
+         options_.cluster.gradient_compression() == ClusterDescription::NONE;
+}
+
+void ModelReplica::GiveRounded() {
+  if (!rounded_.empty())
+    rounded_pool_->Give(std::exchange(rounded_, std::pmr::vector<uint16_t>(pool_->memory())));
 }
 
 PushHeader ModelReplica::NextPush(int shard) const {
@@ -138,13 +152,8 @@ void ModelReplica::PushRejected() {
 
 void ModelReplica::ClearGradient() {
   DOWNPOUR_CHECK(accumulated_ > 0);
-  if (rounded_.empty()) {
-    pool_->Give(std::move(gradient_));
-    gradient_.clear();
-  } else {
-    rounded_pool_->Give(std::move(rounded_));
-    rounded_.clear();
-  }
+  if (!gradient_.empty()) pool_->Give(std::exchange(gradient_, std::pmr::vector<float>(pool_->memory())));
+  GiveRounded();
   accumulated_ = 0;
   repeating_ = false;
   ++sequence_;

@@ -15,6 +15,7 @@
 #include "common/status_macros.h"
 #include "spdlog/spdlog.h"
 #include "worker/model_replica.h"
+#include "worker/parameter_snapshot.h"
 
 namespace downpour {
 namespace {
@@ -24,7 +25,7 @@ constexpr absl::Duration kWaitForWork = absl::Milliseconds(200);
 class ReplicaLoop {
  public:
   explicit ReplicaLoop(const ReplicaLoopOptions& options)
-      : options_(options), replica_id_(options.replica_id), parameters_(options.memory) {}
+      : options_(options), replica_id_(options.replica_id) {}
 
   absl::Status Run();
 
@@ -64,7 +65,8 @@ class ReplicaLoop {
   std::vector<Shard> shards_;
   std::unique_ptr<Network> network_;
   std::unique_ptr<GradientPool> pool_;
-  std::pmr::vector<float> parameters_;  // as fetched last
+  std::unique_ptr<RoundedGradientPool> rounded_pool_;  // null but for a bfloat16 wire
+  std::optional<ParameterSnapshot> parameters_;        // as fetched last
   std::unique_ptr<ModelReplica> replica_;
   uint64_t incarnation_ = 0;
   absl::Time last_report_;
@@ -172,19 +174,23 @@ absl::Status ReplicaLoop::Join() {
                                                 .classes = reply.data().classes(),
                                                 .max_frames = cluster.minibatch(),
                                                 .threads = options_.compute_threads}));
-    pool_ = std::make_unique<GradientPool>(network_->layout().size(), options_.memory);
+    const int64_t elements = network_->layout().size();
+    const bool bfloat16 = cluster.wire() == ClusterDescription::BFLOAT16;
+    pool_ = std::make_unique<GradientPool>(elements, options_.memory);
+    if (bfloat16) rounded_pool_ = std::make_unique<RoundedGradientPool>(elements, options_.memory);
+    parameters_.emplace(elements, bfloat16, options_.memory);
   }
   RETURN_IF_ERROR(CheckLayout(network_->layout(), reply.run()));
   const int64_t size = network_->layout().size();
   ASSIGN_OR_RETURN(const ShardMap map, ShardMap::Create(size, reply.shards_size()));
-  parameters_.resize(size);
   shards_.clear();
   for (int shard = 0; shard < map.shards(); ++shard)
     shards_.push_back({map.range(shard), reply.shards(shard), nullptr});
   replica_ = std::make_unique<ModelReplica>(
       ModelReplica::Options{*replica_id_, incarnation_, cluster, map.shards(), reply.data().classes(),
                             description_.seed(), description_.noise()},
-      size, MinibatchSource(options_.data, cluster.minibatch(), description_.seed()), pool_.get());
+      size, MinibatchSource(options_.data, cluster.minibatch(), description_.seed()), pool_.get(),
+      rounded_pool_.get());
   spdlog::info("replica {} (incarnation {}) has joined", *replica_id_, incarnation_);
   return absl::OkStatus();
 }
@@ -203,8 +209,7 @@ absl::Status ReplicaLoop::Fetch() {
   std::vector<uint64_t> versions(shards_.size());
   RETURN_IF_ERROR(ForEachShard([&](size_t shard, ShardClient& client) -> absl::Status {
     const KeyRange range = shards_[shard].range;
-    ASSIGN_OR_RETURN(versions[shard],
-                     client.Fetch(absl::MakeSpan(parameters_).subspan(range.begin, range.size())));
+    ASSIGN_OR_RETURN(versions[shard], client.Fetch(parameters_->memory()[range]));
     return absl::OkStatus();
   }));
   replica_->FetchDone(std::move(versions));
@@ -226,8 +231,8 @@ absl::Status ReplicaLoop::Push() {
   std::vector<uint64_t> staleness(shards_.size());
   const absl::Status status = ForEachShard([&](size_t shard, ShardClient& client) -> absl::Status {
     const KeyRange range = shards_[shard].range;
-    ASSIGN_OR_RETURN(const PushOutcome outcome, client.Push(replica_->NextPush(static_cast<int>(shard)),
-                                                            replica_->gradient()[range].floats()));
+    ASSIGN_OR_RETURN(const PushOutcome outcome,
+                     client.Push(replica_->NextPush(static_cast<int>(shard)), replica_->gradient()[range]));
     staleness[shard] = outcome.staleness;
     return absl::OkStatus();
   });
@@ -247,7 +252,7 @@ absl::Status ReplicaLoop::Steps() {
   do {
     if (replica_->FetchDue()) RETURN_IF_ERROR(Fetch());
     const absl::Time began = options_.clock->Now();
-    const absl::Status status = replica_->ComputeGradient(parameters_, *network_);
+    const absl::Status status = replica_->ComputeGradient(parameters_->view(), *network_);
     Wait((replica_->noise().slowness() - 1) * (options_.clock->Now() - began));
     if (absl::IsNotFound(status)) {
       options_.clock->SleepFor(kWaitForWork);

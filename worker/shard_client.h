@@ -6,13 +6,14 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/types/span.h"
 #include "common/key_range.h"
 #include "common/push.h"
+#include "common/tensor_view.h"
 
 namespace downpour {
 
-// One replica's access to one shard. Not thread-safe; each replica has its own. Calls block; UNAVAILABLE and
+// One replica's access to one shard. What type a tensor has it has on the way too: bfloat16 takes half the bytes. Not
+// thread-safe; each replica has its own. Calls block; UNAVAILABLE and
 // RESOURCE_EXHAUSTED may be retried with the same header, and a push is applied once all the same.
 class ShardClient {
  public:
@@ -22,12 +23,12 @@ class ShardClient {
 
   // `gradient` has range().size() elements and is read until the call returns. Statuses as
   // ParameterShard::ApplyChunk and CheckRun; UNAVAILABLE: the shard cannot be reached.
-  virtual absl::StatusOr<PushOutcome> Push(const PushHeader& header, absl::Span<const float> gradient) = 0;
+  virtual absl::StatusOr<PushOutcome> Push(const PushHeader& header, TensorView gradient) = 0;
 
-  // Fills `parameters` (range().size() elements); returns the shard's version when the fetch began. Statuses
+  // Fills `parameters` (range().size() elements), rounded to nearest even in bfloat16; returns the shard's version when the fetch began. Statuses
   // as ParameterShard::CheckRun; UNAVAILABLE: the shard cannot be reached; DATA_LOSS: it sent something else
   // than its range.
-  virtual absl::StatusOr<uint64_t> Fetch(absl::Span<float> parameters) = 0;
+  virtual absl::StatusOr<uint64_t> Fetch(MutableTensorView parameters) = 0;
 };
 
 }  // namespace downpour

@@ -3,11 +3,13 @@
 //   growth_bench --shards=1,2,4,8 --replicas=8 --out=shards.svg
 // Three processes over loopback: this one, the shards, the replicas, which push and fetch as fast as they can. A row of
 // CSV for each pair of numbers: full steps a second over --seconds, after each replica's first, and the resident memory
-// of the shards' process when they began and at the end. The ratios are to the first row.
+// of the shards' process when they began and at the end. Every pair is measured in every round: medians, the ratios those
+// of each round to its first row, with the least and the greatest.
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -35,6 +37,7 @@
 #include "deploy/report/report.h"
 #include "proto/parameter_server.grpc.pb.h"
 #include "server/parameter_service.h"
+#include "tests/bench/measure.h"
 #include "tests/testing/child_process.h"
 #include "worker/grpc_shard_client.h"
 
@@ -43,7 +46,8 @@ ABSL_FLAG(std::vector<std::string>, replicas, std::vector<std::string>({"1", "8"
 ABSL_FLAG(std::vector<std::string>, shards, std::vector<std::string>({"2"}), "how many");
 ABSL_FLAG(int64_t, parameters, 42'800'000, "of the network");
 ABSL_FLAG(bool, fetch, true, "push only, if false");
-ABSL_FLAG(double, seconds, 20, "that are measured");
+ABSL_FLAG(double, seconds, 6, "that are measured, of each pair in each round");
+ABSL_FLAG(int, rounds, 5, "how many");
 ABSL_FLAG(std::string, out, "", "file of a picture of it");
 ABSL_FLAG(std::string, role, "", "of the processes that it starts itself: shards, replicas");
 ABSL_FLAG(std::vector<std::string>, addresses, {}, "of the shards, for the replicas");
@@ -151,9 +155,8 @@ double ResidentMiB(pid_t process) {
 struct Row {
   int replicas;
   int shards;
-  double steps_per_second;
-  double began_mib;
-  double mib;
+  // One of each round.
+  std::vector<double> steps_per_second = {}, speed_ratio = {}, began_mib = {}, mib = {}, mib_ratio = {};
 };
 
 class Cluster {
@@ -171,7 +174,8 @@ class Cluster {
     }
   }
 
-  Row Measure() {
+  // Adds a round.
+  void Measure(Row* row) {
     const double began_mib = ResidentMiB(server_->pid());
     clients_ = Start("replicas", absl::StrJoin(addresses_, ","), kReplicasLog);
     // A full step is counted where all shards have applied its push.
@@ -182,7 +186,9 @@ class Cluster {
     const double steps = Steps() - first;
     const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
     Await([] { return true; });
-    return {replicas_, shards_, steps / seconds, began_mib, ResidentMiB(server_->pid())};
+    row->steps_per_second.push_back(steps / seconds);
+    row->began_mib.push_back(began_mib);
+    row->mib.push_back(ResidentMiB(server_->pid()));
   }
 
  private:
@@ -238,8 +244,8 @@ void DrawGrowth(const std::vector<Row>& rows, const std::string& path) {
   LineChart::Line memory{.name = "memory of the shards", .color = 1, .dashed = true, .points = {}};
   for (const Row& row : rows) {
     const double x = by_shards ? row.shards : row.replicas;
-    steps.points.emplace_back(x, row.steps_per_second / rows.front().steps_per_second);
-    memory.points.emplace_back(x, row.mib / rows.front().mib);
+    steps.points.emplace_back(x, Median(row.speed_ratio));
+    memory.points.emplace_back(x, Median(row.mib_ratio));
   }
   chart.lines = {steps, memory};
   std::ofstream(path) << StandAlone(Draw(chart));
@@ -251,15 +257,24 @@ int Main() {
   if (absl::GetFlag(FLAGS_role) == "shards") ServeShards();
   if (absl::GetFlag(FLAGS_role) == "replicas") RunReplicas();
   std::vector<Row> rows;
-  std::puts("replicas,shards,steps_per_second,ratio,shards_mib_at_start,shards_mib,ratio");
-  for (const std::string& shards : absl::GetFlag(FLAGS_shards)) {
-    for (const std::string& replicas : absl::GetFlag(FLAGS_replicas)) {
-      const Row& row = rows.emplace_back(Cluster(Only({replicas}), Only({shards})).Measure());
-      std::printf("%d,%d,%.2f,%.3f,%.0f,%.0f,%.3f\n", row.replicas, row.shards, row.steps_per_second,
-                  row.steps_per_second / rows.front().steps_per_second, row.began_mib, row.mib,
-                  row.mib / rows.front().mib);
-      std::fflush(stdout);
+  for (const std::string& shards : absl::GetFlag(FLAGS_shards))
+    for (const std::string& replicas : absl::GetFlag(FLAGS_replicas))
+      rows.push_back({Only({replicas}), Only({shards})});
+  for (int round = 1; round <= absl::GetFlag(FLAGS_rounds); ++round) {
+    for (Row& row : rows) {
+      Cluster(row.replicas, row.shards).Measure(&row);
+      row.speed_ratio.push_back(row.steps_per_second.back() / rows.front().steps_per_second.back());
+      row.mib_ratio.push_back(row.mib.back() / rows.front().mib.back());
+      std::fprintf(stderr, "round %d: %d replicas, %d shards: %.2f steps/s, %.0f MiB\n", round, row.replicas,
+                   row.shards, row.steps_per_second.back(), row.mib.back());
     }
+  }
+  std::puts("replicas,shards,steps_per_second,ratio,least,greatest,shards_mib_at_start,shards_mib,ratio");
+  for (const Row& row : rows) {
+    const auto [least, greatest] = std::minmax_element(row.speed_ratio.begin(), row.speed_ratio.end());
+    std::printf("%d,%d,%.2f,%.3f,%.3f,%.3f,%.0f,%.0f,%.3f\n", row.replicas, row.shards,
+                Median(row.steps_per_second), Median(row.speed_ratio), *least, *greatest,
+                Median(row.began_mib), Median(row.mib), Median(row.mib_ratio));
   }
   if (const std::string out = absl::GetFlag(FLAGS_out); !out.empty()) DrawGrowth(rows, out);
   return 0;

@@ -15,12 +15,12 @@
 #include "common/network_layout.h"
 #include "common/shard_map.h"
 #include "deploy/in_process_clients.h"
-#include "deploy/parameter_snapshot.h"
 #include "server/parameter_shard.h"
 #include "tests/bench/measure.h"
 #include "tests/bench/run_benchmarks.h"
 #include "tests/bench/speech_network.h"
 #include "worker/model_replica.h"
+#include "worker/parameter_snapshot.h"
 
 namespace downpour {
 namespace {
@@ -48,7 +48,6 @@ class SteppingReplica {
   SteppingReplica(int index, int threads, int64_t frames, const ClusterDescription& cluster,
                   std::shared_ptr<const Dataset> data, std::vector<std::unique_ptr<ParameterShard>>& shards)
       : threads_(threads),
-        cluster_(cluster),
         shards_(shards),
         network_(*Network::Create({.network = SpeechNetwork(NetworkDescription::AUTO),
                                    .input_dim = kSpeechInputs,
@@ -88,7 +87,8 @@ class SteppingReplica {
     std::vector<uint64_t> versions(kShards);
     ForEachShard([&](int shard) {
       versions[shard] = shards_[shard]->version();
-      ExitOnError(parameters_.Fetch(*shards_[shard]));
+      const KeyRange range = shards_[shard]->range();
+      ExitOnError(shards_[shard]->Read(range, parameters_.memory()[range]));
     });
     model_.FetchDone(std::move(versions));
   }
@@ -96,7 +96,7 @@ class SteppingReplica {
     std::vector<uint64_t> staleness(kShards);
     ForEachShard([&](int shard) {
       const KeyRange range = shards_[shard]->range();
-      InProcessShardClient client(shards_[shard].get(), shards_[shard]->run(), cluster_.wire());
+      InProcessShardClient client(shards_[shard].get(), shards_[shard]->run());
       const auto outcome = client.Push(model_.NextPush(shard), model_.gradient()[range]);
       ExitOnError(outcome.status());
       staleness[shard] = outcome->staleness;
@@ -105,7 +105,6 @@ class SteppingReplica {
   }
 
   const int threads_;
-  const ClusterDescription cluster_;
   std::vector<std::unique_ptr<ParameterShard>>& shards_;
   const std::unique_ptr<Network> network_;
   GradientPool pool_;

@@ -1,17 +1,21 @@
-// Where on the data's way: between replica and shard; the full network's 42.8 M parameters over loopback,
-// against the same bytes and the same client with a server that applies and reads nothing.
+// Where on the data's way: between replica and shard; the full network's 42.8 M parameters over loopback, against the
+// same bytes over bare gRPC.
 //   transport_bench
-// ratio: the bare stream's median time over ours, measured in turn. tests/bench/README.md has the figures.
+// BM_Push/<bytes>, BM_Fetch/<bytes>: one replica, one shard, elements of so many bytes. BM_Steps/<bytes>/<replicas>: push with
+// ADADELTA, then fetch, of all parameters by every replica, two shards; each of 8 replicas has an eighth of the parameters.
+//   per_second, bare_per_second  ours, and the same client with a server that throws pushes away and answers fetches
+//                                from memory that never changes; of_bare is their quotient
+//   at_most                      what the CPU time of bare gRPC and that of the shards' own work, by itself, from memory
+//                                and on all cores, leave room for if nothing else cost anything; of_bound is the quotient
+// Medians, all three measured in turn. tests/bench/README.md has the figures.
 #include <benchmark/benchmark.h>
 
-#include <cstdio>
-#include <cstdlib>
+#include <algorithm>
 #include <functional>
 #include <memory>
-#include <thread>
-#include <utility>
 #include <vector>
 
+#include "common/bfloat16.h"
 #include "common/chunk_codec.h"
 #include "common/grpc_channel.h"
 #include "common/grpc_chunk.h"
@@ -19,18 +23,14 @@
 #include "server/parameter_shard.h"
 #include "tests/bench/measure.h"
 #include "tests/bench/run_benchmarks.h"
+#include "tests/bench/speech_network.h"
 #include "worker/grpc_shard_client.h"
+#include "worker/parameter_snapshot.h"
 
 namespace downpour {
 namespace {
 
 constexpr int64_t kParameters = 42'800'000;
-
-void ExpectOk(const absl::Status& status) {
-  if (status.ok()) return;
-  std::fprintf(stderr, "%s\n", status.ToString().c_str());
-  std::abort();
-}
 
 // Takes any push and throws it away; answers a fetch from memory that never changes.
 class BareService final : public ParameterServiceBase {
@@ -85,133 +85,194 @@ class BareService final : public ParameterServiceBase {
   const std::vector<float> memory_;
 };
 
-// A shard over loopback and a client of it; bare: the service above instead of the shard, for the same bytes.
-class Loopback {
- public:
-  Loopback(int64_t size, ClusterDescription::WireFormat wire, bool bare)
-      : shard_(AdadeltaShard(size)), vector_(size, 1e-3f) {
-    if (bare) bare_ = std::make_unique<BareService>(size);
-    service_.Serve(shard_);
-    grpc::Service* const service = bare ? static_cast<grpc::Service*>(bare_.get()) : &service_;
-    server_ = *ListenAt("127.0.0.1:0", {service});
-    client_ = Connect(wire, 0);
-  }
-  std::unique_ptr<GrpcShardClient> Connect(ClusterDescription::WireFormat wire, int connection) {
-    GrpcShardClient::Options options;
-    options.address = server_.address;
-    options.connection = connection;
-    options.range = shard_->range();
-    options.run = shard_->run();
-    options.wire = wire;
-    return std::make_unique<GrpcShardClient>(options);
-  }
-  void Push() { ExpectOk(client_->Push({1, 1, ++sequence_, 0}, vector_).status()); }
-  void Fetch() { ExpectOk(client_->Fetch(absl::MakeSpan(vector_)).status()); }
-  const KeyRange& range() const { return shard_->range(); }
-
- private:
-  static std::shared_ptr<ParameterShard> AdadeltaShard(int64_t size) {
-    ParameterShard::Options options;
-    options.layout = *ParameterLayout::Create({{"before", {1000}}, {"here", {size}}});
-    options.run = {"a run", options.layout.fingerprint()};
-    options.range = {1000, 1000 + size};
-    return *ParameterShard::Create(options, std::vector<float>(size));
-  }
-
-  std::shared_ptr<ParameterShard> shard_;
-  std::vector<float> vector_;
-  ParameterService service_{{}};
-  std::unique_ptr<BareService> bare_;
-  ListeningServer server_;
-  std::unique_ptr<GrpcShardClient> client_;
-  uint64_t sequence_ = 0;
-};
-
-// Times `work` and `limit` in turn. bytes_per_second and the ratio are of their medians.
-void Compare(benchmark::State& state, double bytes, const std::function<void()>& work,
-             const std::function<void()>& limit) {
-  work();
-  limit();
-  std::vector<double> times, limits;
-  for (auto _ : state) {
-    limits.push_back(Seconds(limit));
-    times.push_back(Seconds(work));
-    state.SetIterationTime(times.back());
-  }
-  const double median = Median(times);
-  state.counters["median_ms"] = median * 1e3;
-  state.counters["per_second"] = 1 / median;
-  state.counters["GB_per_second"] = bytes / median / 1e9;
-  state.counters["ratio"] = Median(limits) / median;
+std::shared_ptr<ParameterShard> AdadeltaShard(int64_t size) {
+  ParameterShard::Options options;
+  options.layout = *ParameterLayout::Create({{"before", {1000}}, {"here", {size}}});
+  options.run = {"a run", options.layout.fingerprint()};
+  options.range = {1000, 1000 + size};
+  return *ParameterShard::Create(options, std::vector<float>(size));
 }
 
-// What takes as many bytes as `wire` does for all parameters.
-int64_t BareElements(ClusterDescription::WireFormat wire, int64_t parameters) {
-  return wire == ClusterDescription::BFLOAT16 ? parameters / 2 : parameters;
+ParameterSnapshot Gradient(int64_t size, bool bfloat16) {
+  ParameterSnapshot gradient(size, bfloat16);
+  const MutableTensorView memory = gradient.memory();
+  std::fill(memory.floats().begin(), memory.floats().end(), 1e-3f);
+  std::fill(memory.bfloats().begin(), memory.bfloats().end(), ToBfloat16(1e-3f));
+  return gradient;
 }
 
-void OneWay(benchmark::State& state, ClusterDescription::WireFormat wire, void (Loopback::*call)()) {
-  Loopback loopback(kParameters, wire, /*bare=*/false);
-  const int64_t elements = BareElements(wire, kParameters);
-  Loopback bare(elements, ClusterDescription::FLOAT32, /*bare=*/true);
-  Compare(
-      state, elements * 4.0, [&] { (loopback.*call)(); }, [&] { (bare.*call)(); });
-}
-
-// `workers` replicas push to and fetch from two shards, each shard on a thread of its own as in downpour-worker.
+// Shards that `replicas` replicas push to and fetch from, each shard on a thread of its own as in downpour-worker; bare: the
+// service above instead of the shards.
 class Cluster {
  public:
-  Cluster(int workers, int64_t parameters, ClusterDescription::WireFormat wire, bool bare)
-      : workers_(workers), vector_(parameters / 2, 1e-3f) {
-    for (int shard = 0; shard < 2; ++shard) {
-      shards_.push_back(std::make_unique<Loopback>(parameters / 2, wire, bare));
-      for (int worker = 0; worker < workers; ++worker)
-        clients_.push_back({shards_.back()->Connect(wire, worker % 4), static_cast<uint64_t>(worker + 1), 0,
-                            std::vector<float>(parameters / 2)});
-    }
-  }
-  void Step() {
-    std::vector<std::jthread> threads;
-    for (Client& client : clients_) {
-      threads.emplace_back([&] {
-        ExpectOk(client.client->Push({client.replica_id, 1, ++client.sequence, 0}, vector_).status());
-        ExpectOk(client.client->Fetch(absl::MakeSpan(client.parameters)).status());
-      });
+  Cluster(int replicas, int shards, int64_t parameters, bool bfloat16, bool bare)
+      : gradient_(Gradient(parameters / shards, bfloat16)) {
+    for (int index = 0; index < shards; ++index) {
+      Shard& shard = shards_.emplace_back();
+      shard.shard = AdadeltaShard(parameters / shards);
+      shard.service = std::make_unique<ParameterService>(ParameterService::Options());
+      shard.service->Serve(shard.shard);
+      if (bare) shard.bare = std::make_unique<BareService>(parameters / shards);
+      grpc::Service* const service =
+          bare ? static_cast<grpc::Service*>(shard.bare.get()) : shard.service.get();
+      shard.server = *ListenAt("127.0.0.1:0", {service});
+      for (int replica = 0; replica < replicas; ++replica) {
+        GrpcShardClient::Options options;
+        options.address = shard.server.address;
+        options.connection = replica % 4;
+        options.range = shard.shard->range();
+        options.run = shard.shard->run();
+        clients_.push_back({std::make_unique<GrpcShardClient>(options), static_cast<uint64_t>(replica + 1), 0,
+                            ParameterSnapshot(parameters / shards, bfloat16)});
+      }
     }
   }
 
+  void Push() { ForEachClient(&Cluster::PushOne); }
+  void Fetch() { ForEachClient(&Cluster::FetchOne); }
+  void Step() {
+    ForEachClient([](Cluster* cluster, Client& client) {
+      cluster->PushOne(client);
+      cluster->FetchOne(client);
+    });
+  }
+
  private:
+  struct Shard {
+    std::shared_ptr<ParameterShard> shard;
+    std::unique_ptr<ParameterService> service;
+    std::unique_ptr<BareService> bare;
+    ListeningServer server;
+  };
   struct Client {
     std::unique_ptr<GrpcShardClient> client;
     uint64_t replica_id;
     uint64_t sequence;
-    std::vector<float> parameters;
+    ParameterSnapshot parameters;
   };
-  int workers_;
-  std::vector<float> vector_;
-  std::vector<std::unique_ptr<Loopback>> shards_;
+
+  template <typename Call>
+  void ForEachClient(Call call) {
+    OnThreads(static_cast<int>(clients_.size()),
+              [&](int index) { std::invoke(call, this, clients_[index]); });
+  }
+  void PushOne(Client& client) {
+    ExitOnError(client.client->Push({client.replica_id, 1, ++client.sequence, 0}, gradient_.view()).status());
+  }
+  void FetchOne(Client& client) { ExitOnError(client.client->Fetch(client.parameters.memory()).status()); }
+
+  const ParameterSnapshot gradient_;
+  std::vector<Shard> shards_;
   std::vector<Client> clients_;
 };
 
-// Push + ADADELTA + fetch of all parameters by every worker, against the same bytes that nobody applies.
-void Steps(benchmark::State& state, int workers, int64_t parameters, ClusterDescription::WireFormat wire) {
-  Cluster cluster(workers, parameters, wire, /*bare=*/false);
-  const int64_t elements = BareElements(wire, parameters);
-  Cluster bare(workers, elements, ClusterDescription::FLOAT32, /*bare=*/true);
-  Compare(
-      state, elements * 8.0 * workers, [&] { cluster.Step(); }, [&] { bare.Step(); });
-  state.counters["steps_per_second"] = workers * state.counters["per_second"];
+// What the shards have to do for it, by itself: chunks from and to memory, on all cores.
+class ShardWork {
+ public:
+  ShardWork(int replicas, int64_t parameters, bool bfloat16)
+      : replicas_(replicas),
+        gradient_(Gradient(kChunkElements, bfloat16)),
+        chunks_(Cores(), ParameterSnapshot(kChunkElements, bfloat16)) {
+    for (int core = 0; core < Cores(); ++core) shards_.push_back(AdadeltaShard(parameters / Cores()));
+  }
+  void Push() { ForEachChunk(&ShardWork::Apply); }
+  void Fetch() { ForEachChunk(&ShardWork::Read); }
+  void Step() {
+    Push();
+    Fetch();
+  }
+
+ private:
+  template <typename Call>
+  void ForEachChunk(Call call) {
+    ++sequence_;
+    OnThreads(Cores(), [&](int core) {
+      const KeyRange range = shards_[core]->range();
+      for (int replica = 0; replica < replicas_; ++replica) {
+        for (int64_t begin = range.begin; begin < range.end; begin += kChunkElements)
+          std::invoke(call, this, core, replica,
+                      KeyRange{begin, std::min(begin + kChunkElements, range.end)});
+      }
+    });
+  }
+  void Apply(int core, int replica, KeyRange keys) {
+    const TensorView chunk = gradient_.view()[{0, keys.size()}];
+    const PushHeader header{static_cast<uint64_t>(replica + 1), 1, sequence_, 0};
+    ExitOnError((chunk.is_bfloat16() ? shards_[core]->ApplyChunk(header, keys.begin, chunk.bfloats())
+                                     : shards_[core]->ApplyChunk(header, keys.begin, chunk.floats()))
+                    .status());
+  }
+  void Read(int core, int, KeyRange keys) {
+    ExitOnError(shards_[core]->Read(keys, chunks_[core].memory()[{0, keys.size()}]));
+  }
+
+  const int replicas_;
+  const ParameterSnapshot gradient_;
+  std::vector<ParameterSnapshot> chunks_;  // one for each core
+  std::vector<std::shared_ptr<ParameterShard>> shards_;
+  uint64_t sequence_ = 0;
+};
+
+// Wall and CPU time, medians.
+class Cost {
+ public:
+  void Measure(const std::function<void()>& work) {
+    const double cpu_before = CpuSeconds();
+    seconds_.push_back(Seconds(work));
+    cpu_seconds_.push_back(CpuSeconds() - cpu_before);
+  }
+  double last() const { return seconds_.back(); }
+  double seconds() const { return Median(seconds_); }
+  double cpu_seconds() const { return Median(cpu_seconds_); }
+
+ private:
+  std::vector<double> seconds_, cpu_seconds_;
+};
+
+template <typename Call, typename Work>
+void Compare(benchmark::State& state, int replicas, int shards, int64_t parameters, bool bfloat16, Call call,
+             Work work) {
+  Cluster ours(replicas, shards, parameters, bfloat16, /*bare=*/false);
+  // As many bytes.
+  Cluster bare(replicas, shards, bfloat16 ? parameters / 2 : parameters, /*bfloat16=*/false, /*bare=*/true);
+  ShardWork shard_work(replicas, parameters, bfloat16);
+  std::invoke(call, ours);
+  std::invoke(call, bare);
+  std::invoke(work, shard_work);
+  Cost our_cost, bare_cost, work_cost;
+  for (auto _ : state) {
+    bare_cost.Measure([&] { std::invoke(call, bare); });
+    work_cost.Measure([&] { std::invoke(work, shard_work); });
+    our_cost.Measure([&] { std::invoke(call, ours); });
+    state.SetIterationTime(our_cost.last());
+  }
+  const double bound = (bare_cost.cpu_seconds() + work_cost.cpu_seconds()) / Cores();
+  const auto per_second = [&](double seconds) { return replicas / seconds; };
+  state.counters["per_second"] = per_second(our_cost.seconds());
+  state.counters["at_most"] = per_second(bound);
+  state.counters["of_bound"] = bound / our_cost.seconds();
+  state.counters["of_bare"] = bare_cost.seconds() / our_cost.seconds();
+  state.counters["bare_per_second"] = per_second(bare_cost.seconds());
+  state.counters["cpu_ms"] = 1e3 * our_cost.cpu_seconds();
+  state.counters["bare_cpu_ms"] = 1e3 * bare_cost.cpu_seconds();
+  state.counters["shard_cpu_ms"] = 1e3 * work_cost.cpu_seconds();
+}
+
+void BM_Push(benchmark::State& state) {
+  Compare(state, 1, 1, kParameters, state.range(0) == 2, &Cluster::Push, &ShardWork::Push);
+}
+void BM_Fetch(benchmark::State& state) {
+  Compare(state, 1, 1, kParameters, state.range(0) == 2, &Cluster::Fetch, &ShardWork::Fetch);
+}
+void BM_Steps(benchmark::State& state) {
+  const int replicas = static_cast<int>(state.range(1));
+  Compare(state, replicas, 2, kParameters / replicas, state.range(0) == 2, &Cluster::Step, &ShardWork::Step);
 }
 
 #define OPTIONS UseManualTime()->Unit(benchmark::kMillisecond)->Iterations(11)
-BENCHMARK_CAPTURE(OneWay, push_float32, ClusterDescription::FLOAT32, &Loopback::Push)->OPTIONS;
-BENCHMARK_CAPTURE(OneWay, push_bfloat16, ClusterDescription::BFLOAT16, &Loopback::Push)->OPTIONS;
-BENCHMARK_CAPTURE(OneWay, fetch_float32, ClusterDescription::FLOAT32, &Loopback::Fetch)->OPTIONS;
-BENCHMARK_CAPTURE(OneWay, fetch_bfloat16, ClusterDescription::BFLOAT16, &Loopback::Fetch)->OPTIONS;
-BENCHMARK_CAPTURE(Steps, 1_worker_float32, 1, kParameters, ClusterDescription::FLOAT32)->OPTIONS;
-BENCHMARK_CAPTURE(Steps, 1_worker_bfloat16, 1, kParameters, ClusterDescription::BFLOAT16)->OPTIONS;
-BENCHMARK_CAPTURE(Steps, 8_workers_float32, 8, kParameters / 8, ClusterDescription::FLOAT32)->OPTIONS;
-BENCHMARK_CAPTURE(Steps, 8_workers_bfloat16, 8, kParameters / 8, ClusterDescription::BFLOAT16)->OPTIONS;
+BENCHMARK(BM_Push)->ArgName("bytes")->Arg(4)->Arg(2)->OPTIONS;
+BENCHMARK(BM_Fetch)->ArgName("bytes")->Arg(4)->Arg(2)->OPTIONS;
+BENCHMARK(BM_Steps)->ArgNames({"bytes", "replicas"})->ArgsProduct({{4, 2}, {1, 8}})->OPTIONS;
 
 }  // namespace
 }  // namespace downpour

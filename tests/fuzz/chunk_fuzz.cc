@@ -11,6 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "common/check.h"
 #include "common/chunk_codec.h"
+#include "common/tensor_view.h"
 #include "proto/parameter_server.pb.h"
 
 namespace downpour {
@@ -24,7 +25,7 @@ std::string Decode(const uint8_t* data, size_t size, int piece_bytes) {
   google::protobuf::io::ArrayInputStream input(data, static_cast<int>(size), piece_bytes);
   std::vector<float> buffer(kMostElements);
   Message fields;
-  const auto payload = DecodeChunk(&input, absl::MakeSpan(buffer), &fields);
+  const auto payload = DecodeChunk(&input, MutableTensorView(absl::MakeSpan(buffer)).bytes(), &fields);
   if (!payload.ok()) return "";
   DOWNPOUR_CHECK(payload->size() <= kMostElements * sizeof(float));
   DOWNPOUR_CHECK(ChunkElements<float>(*payload).ok() == (payload->size() % 4 == 0));

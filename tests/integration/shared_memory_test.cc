@@ -279,11 +279,11 @@ TEST_F(SharedMemoryTest, BytesThatChangeWhileTheyAreReadDoNoHarm) {
   std::pmr::vector<float> gradient(kSize, 1, memory_.get());
   std::atomic<bool> stop = false;
   // Through a mapping of its own, as another process.
-  const SharedMemoryView view =
-      *SharedMemoryView::Map(memory_->file(), *memory_->OffsetOf(gradient), std::ssize(gradient));
+  const SharedMemoryView view = *SharedMemoryView::Map(
+      memory_->file(), *memory_->OffsetOf(TensorView(gradient).bytes()), std::ssize(gradient), sizeof(float));
   std::jthread flipper([&] {
     for (size_t i = 0; !stop; i = (i + 4099) % kSize) {
-      auto* const element = reinterpret_cast<volatile float*>(&view.elements()[i]);
+      auto* const element = reinterpret_cast<volatile float*>(&view.elements<float>()[i]);
       *element = std::numeric_limits<float>::quiet_NaN();
       *element = 1;
     }

@@ -52,12 +52,11 @@ bool FaultyNetwork::DeliverOneDelayed() {
   return true;
 }
 
-absl::StatusOr<PushOutcome> FaultyShardClient::Push(const PushHeader& header,
-                                                    absl::Span<const float> gradient) {
+absl::StatusOr<PushOutcome> FaultyShardClient::Push(const PushHeader& header, TensorView gradient) {
   PushOutcome outcome;
   absl::Status failure;
   for (int64_t at = 0; at < range_.size(); at += chunk_elements_) {
-    const absl::Span<const float> chunk = gradient.subspan(at, chunk_elements_);
+    const absl::Span<const float> chunk = gradient.floats().subspan(at, chunk_elements_);
     const absl::StatusOr<PushOutcome> sent =
         network_->Send({shard_, header, range_.begin + at, {chunk.begin(), chunk.end()}});
     if (sent.ok()) {
@@ -71,7 +70,7 @@ absl::StatusOr<PushOutcome> FaultyShardClient::Push(const PushHeader& header,
   return outcome;
 }
 
-absl::StatusOr<uint64_t> FaultyShardClient::Fetch(absl::Span<float> parameters) {
+absl::StatusOr<uint64_t> FaultyShardClient::Fetch(MutableTensorView parameters) {
   ParameterShard* const shard = network_->shard(shard_);
   if (shard == nullptr) return absl::UnavailableError(absl::StrCat("shard ", shard_, " is down"));
   const uint64_t version = shard->version();

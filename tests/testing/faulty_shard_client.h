@@ -62,8 +62,8 @@ class FaultyShardClient final : public ShardClient {
       : network_(network), shard_(shard), range_(range), chunk_elements_(chunk_elements) {}
 
   KeyRange range() const override { return range_; }
-  absl::StatusOr<PushOutcome> Push(const PushHeader& header, absl::Span<const float> gradient) override;
-  absl::StatusOr<uint64_t> Fetch(absl::Span<float> parameters) override;
+  absl::StatusOr<PushOutcome> Push(const PushHeader& header, TensorView gradient) override;
+  absl::StatusOr<uint64_t> Fetch(MutableTensorView parameters) override;
 
  private:
   FaultyNetwork* network_;

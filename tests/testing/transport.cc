@@ -5,6 +5,7 @@
 #include <atomic>
 #include <utility>
 
+#include "common/bfloat16.h"
 #include "common/check.h"
 #include "common/grpc_channel.h"
 #include "deploy/in_process_clients.h"
@@ -18,15 +19,13 @@ namespace {
 
 class InProcessTransport final : public Transport {
  public:
-  InProcessTransport(std::shared_ptr<ParameterShard> shard, ClusterDescription::WireFormat wire)
-      : shard_(std::move(shard)), wire_(wire) {}
+  explicit InProcessTransport(std::shared_ptr<ParameterShard> shard) : shard_(std::move(shard)) {}
   std::unique_ptr<ShardClient> Connect(const RunKey& run) override {
-    return std::make_unique<InProcessShardClient>(shard_.get(), run, wire_);
+    return std::make_unique<InProcessShardClient>(shard_.get(), run);
   }
 
  private:
   std::shared_ptr<ParameterShard> shard_;
-  ClusterDescription::WireFormat wire_;
 };
 
 // Both services at one port, as downpour-server has them.
@@ -60,54 +59,82 @@ class Server {
 
 class GrpcTransport final : public Transport {
  public:
-  GrpcTransport(std::shared_ptr<ParameterShard> shard, ClusterDescription::WireFormat wire,
-                bool packed = false)
-      : server_(std::move(shard)), wire_(wire), packed_(packed) {}
+  explicit GrpcTransport(std::shared_ptr<ParameterShard> shard, bool packed = false)
+      : server_(std::move(shard)), packed_(packed) {}
   std::unique_ptr<ShardClient> Connect(const RunKey& run) override {
     GrpcShardClient::Options options = server_.ClientOptions(run);
-    options.wire = wire_;
     options.pack_gradients = packed_;
     return std::make_unique<GrpcShardClient>(options);
   }
 
  private:
   Server server_;
-  ClusterDescription::WireFormat wire_;
   bool packed_;
 };
 
 class SharedMemoryTransport final : public Transport {
  public:
-  SharedMemoryTransport(std::shared_ptr<ParameterShard> shard, ClusterDescription::WireFormat wire)
-      : server_(std::move(shard)), wire_(wire), memory_(*SharedMemoryResource::Create()) {}
+  explicit SharedMemoryTransport(std::shared_ptr<ParameterShard> shard)
+      : server_(std::move(shard)), memory_(*SharedMemoryResource::Create()) {}
   std::unique_ptr<ShardClient> Connect(const RunKey& run) override {
-    GrpcShardClient::Options options = server_.ClientOptions(run);
-    options.wire = wire_;
     return std::make_unique<SharedMemoryShardClient>(
-        SharedMemoryShardClient::Options{options, "/dev/shm", memory_.get()});
+        SharedMemoryShardClient::Options{server_.ClientOptions(run), "/dev/shm", memory_.get()});
   }
 
  private:
   Server server_;
-  ClusterDescription::WireFormat wire_;
   const std::unique_ptr<SharedMemoryResource> memory_;
 };
 
-template <typename T, ClusterDescription::WireFormat kWire, bool... kPacked>
+// Carries tensors of float32 in bfloat16.
+class RoundingClient final : public ShardClient {
+ public:
+  explicit RoundingClient(std::unique_ptr<ShardClient> client) : client_(std::move(client)) {}
+  KeyRange range() const override { return client_->range(); }
+  absl::StatusOr<PushOutcome> Push(const PushHeader& header, TensorView gradient) override {
+    std::vector<uint16_t> rounded(gradient.size());
+    ToBfloat16(gradient.floats(), absl::MakeSpan(rounded));
+    return client_->Push(header, TensorView(rounded));
+  }
+  absl::StatusOr<uint64_t> Fetch(MutableTensorView parameters) override {
+    std::vector<uint16_t> rounded(parameters.size());
+    absl::StatusOr<uint64_t> version = client_->Fetch(MutableTensorView(absl::MakeSpan(rounded)));
+    if (version.ok()) FromBfloat16(rounded, parameters.floats());
+    return version;
+  }
+
+ private:
+  const std::unique_ptr<ShardClient> client_;
+};
+
+template <typename T, auto... kOptions>
+class RoundingTransport final : public Transport {
+ public:
+  explicit RoundingTransport(std::shared_ptr<ParameterShard> shard)
+      : transport_(std::move(shard), kOptions...) {}
+  std::unique_ptr<ShardClient> Connect(const RunKey& run) override {
+    return std::make_unique<RoundingClient>(transport_.Connect(run));
+  }
+
+ private:
+  T transport_;
+};
+
+template <typename T>
 std::unique_ptr<Transport> Make(std::shared_ptr<ParameterShard> shard) {
-  return std::make_unique<T>(std::move(shard), kWire, kPacked...);
+  return std::make_unique<T>(std::move(shard));
 }
 
 }  // namespace
 
 std::vector<TransportKind> AllTransports() {
-  return {{"InProcess", false, Make<InProcessTransport, ClusterDescription::FLOAT32>},
-          {"InProcessBfloat16", true, Make<InProcessTransport, ClusterDescription::BFLOAT16>},
-          {"Grpc", false, Make<GrpcTransport, ClusterDescription::FLOAT32>},
-          {"GrpcBfloat16", true, Make<GrpcTransport, ClusterDescription::BFLOAT16>},
-          {"GrpcPacked", true, Make<GrpcTransport, ClusterDescription::BFLOAT16, true>},
-          // Has no wire, and so rounds nothing.
-          {"SharedMemory", false, Make<SharedMemoryTransport, ClusterDescription::BFLOAT16>}};
+  return {{"InProcess", false, Make<InProcessTransport>},
+          {"InProcessBfloat16", true, Make<RoundingTransport<InProcessTransport>>},
+          {"Grpc", false, Make<GrpcTransport>},
+          {"GrpcBfloat16", true, Make<RoundingTransport<GrpcTransport>>},
+          {"GrpcPacked", true, Make<RoundingTransport<GrpcTransport, true>>},
+          {"SharedMemory", false, Make<SharedMemoryTransport>},
+          {"SharedMemoryBfloat16", true, Make<RoundingTransport<SharedMemoryTransport>>}};
 }
 
 }  // namespace downpour

@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/random.h"
+#include "common/tensor_view.h"
 #include "proto/parameter_server.pb.h"
 
 namespace downpour {
@@ -32,7 +33,8 @@ class Decoder {
     char* start = reinterpret_cast<char*>(memory_.data()) + offset;
     std::memcpy(start, message.data(), message.size());
     google::protobuf::io::ArrayInputStream stream(start, static_cast<int>(message.size()), piece);
-    const absl::StatusOr<absl::string_view> payload = DecodeChunk(&stream, absl::MakeSpan(buffer_), &fields);
+    const absl::StatusOr<absl::string_view> payload =
+        DecodeChunk(&stream, MutableTensorView(absl::MakeSpan(buffer_)).bytes(), &fields);
     if (payload.ok()) {
       result = ChunkElements<float>(*payload);
     } else {

@@ -11,6 +11,8 @@
 #include <numeric>
 #include <vector>
 
+#include "common/tensor_view.h"
+
 namespace downpour {
 namespace {
 
@@ -30,27 +32,28 @@ TEST_F(SharedMemoryTest, BothSidesSeeTheSame) {
   std::pmr::vector<float> before(7, memory_.get());
   std::pmr::vector<float> vector(5000, memory_.get());
   const auto part = absl::MakeSpan(vector).subspan(1234, 3000);
-  absl::StatusOr<SharedMemoryView> view =
-      SharedMemoryView::Map(memory_->file(), *memory_->OffsetOf(part), std::ssize(part));
+  absl::StatusOr<SharedMemoryView> view = SharedMemoryView::Map(
+      memory_->file(), *memory_->OffsetOf(TensorView(part).bytes()), std::ssize(part), sizeof(float));
   ASSERT_TRUE(view.ok()) << view.status();
-  ASSERT_EQ(view->elements().size(), part.size());
+  ASSERT_EQ(view->elements<float>().size(), part.size());
   std::iota(part.begin(), part.end(), 1.0f);
-  EXPECT_EQ(view->elements()[0], 1);
-  EXPECT_EQ(view->elements()[2999], 3000);
-  view->elements()[17] = -5;
+  EXPECT_EQ(view->elements<float>()[0], 1);
+  EXPECT_EQ(view->elements<float>()[2999], 3000);
+  view->elements<float>()[17] = -5;
   EXPECT_EQ(vector[1234 + 17], -5);
 }
 
 TEST_F(SharedMemoryTest, KnowsItsOwn) {
   std::pmr::vector<float> vector(5000, memory_.get());
   const std::vector<float> other(5000);
-  EXPECT_EQ(memory_->OffsetOf(vector), 0);
-  EXPECT_EQ(memory_->OffsetOf(absl::MakeConstSpan(vector).subspan(3)), 12);
-  EXPECT_EQ(memory_->OffsetOf(other), std::nullopt);
-  EXPECT_EQ(memory_->OffsetOf(absl::MakeConstSpan(vector.data(), 5000 + 4096)), std::nullopt);
+  EXPECT_EQ(memory_->OffsetOf(TensorView(vector).bytes()), 0);
+  EXPECT_EQ(memory_->OffsetOf(TensorView(absl::MakeConstSpan(vector).subspan(3)).bytes()), 12);
+  EXPECT_EQ(memory_->OffsetOf(TensorView(other).bytes()), std::nullopt);
+  EXPECT_EQ(memory_->OffsetOf(TensorView(absl::MakeConstSpan(vector.data(), 5000 + 4096)).bytes()),
+            std::nullopt);
   const float* const gone = vector.data();
   std::pmr::vector<float>(memory_.get()).swap(vector);
-  EXPECT_EQ(memory_->OffsetOf(absl::MakeConstSpan(gone, 1)), std::nullopt);
+  EXPECT_EQ(memory_->OffsetOf(TensorView(absl::MakeConstSpan(gone, 1)).bytes()), std::nullopt);
 }
 
 TEST_F(SharedMemoryTest, WhatIsFreedIsGivenBackAndNotUsedAgain) {
@@ -59,8 +62,8 @@ TEST_F(SharedMemoryTest, WhatIsFreedIsGivenBackAndNotUsedAgain) {
     const std::pmr::vector<float> vector(100'000, 1.0f, memory_.get());
     EXPECT_GE(BytesHeld(), 400'000);
     EXPECT_LT(BytesHeld(), 500'000);
-    EXPECT_TRUE(i == 0 || *memory_->OffsetOf(vector) > last_offset);
-    last_offset = *memory_->OffsetOf(vector);
+    EXPECT_TRUE(i == 0 || *memory_->OffsetOf(TensorView(vector).bytes()) > last_offset);
+    last_offset = *memory_->OffsetOf(TensorView(vector).bytes());
   }
   EXPECT_EQ(BytesHeld(), 0);
 }
@@ -68,11 +71,12 @@ TEST_F(SharedMemoryTest, WhatIsFreedIsGivenBackAndNotUsedAgain) {
 TEST_F(SharedMemoryTest, CannotBeMadeToFault) {
   const std::pmr::vector<float> vector(5000, 1.0f, memory_.get());
   EXPECT_NE(ftruncate(memory_->file().get(), 0), 0);
-  const absl::StatusOr<SharedMemoryView> view = SharedMemoryView::Map(memory_->file(), 0, 5000);
+  const absl::StatusOr<SharedMemoryView> view =
+      SharedMemoryView::Map(memory_->file(), 0, 5000, sizeof(float));
   ASSERT_TRUE(view.ok());
   // The worst that its owner can do: the pages go, and read as zeros.
   ASSERT_EQ(fallocate(memory_->file().get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 20'480), 0);
-  EXPECT_THAT(view->elements(), Each(0));
+  EXPECT_THAT(view->elements<float>(), Each(0));
 }
 
 TEST_F(SharedMemoryTest, RefusesMemoryThatMightShrink) {
@@ -96,20 +100,22 @@ TEST_F(SharedMemoryTest, RefusesMemoryThatMightShrink) {
 
 TEST_F(SharedMemoryTest, RefusesWhatLiesOutside) {
   const std::pmr::vector<float> vector(5120, memory_.get());  // 5 pages
-  EXPECT_TRUE(SharedMemoryView::Map(memory_->file(), 4, 5119).ok());
+  EXPECT_TRUE(SharedMemoryView::Map(memory_->file(), 4, 5119, sizeof(float)).ok());
   for (const uint64_t offset : {uint64_t{8}, uint64_t{20'480}, ~uint64_t{0}, ~uint64_t{3}, uint64_t{1}}) {
-    const absl::Status status = SharedMemoryView::Map(memory_->file(), offset, 5119).status();
+    const absl::Status status = SharedMemoryView::Map(memory_->file(), offset, 5119, sizeof(float)).status();
     EXPECT_TRUE(absl::IsOutOfRange(status)) << offset << " " << status;
   }
+  EXPECT_TRUE(SharedMemoryView::Map(memory_->file(), 2, 10'239, sizeof(uint16_t)).ok());
+  EXPECT_FALSE(SharedMemoryView::Map(memory_->file(), 2, 10'240, sizeof(uint16_t)).ok());
 }
 
 TEST(CopyPastCachesTest, CopiesAnyLengthToAnyPlace) {
-  std::vector<float> from(200);
-  std::iota(from.begin(), from.end(), 1.0f);
-  for (size_t begin = 0; begin < 20; ++begin) {
-    for (size_t size = 0; size < 150; ++size) {
-      std::vector<float> to(200, -1);
-      CopyPastCaches(absl::MakeConstSpan(from).subspan(3, size), &to[begin]);
+  std::vector<char> from(400);
+  std::iota(from.begin(), from.end(), 1);
+  for (size_t begin = 0; begin < 70; ++begin) {
+    for (size_t size = 0; size < 300; ++size) {
+      std::vector<char> to(400, -1);
+      CopyPastCaches({&from[3], size}, &to[begin]);
       for (size_t i = 0; i < to.size(); ++i) {
         const bool inside = i >= begin && i < begin + size;
         ASSERT_EQ(to[i], inside ? from[3 + i - begin] : -1) << i;

@@ -190,7 +190,7 @@ TEST(ParameterShard, ABfloat16PushStepsAsItsWidenedGradientDoes) {
   EXPECT_EQ(a, b);
 
   std::vector<uint16_t> read(kSize);
-  ASSERT_TRUE(rounded->Read(rounded->range(), absl::MakeSpan(read)).ok());
+  ASSERT_TRUE(rounded->Read(rounded->range(), MutableTensorView(absl::MakeSpan(read))).ok());
   for (int64_t i = 0; i < kSize; ++i) ASSERT_EQ(read[i], ToBfloat16(b[i]));
   gradient[5] = 0x7f80;
   ExpectStatus(rounded->ApplyChunk(Push(2), 1000, gradient), absl::StatusCode::kInvalidArgument,

@@ -119,7 +119,7 @@ class FakeShardClient final : public ShardClient {
       : cluster_(cluster), address_(std::move(address)), range_(range) {}
 
   KeyRange range() const override { return range_; }
-  absl::StatusOr<PushOutcome> Push(const PushHeader& header, absl::Span<const float>) override {
+  absl::StatusOr<PushOutcome> Push(const PushHeader& header, TensorView) override {
     const int shard = Find();
     if (shard < 0) return absl::UnavailableError("nobody there");
     if (cluster_->ranges[shard].begin != range_.begin) return absl::OutOfRangeError("of another shard");
@@ -130,14 +130,15 @@ class FakeShardClient final : public ShardClient {
     if (!status.ok()) return status;
     return PushOutcome{};
   }
-  absl::StatusOr<uint64_t> Fetch(absl::Span<float> parameters) override {
+  absl::StatusOr<uint64_t> Fetch(MutableTensorView parameters) override {
     const int shard = Find();
     if (shard < 0) return absl::UnavailableError("nobody there");
     if (cluster_->ranges[shard].begin != range_.begin) return absl::DataLossError("of another shard");
     if (shard == 0) cluster_->trace += 'F';
     const bool bad =
         shard == 0 && std::count(cluster_->trace.begin(), cluster_->trace.end(), 'F') == cluster_->bad_fetch;
-    std::fill(parameters.begin(), parameters.end(), bad ? std::numeric_limits<float>::quiet_NaN() : 0.0f);
+    std::fill(parameters.floats().begin(), parameters.floats().end(),
+              bad ? std::numeric_limits<float>::quiet_NaN() : 0.0f);
     return 1;
   }
 

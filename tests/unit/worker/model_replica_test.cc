@@ -24,11 +24,15 @@ class CountingNetwork final : public Network {
   const ParameterLayout& layout() const override { return layout_; }
   std::string precision() const override { return "float32"; }
   int64_t max_frames() const override { return 1000; }
-  absl::StatusOr<Result> ComputeGradient(TensorView, const Minibatch& minibatch,
-                                         absl::Span<float> gradient) override {
+  absl::StatusOr<Result> ComputeGradient(TensorView, const Minibatch& minibatch, absl::Span<float> gradient,
+                                         absl::Span<uint16_t> rounded) override {
     ++calls;
     for (int i = 0; i < kParameters; ++i) gradient[i] = static_cast<float>(calls * std::pow(10, i));
     if (calls == bad_call) gradient[2] = bad_value;
+    if (!rounded.empty()) {
+      ++rounded_calls;
+      ToBfloat16(gradient, rounded);
+    }
     return Result{.loss_sum = 2.0 * minibatch.frames, .finite = std::isfinite(gradient[2])};
   }
   absl::StatusOr<Result> Evaluate(TensorView, const Minibatch&, std::vector<int32_t>*) override {
@@ -36,6 +40,7 @@ class CountingNetwork final : public Network {
   }
 
   int calls = 0;
+  int rounded_calls = 0;  // of those
   int bad_call = 0;
   float bad_value = 0;
 
@@ -168,6 +173,40 @@ TEST_F(ModelReplicaTest, WithAPoolForItAPushIsRoundedOnceItIsDueAndSavedSo) {
   rounded_pool_ = nullptr;
   EXPECT_EQ(Replica(2, 1).LoadState(replica.SaveState(), replica.gradient(), {}).code(),
             absl::StatusCode::kInvalidArgument);
+}
+
+// Where nothing comes between gradient and push, the network rounds; where something does, it must come first.
+TEST_F(ModelReplicaTest, TheNetworkRoundsWhatIsPushedAsItIs) {
+  rounded_pool_ = &rounded_;
+  const auto step = [&](int n_push) {
+    network_ = CountingNetwork();
+    ModelReplica replica = Replica(n_push, 1);
+    replica.FetchDone({10, 20});
+    EXPECT_TRUE(replica.ComputeGradient(parameters_, network_).ok());
+    EXPECT_EQ(replica.gradient().bfloats().size(), kParameters);
+    EXPECT_TRUE(replica.PushDue());
+    replica.PushDone(std::vector<uint64_t>{1, 2});
+    EXPECT_TRUE(replica.gradient().empty());
+    return network_.rounded_calls;
+  };
+  EXPECT_EQ(step(1), 1);
+  EXPECT_EQ(step(2), 0);
+  noise_.set_gradient_sigma(0.1f);
+  EXPECT_EQ(step(1), 0);
+  noise_.Clear();
+  cluster_.set_gradient_compression(ClusterDescription::EIGHT_BIT);
+  EXPECT_EQ(step(1), 0);
+}
+
+TEST_F(ModelReplicaTest, ADroppedMinibatchLeavesNoRoundedGradient) {
+  rounded_pool_ = &rounded_;
+  ModelReplica replica = Replica(1, 1);
+  network_.bad_call = 1;
+  network_.bad_value = std::numeric_limits<float>::infinity();
+  replica.FetchDone({10, 20});
+  EXPECT_EQ(replica.ComputeGradient(parameters_, network_).code(), absl::StatusCode::kDataLoss);
+  EXPECT_TRUE(replica.gradient().empty());
+  EXPECT_FALSE(replica.PushDue());
 }
 
 // To such a gradient nothing can be added.
