@@ -17,9 +17,11 @@
 
 namespace downpour {
 
-// Senders cut a shard's range into chunks of this many elements (1 MiB of float32) from its first key on; receivers take
-// no longer ones. A shard locks its parameters in segments of the same cut.
+// Replicas cut what they push into chunks of this many elements, from the shard's first key on, and shards take no longer
+// ones; a shard locks its parameters in segments of the same cut.
 inline constexpr int64_t kChunkElements = int64_t{256} * 1024;
+// What a chunk holds at most: as many float32. Shards fill it when they send bfloat16, too.
+inline constexpr int64_t kChunkBytes = kChunkElements * static_cast<int64_t>(sizeof(float));
 
 // PushChunk and FetchChunk are ordinary protobuf messages whose tensor is field 15, `bytes`, written last:
 //   [the other fields, serialised] [0x7a: field 15, length-delimited] [varint: payload bytes] [payload]

@@ -23,7 +23,6 @@ namespace {
 
 // gRPC refuses longer messages itself; the chunk codec's own limit lies well below and says more.
 constexpr int kMaxMessageBytes = 4 * 1024 * 1024;
-constexpr int kChunkBytes = kChunkElements * sizeof(float);
 constexpr int kAheadBytes = 64 * 1024;
 // Of all connections of a server: near it, gRPC takes back the megabyte that each would keep ready for its next message.
 constexpr size_t kReadBufferBytes = size_t{32} * 1024 * 1024;

@@ -277,7 +277,8 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
       next_key_ = shard_->range().begin;
       chunk.set_version(shard_->version());
     }
-    const KeyRange keys{next_key_, std::min(next_key_ + kChunkElements, shard_->range().end)};
+    const int64_t elements = kChunkBytes / (bfloat16_ ? sizeof(uint16_t) : sizeof(float));
+    const KeyRange keys{next_key_, std::min(next_key_ + elements, shard_->range().end)};
     chunk.set_begin(keys.begin);
     RETURN_IF_ERROR(bfloat16_ ? Encode<uint16_t>(chunk, keys) : Encode<float>(chunk, keys));
     next_key_ = keys.end;

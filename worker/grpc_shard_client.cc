@@ -200,7 +200,7 @@ absl::StatusOr<uint64_t> GrpcShardClient::TryFetch(MutableTensorView parameters)
     bytes.Swap(&next);
     call.StartRead(&next);  // while this one is copied
     FetchChunk chunk;
-    const absl::Span<char> destination = memory.subspan(filled, kChunkElements * element_bytes);
+    const absl::Span<char> destination = memory.subspan(filled, kChunkBytes);
     const absl::StatusOr<absl::string_view> payload = DecodeChunk(&bytes, destination, &chunk);
     if (!payload.ok()) return absl::DataLossError(payload.status().message());
     const int64_t wanted = options_.range.begin + static_cast<int64_t>(filled / element_bytes);
