@@ -84,10 +84,6 @@ class SharedMemoryView {
   absl::Span<char> bytes_;
 };
 
-// Copies without drawing the destination into the caches, for memory that another core reads, later: twice
-// as fast as std::copy for what the caches cannot hold.
-void CopyPastCaches(absl::string_view from, char* to);
-
 }  // namespace downpour
 
 #endif  // DOWNPOUR_COMMON_SHARED_MEMORY_H_

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "common/bfloat16.h"
+#include "common/copy_past_caches.h"
 #include "common/descriptor_socket.h"
 #include "common/grpc_status.h"
 #include "common/run_identity.h"

@@ -4,8 +4,8 @@
 
 #include <vector>
 
-#include "absl/types/span.h"
 #include "common/push.h"
+#include "common/tensor_view.h"
 
 namespace downpour {
 
@@ -14,7 +14,7 @@ namespace downpour {
 // the product of two sketches has the product of the two gradients as its mean, with a relative error of some
 // sqrt(2 / kGradientSketchSize). So norms and variances across replicas can be told from sketches alone. Empty where a
 // sum overflows: the coordinator refuses what is not finite.
-std::vector<float> SketchGradient(absl::Span<const float> gradient);
+std::vector<float> SketchGradient(TensorView gradient);
 
 }  // namespace downpour
 

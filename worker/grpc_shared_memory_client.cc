@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/clock.h"
+#include "common/copy_past_caches.h"
 #include "common/descriptor_socket.h"
 #include "common/grpc_channel.h"
 #include "common/grpc_status.h"

@@ -63,17 +63,23 @@ absl::Status ModelReplica::ComputeGradient(TensorView parameters, Network& netwo
   source_.Next(&minibatch_);
   if (minibatch_.frames == 0) return absl::NotFoundError("the replica has no training data left");
   noise_.DisturbLabels(step_, absl::MakeSpan(minibatch_.labels));
-  std::pmr::vector<float> gradient = pool_->Take();
-  if (RoundedAsComputed()) rounded_ = rounded_pool_->Take();
+  std::pmr::vector<float> gradient(pool_->memory());
+  if (ComputedAsPushed()) {
+    rounded_ = rounded_pool_->Take();
+  } else {
+    gradient = pool_->Take();
+  }
   const absl::StatusOr<Network::Result> result =
-      network.ComputeGradient(parameters, minibatch_, absl::MakeSpan(gradient), absl::MakeSpan(rounded_));
+      network.ComputeGradient(parameters, minibatch_,
+                              rounded_.empty() ? MutableTensorView(absl::MakeSpan(gradient))
+                                               : MutableTensorView(absl::MakeSpan(rounded_)));
   bool finite = result.ok() && result->finite;
   if (finite && noise_.disturbs_gradients()) {
     noise_.DisturbGradient(step_, absl::MakeSpan(gradient));
     finite = AllFinite(gradient);
   }
   if (!finite) {
-    pool_->Give(std::move(gradient));
+    if (!gradient.empty()) pool_->Give(std::move(gradient));
     GiveRounded();
     RETURN_IF_ERROR(result.status());
   } else if (accumulated_ == 0) {
@@ -101,18 +107,16 @@ void ModelReplica::FinishGradient() {
   compressor_.Compress(absl::MakeSpan(gradient_));
   // Not the same pushes of all replicas, so that a window of sketches is one of replicas.
   if ((sequence_ + options_.replica_id) % kPushesPerSketch == 0) {
-    const std::vector<float> sketch = SketchGradient(gradient_);
+    const std::vector<float> sketch = SketchGradient(gradient());
     state_.mutable_gradient_sketch()->Assign(sketch.begin(), sketch.end());
   }
-  if (rounded_pool_ == nullptr) return;
-  if (rounded_.empty()) {
-    rounded_ = rounded_pool_->Take();
-    ToBfloat16(gradient_, absl::MakeSpan(rounded_));
-  }
+  if (rounded_pool_ == nullptr || !rounded_.empty()) return;
+  rounded_ = rounded_pool_->Take();
+  ToBfloat16(gradient_, absl::MakeSpan(rounded_));
   pool_->Give(std::exchange(gradient_, std::pmr::vector<float>(pool_->memory())));
 }
 
-bool ModelReplica::RoundedAsComputed() const {
+bool ModelReplica::ComputedAsPushed() const {
   return rounded_pool_ != nullptr && options_.cluster.n_push() == 1 && !noise_.disturbs_gradients() &&
          options_.cluster.gradient_compression() == ClusterDescription::NONE;
 }

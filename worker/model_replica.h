@@ -95,8 +95,8 @@ class ModelReplica {
   absl::Status LoadState(const ReplicaState& state, TensorView gradient, absl::Span<const float> residual);
 
  private:
-  // Whether a gradient as the network gives it is what will be pushed, but for its rounding, which the network then does.
-  bool RoundedAsComputed() const;
+  // Whether the network can give a gradient in bfloat16 at once: nothing is added to it, or left out, before it is pushed.
+  bool ComputedAsPushed() const;
   void FinishGradient();  // of a push that is due
   void GiveRounded();     // back to its pool, if there is any
   void ClearGradient();

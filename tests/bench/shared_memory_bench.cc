@@ -1,15 +1,17 @@
 // Where on the data's way: between replica and shard of one host; full steps (push, ADADELTA, fetch) through
 // shared memory, against what the machine's memory allows.
 //   shared_memory_bench
-// BM_FullSteps/<workers>/<parameters>: that many replicas, each pushing a gradient of its own and fetching the
-// parameters, over and over, on one shard; the ratio is over a triad on all cores for as many bytes as a step moves at
-// least (36 a parameter: 28 of ADADELTA, 8 of the fetch). BM_Fetch: over std::copy on one core. Medians, in turn.
+// BM_FullSteps/<bytes of an element>/<workers>/<parameters>: that many replicas, each pushing a gradient of its own and
+// fetching the parameters, over and over, on one shard; the ratio is over a triad on all cores for as many bytes as a step
+// moves at least (in float32 36 a parameter: 28 of ADADELTA, 8 of the fetch). BM_Fetch: over std::copy on one core. Medians,
+// in turn.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <memory>
-#include <memory_resource>
 #include <vector>
 
+#include "common/bfloat16.h"
 #include "common/check.h"
 #include "common/grpc_channel.h"
 #include "server/parameter_service.h"
@@ -17,6 +19,7 @@
 #include "tests/bench/measure.h"
 #include "tests/bench/run_benchmarks.h"
 #include "worker/grpc_shared_memory_client.h"
+#include "worker/parameter_snapshot.h"
 
 namespace downpour {
 namespace {
@@ -56,41 +59,49 @@ class Server {
 // As worker/replica_loop.h: gradient and parameters in memory that can be shared.
 class Replica {
  public:
-  Replica(const Server& server, uint64_t id, int64_t size)
+  Replica(const Server& server, uint64_t id, int64_t size, bool bfloat16)
       : id_(id),
         memory_(*SharedMemoryResource::Create()),
-        gradient_(size, 0.01f, memory_.get()),
-        parameters_(size, memory_.get()),
-        client_({server.ClientOptions(), kDirectory, memory_.get()}) {}
+        gradient_(size, bfloat16, memory_.get()),
+        parameters_(size, bfloat16, memory_.get()),
+        client_({server.ClientOptions(), kDirectory, memory_.get()}) {
+    const MutableTensorView gradient = gradient_.memory();
+    std::fill(gradient.floats().begin(), gradient.floats().end(), 0.01f);
+    std::fill(gradient.bfloats().begin(), gradient.bfloats().end(), ToBfloat16(0.01f));
+  }
   void Step() {
-    DOWNPOUR_CHECK(client_.Push({id_, 1, ++sequence_, version_}, gradient_).ok());
+    DOWNPOUR_CHECK(client_.Push({id_, 1, ++sequence_, version_}, gradient_.view()).ok());
     Fetch();
     DOWNPOUR_CHECK(client_.attached());
   }
-  void Fetch() { version_ = *client_.Fetch(absl::MakeSpan(parameters_)); }
+  void Fetch() { version_ = *client_.Fetch(parameters_.memory()); }
 
  private:
   const uint64_t id_;
   const std::unique_ptr<SharedMemoryResource> memory_;
-  std::pmr::vector<float> gradient_;
-  std::pmr::vector<float> parameters_;
+  ParameterSnapshot gradient_;
+  ParameterSnapshot parameters_;
   SharedMemoryShardClient client_;
   uint64_t sequence_ = 0;
   uint64_t version_ = 0;
 };
 
 void BM_FullSteps(benchmark::State& state) {
-  const int workers = static_cast<int>(state.range(0));
-  const int64_t size = state.range(1);
+  const bool bfloat16 = state.range(0) == 2;
+  const int workers = static_cast<int>(state.range(1));
+  const int64_t size = state.range(2);
   const int steps = workers == 1 ? 1 : 4;  // of each worker an iteration
   Server server(size);
   std::vector<std::unique_ptr<Replica>> replicas;
-  for (int i = 0; i < workers; ++i) replicas.push_back(std::make_unique<Replica>(server, i + 1, size));
+  for (int i = 0; i < workers; ++i)
+    replicas.push_back(std::make_unique<Replica>(server, i + 1, size, bfloat16));
   Triad triad(Cores());
   for (const auto& replica : replicas) replica->Step();
   std::vector<double> triads, all_steps;
   for (auto _ : state) {
-    triads.push_back(triad.SecondsFor(static_cast<size_t>(36 * size) * workers * steps));
+    // Parameters, E[g^2] and E[dx^2] read and written; the gradient read; the fetch read, and written to where it goes.
+    const int64_t bytes = (6 + 1) * 4 + 2 * state.range(0);
+    triads.push_back(triad.SecondsFor(static_cast<size_t>(bytes * size) * workers * steps));
     all_steps.push_back(Seconds([&] {
       OnThreads(workers, [&](int worker) {
         for (int i = 0; i < steps; ++i) replicas[worker]->Step();
@@ -102,8 +113,11 @@ void BM_FullSteps(benchmark::State& state) {
   state.counters["ratio"] = Median(triads) / Median(all_steps);
 }
 BENCHMARK(BM_FullSteps)
-    ->Args({1, 42'800'000})
-    ->Args({8, 5'350'000})
+    ->ArgNames({"bytes", "workers", "parameters"})
+    ->Args({4, 1, 42'800'000})
+    ->Args({4, 8, 5'350'000})
+    ->Args({2, 1, 42'800'000})
+    ->Args({2, 8, 5'350'000})
     ->UseManualTime()
     ->Unit(benchmark::kMillisecond)
     ->Iterations(11);
@@ -111,7 +125,7 @@ BENCHMARK(BM_FullSteps)
 void BM_Fetch(benchmark::State& state) {
   const int64_t size = state.range(0);
   Server server(size);
-  Replica replica(server, 1, size);
+  Replica replica(server, 1, size, /*bfloat16=*/false);
   replica.Fetch();
   const std::vector<float> from(size, 1);
   std::vector<float> to(size, 2);

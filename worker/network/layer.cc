@@ -2,9 +2,12 @@
 #include "worker/network/layer.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 
 #include "common/bfloat16.h"
+#include "common/copy_past_caches.h"
+#include "common/finite.h"
 #include "common/status_macros.h"
 
 namespace downpour {
@@ -42,6 +45,16 @@ void SumRows(absl::Span<const float> matrix, absl::Span<float> sums) {
   }
 }
 
+// `values`, which a cache holds, to their place in the gradient; whether they are finite.
+bool CheckAndStore(absl::Span<const float> values, MutableTensorView place) {
+  if (place.is_bfloat16()) {
+    ToBfloat16(values, place.bfloats());
+  } else {
+    CopyPastCaches(TensorView(values).bytes(), place.bytes().data());
+  }
+  return AllFinite(values);
+}
+
 }  // namespace
 
 Layer::Layer(const Options& options) : options_(options), outputs_(options.max_frames * options.outputs) {}
@@ -70,19 +83,26 @@ absl::Status Layer::Forward(TensorView parameters, const float* inputs, int64_t 
   return absl::OkStatus();
 }
 
-absl::Status Layer::Backward(absl::Span<float> output_gradient, float* input_gradient, int64_t frames,
-                             absl::Span<float> gradient, MatrixProducts& products) {
+absl::StatusOr<bool> Layer::Backward(absl::Span<float> output_gradient, float* input_gradient, int64_t frames,
+                                     MutableTensorView gradient, MatrixProducts& products) {
   if (options_.nonlinearity.has_value()) {
     MultiplyByDerivative(*options_.nonlinearity, outputs(frames), output_gradient);
   }
-  SumRows(output_gradient, gradient.subspan(options_.bias.begin, options_.bias.size()));
+  bias_gradient_.resize(options_.outputs);
+  SumRows(output_gradient, absl::MakeSpan(bias_gradient_));
+  std::atomic<bool> finite = CheckAndStore(bias_gradient_, gradient[options_.bias]);
   RETURN_IF_ERROR(products.Load(output_gradient.data(), output_gradient.size(), &output_gradient_));
-  RETURN_IF_ERROR(products.Compute(
+  RETURN_IF_ERROR(products.ComputeByRows(
       {.rows = options_.outputs, .columns = options_.inputs, .inner = frames, .transpose_a = true},
-      output_gradient_, input_, nullptr, &gradient[options_.weights.begin]));
-  if (input_gradient == nullptr) return absl::OkStatus();
-  return products.Compute({.rows = frames, .columns = options_.inputs, .inner = options_.outputs},
-                          output_gradient_, weights_, nullptr, input_gradient);
+      output_gradient_, input_, [&](int64_t first_row, absl::Span<const float> rows) {
+        const int64_t begin = options_.weights.begin + first_row * options_.inputs;
+        if (!CheckAndStore(rows, gradient[{begin, begin + static_cast<int64_t>(rows.size())}]))
+          finite = false;
+      }));
+  if (input_gradient == nullptr) return finite.load();
+  RETURN_IF_ERROR(products.Compute({.rows = frames, .columns = options_.inputs, .inner = options_.outputs},
+                                   output_gradient_, weights_, nullptr, input_gradient));
+  return finite.load();
 }
 
 }  // namespace downpour

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "common/key_range.h"
 #include "common/tensor_view.h"
@@ -40,9 +41,10 @@ class Layer {
   absl::Status Forward(TensorView parameters, const float* inputs, int64_t frames, MatrixProducts& products);
 
   // After Forward() of the same frames. `output_gradient`, d loss / d Y, becomes d loss / d (X W^T + b) in
-  // place. Writes this layer's keys of `gradient`, and d loss / d X to `input_gradient` if not null.
-  absl::Status Backward(absl::Span<float> output_gradient, float* input_gradient, int64_t frames,
-                        absl::Span<float> gradient, MatrixProducts& products);
+  // place. Writes this layer's keys of `gradient`, and d loss / d X to `input_gradient` if not null. Whether those keys
+  // are finite, before any rounding.
+  absl::StatusOr<bool> Backward(absl::Span<float> output_gradient, float* input_gradient, int64_t frames,
+                                MutableTensorView gradient, MatrixProducts& products);
 
  private:
   Options options_;
@@ -50,6 +52,7 @@ class Layer {
   Operand input_;
   Operand weights_;
   std::vector<float> bias_;  // widened from bfloat16
+  std::vector<float> bias_gradient_;
   Operand output_gradient_;
 };
 

@@ -1,12 +1,16 @@
 // Where on the data's way: inside the network; its matrix products, computed by oneDNN.
 #include "worker/network/matrix_product.h"
 
+#include <omp.h>
+
+#include <algorithm>
 #include <cstddef>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <unordered_map>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "common/bfloat16.h"
 #include "common/check.h"
 
@@ -22,6 +26,12 @@ constexpr size_t kMaxPrepared = 256;
 struct Prepared {
   dnnl::primitive primitive;
   std::unordered_map<int, memory> arguments;
+};
+
+// What a thread needs for the rows that it computes.
+struct Block {
+  std::vector<float> rows;
+  std::vector<char> scratchpad;
 };
 
 dnnl::algorithm Eltwise(NetworkDescription::Nonlinearity nonlinearity) {
@@ -51,7 +61,9 @@ dnnl::matmul::primitive_desc Describe(const MatrixProduct& product, memory::data
   const auto matrix = [input](int64_t rows, int64_t columns, bool transpose) {
     return memory::desc({rows, columns}, input, transpose ? memory::format_tag::ba : memory::format_tag::ab);
   };
-  const memory::desc a = matrix(product.rows, product.inner, product.transpose_a);
+  const memory::dims stride = {1, product.a_stride};
+  const memory::desc a = product.a_stride == 0 ? matrix(product.rows, product.inner, product.transpose_a)
+                                               : memory::desc({product.rows, product.inner}, input, stride);
   const memory::desc b = matrix(product.inner, product.columns, product.transpose_b);
   const memory::desc c({product.rows, product.columns}, memory::data_type::f32, memory::format_tag::ab);
   const memory::desc bias =
@@ -63,6 +75,18 @@ dnnl::matmul::primitive_desc Describe(const MatrixProduct& product, memory::data
   return dnnl::matmul::primitive_desc(dnnl::matmul::desc(a, b, bias, c), Attributes(product), engine);
 #endif
 }
+
+// oneDNN plans a primitive for as many threads as OpenMP would give it.
+class OneThread {
+ public:
+  OneThread() { omp_set_num_threads(1); }
+  ~OneThread() { omp_set_num_threads(threads_); }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  const int threads_ = omp_get_max_threads();
+};
 
 absl::Status DnnlError(const dnnl::error& error) {
   return absl::InternalError(absl::StrCat("oneDNN: ", error.what()));
@@ -82,6 +106,7 @@ struct MatrixProducts::State {
   dnnl::stream stream{engine};
   absl::flat_hash_map<MatrixProduct, Prepared> products;
   absl::flat_hash_map<int64_t, Prepared> conversions;  // by number of values
+  std::vector<Block> blocks;                           // one for each thread
 
   memory Unbound(const memory::desc& desc) { return memory(desc, engine, nullptr); }
 
@@ -105,6 +130,21 @@ struct MatrixProducts::State {
     const memory from = Unbound({{size}, memory::data_type::f32, memory::format_tag::a});
     const memory to = Unbound({{size}, memory::data_type::bf16, memory::format_tag::a});
     return conversions[size] = {dnnl::reorder(from, to), {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}}};
+  }
+
+  // On one thread and in its own scratchpad, so that several threads may do so at once.
+  void Execute(const Prepared& prepared, const void* a, const void* b, float* c,
+               std::vector<char>* scratchpad) const {
+    const auto desc = [&](int argument) { return prepared.arguments.at(argument).get_desc(); };
+    const memory::desc scratchpad_desc = desc(DNNL_ARG_SCRATCHPAD);
+    scratchpad->resize(std::max(scratchpad->size(), scratchpad_desc.get_size()));
+    dnnl::stream own_stream(engine);
+    prepared.primitive.execute(
+        own_stream, {{DNNL_ARG_SRC, memory(desc(DNNL_ARG_SRC), engine, const_cast<void*>(a))},
+                     {DNNL_ARG_WEIGHTS, memory(desc(DNNL_ARG_WEIGHTS), engine, const_cast<void*>(b))},
+                     {DNNL_ARG_DST, memory(desc(DNNL_ARG_DST), engine, c)},
+                     {DNNL_ARG_SCRATCHPAD, memory(scratchpad_desc, engine, scratchpad->data())}});
+    own_stream.wait();
   }
 
   void Execute(Prepared& prepared) {
@@ -161,6 +201,48 @@ absl::Status MatrixProducts::Compute(const MatrixProduct& product, const Operand
     return DnnlError(error);
   }
   return absl::OkStatus();
+}
+
+absl::Status MatrixProducts::ComputeByRows(const MatrixProduct& product, const Operand& a, const Operand& b,
+                                           UseRows use) {
+  DOWNPOUR_CHECK(product.transpose_a && !product.has_bias && !product.nonlinearity.has_value());
+  constexpr int64_t kBlockRows = 64;  // of 2,560 columns take half of a large second-level cache
+  MatrixProduct block = product;
+  block.rows = std::min(kBlockRows, product.rows);
+  block.a_stride = product.rows;
+  const int64_t last_rows = (product.rows - 1) % block.rows + 1;
+  std::vector<Block>& blocks = state_->blocks;
+  blocks.resize(std::max<size_t>(blocks.size(), omp_get_max_threads()));
+  absl::Mutex mutex;
+  absl::Status status;
+  try {
+    Prepared prepared, last;  // copies: preparing one may move the other
+    {
+      const OneThread planned_for;
+      prepared = state_->Product(block);
+      block.rows = last_rows;
+      last = state_->Product(block);
+    }
+    const size_t element_bytes = memory::data_type_size(state_->input);
+#pragma omp parallel for
+    for (int64_t first_row = 0; first_row < product.rows; first_row += kBlockRows) {
+      Block& own = blocks[omp_get_thread_num()];
+      const bool is_last = first_row + kBlockRows >= product.rows;
+      own.rows.resize((is_last ? last_rows : kBlockRows) * product.columns);
+      try {
+        state_->Execute(is_last ? last : prepared,
+                        static_cast<const char*>(a.data_) + first_row * element_bytes, b.data_,
+                        own.rows.data(), &own.scratchpad);
+        use(first_row, own.rows);
+      } catch (const dnnl::error& error) {
+        absl::MutexLock lock(&mutex);
+        status = DnnlError(error);
+      }
+    }
+  } catch (const dnnl::error& error) {
+    return DnnlError(error);
+  }
+  return status;
 }
 
 }  // namespace downpour

@@ -8,7 +8,9 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "absl/types/span.h"
 #include "common/tensor_view.h"
 #include "proto/config.pb.h"
 
@@ -22,14 +24,17 @@ struct MatrixProduct {
   int64_t inner = 0;
   bool transpose_a = false;
   bool transpose_b = false;
+  // Elements from one row of A, or column where it is transposed, to the next; 0: it is dense.
+  int64_t a_stride = 0;
   bool has_bias = false;
   // f: LOGISTIC or TANH; none: the identity. (oneDNN's ReLU turns NaN into 0, which would hide it.)
   std::optional<NetworkDescription::Nonlinearity> nonlinearity = std::nullopt;
 
   template <typename H>
   friend H AbslHashValue(H h, const MatrixProduct& p) {
-    return H::combine(std::move(h), p.rows, p.columns, p.inner, p.transpose_a, p.transpose_b, p.has_bias,
-                      p.nonlinearity.has_value(), p.nonlinearity.value_or(NetworkDescription::RELU));
+    return H::combine(std::move(h), p.rows, p.columns, p.inner, p.transpose_a, p.transpose_b, p.a_stride,
+                      p.has_bias, p.nonlinearity.has_value(),
+                      p.nonlinearity.value_or(NetworkDescription::RELU));
   }
   friend bool operator==(const MatrixProduct&, const MatrixProduct&) = default;
 };
@@ -60,6 +65,12 @@ class MatrixProducts {
   // `bias` is read if product.has_bias.
   absl::Status Compute(const MatrixProduct& product, const Operand& a, const Operand& b, const float* bias,
                        float* c);
+
+  // The same of a product with transposed A, neither bias nor nonlinearity, and so many rows that C outgrows the caches:
+  // in blocks of rows, each handed to `use` with the number of its first row, from the thread that has computed it and
+  // while it is in that core's cache. `use` is called from several threads at once.
+  using UseRows = absl::FunctionRef<void(int64_t first_row, absl::Span<const float> rows)>;
+  absl::Status ComputeByRows(const MatrixProduct& product, const Operand& a, const Operand& b, UseRows use);
 
  private:
   struct State;  // hides oneDNN's headers

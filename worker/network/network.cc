@@ -10,8 +10,6 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "common/bfloat16.h"
-#include "common/finite.h"
 #include "common/network_layout.h"
 #include "common/status_macros.h"
 #include "worker/network/layer.h"
@@ -21,19 +19,6 @@
 
 namespace downpour {
 namespace {
-
-// Whether all are finite; rounds them too, in pieces that a core's cache holds between the two, where `rounded` is not empty.
-bool CheckAndRound(absl::Span<const float> values, absl::Span<uint16_t> rounded) {
-  constexpr size_t kPiece = size_t{1} << 16;
-  bool finite = true;
-#pragma omp parallel for reduction(&& : finite)
-  for (size_t begin = 0; begin < values.size(); begin += kPiece) {
-    const absl::Span<const float> piece = values.subspan(begin, kPiece);
-    finite = AllFinite(piece) && finite;
-    if (!rounded.empty()) ToBfloat16(piece, rounded.subspan(begin, piece.size()));
-  }
-  return finite;
-}
 
 class FeedForwardNetwork final : public Network {
  public:
@@ -68,11 +53,9 @@ class FeedForwardNetwork final : public Network {
   int64_t max_frames() const override { return options_.max_frames; }
 
   absl::StatusOr<Result> ComputeGradient(TensorView parameters, const Minibatch& minibatch,
-                                         absl::Span<float> gradient, absl::Span<uint16_t> rounded) override {
+                                         MutableTensorView gradient) override {
     if (static_cast<int64_t>(gradient.size()) != layout_.size())
       return WrongSize("gradient", gradient.size());
-    if (!rounded.empty() && rounded.size() != gradient.size())
-      return WrongSize("rounded gradient", rounded.size());
     RETURN_IF_ERROR(Forward(parameters, minibatch));
     const int64_t frames = minibatch.frames;
     const float scale = options_.network.loss_scale() / static_cast<float>(frames);
@@ -82,10 +65,11 @@ class FeedForwardNetwork final : public Network {
     absl::Span<float> output_gradient = layers_.back().outputs(frames);
     for (int64_t i = static_cast<int64_t>(layers_.size()) - 1; i >= 0; --i) {
       float* input_gradient = i > 0 ? hidden_gradients_[i % 2].data() : nullptr;
-      RETURN_IF_ERROR(layers_[i].Backward(output_gradient, input_gradient, frames, gradient, products_));
+      ASSIGN_OR_RETURN(const bool finite,
+                       layers_[i].Backward(output_gradient, input_gradient, frames, gradient, products_));
+      result.finite = result.finite && finite;
       if (i > 0) output_gradient = absl::MakeSpan(input_gradient, layers_[i - 1].outputs(frames).size());
     }
-    result.finite = CheckAndRound(gradient, rounded) && result.finite;
     return result;
   }
 

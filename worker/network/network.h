@@ -46,18 +46,12 @@ class Network {
     int64_t correct = 0;  // frames whose most probable class is the label; ties go to the lowest class
   };
 
-  // `parameters` and `gradient` have layout().size() elements; gradient <- d(loss_scale *
-  // loss_sum / frames) / d parameters, with the description's loss_scale. Values that are not finite are no
-  // error: the result says that loss or gradient then is not finite either. INVALID_ARGUMENT: a label outside
+  // `parameters` and `gradient` have layout().size() elements; gradient <- d(loss_scale * loss_sum / frames) / d parameters,
+  // with the description's loss_scale, rounded to nearest even in bfloat16. Values that are not finite are no error: the
+  // result says that loss or gradient, before its rounding, then is not finite either. INVALID_ARGUMENT: a label outside
   // [0, classes), no frame or more than max_frames, or input of the wrong size. INTERNAL: oneDNN failed.
-  // `rounded`, if not empty, receives the gradient in bfloat16 besides, in the pass that looks for NaN.
   virtual absl::StatusOr<Result> ComputeGradient(TensorView parameters, const Minibatch& minibatch,
-                                                 absl::Span<float> gradient,
-                                                 absl::Span<uint16_t> rounded) = 0;
-  absl::StatusOr<Result> ComputeGradient(TensorView parameters, const Minibatch& minibatch,
-                                         absl::Span<float> gradient) {
-    return ComputeGradient(parameters, minibatch, gradient, {});
-  }
+                                                 MutableTensorView gradient) = 0;
   // Forward only. `predictions`, if not null, receives the most probable class of each frame.
   virtual absl::StatusOr<Result> Evaluate(TensorView parameters, const Minibatch& minibatch,
                                           std::vector<int32_t>* predictions) = 0;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "common/bfloat16.h"
 #include "common/random.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -54,6 +55,14 @@ TEST(SketchGradientTest, NormsAndProductsAreTheGradientsOnAverage) {
   EXPECT_NEAR(mean, 1, 6 * std::sqrt(2.0 / 256 / kTrials));
   EXPECT_NEAR(std::sqrt(norm_squares / kTrials - mean * mean), std::sqrt(2.0 / 256), 0.02);
   EXPECT_NEAR(products / kTrials, 1, 6 * std::sqrt(4.0 / 256 / kTrials));
+}
+
+TEST(SketchGradientTest, OfBfloat16IsThatOfItsFloats) {
+  std::vector<float> gradient = RandomGradient(1, 5003);  // no whole number of 64
+  std::vector<uint16_t> rounded(gradient.size());
+  ToBfloat16(gradient, absl::MakeSpan(rounded));
+  FromBfloat16(rounded, absl::MakeSpan(gradient));
+  EXPECT_EQ(SketchGradient(TensorView(rounded)), SketchGradient(gradient));
 }
 
 // A run that diverges has such gradients, finite one by one; the coordinator refuses a report that is not.

@@ -1,6 +1,7 @@
 // Where on the data's way: one replica's loop: what is due when, and what a push carries.
 #include "worker/model_replica.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <string>
@@ -24,16 +25,19 @@ class CountingNetwork final : public Network {
   const ParameterLayout& layout() const override { return layout_; }
   std::string precision() const override { return "float32"; }
   int64_t max_frames() const override { return 1000; }
-  absl::StatusOr<Result> ComputeGradient(TensorView, const Minibatch& minibatch, absl::Span<float> gradient,
-                                         absl::Span<uint16_t> rounded) override {
+  absl::StatusOr<Result> ComputeGradient(TensorView, const Minibatch& minibatch,
+                                         MutableTensorView gradient) override {
     ++calls;
-    for (int i = 0; i < kParameters; ++i) gradient[i] = static_cast<float>(calls * std::pow(10, i));
-    if (calls == bad_call) gradient[2] = bad_value;
-    if (!rounded.empty()) {
-      ++rounded_calls;
-      ToBfloat16(gradient, rounded);
+    rounded_calls += gradient.is_bfloat16() ? 1 : 0;
+    std::vector<float> values(kParameters);
+    for (int i = 0; i < kParameters; ++i) values[i] = static_cast<float>(calls * std::pow(10, i));
+    if (calls == bad_call) values[2] = bad_value;
+    if (gradient.is_bfloat16()) {
+      ToBfloat16(values, gradient.bfloats());
+    } else {
+      std::copy(values.begin(), values.end(), gradient.floats().begin());
     }
-    return Result{.loss_sum = 2.0 * minibatch.frames, .finite = std::isfinite(gradient[2])};
+    return Result{.loss_sum = 2.0 * minibatch.frames, .finite = std::isfinite(values[2])};
   }
   absl::StatusOr<Result> Evaluate(TensorView, const Minibatch&, std::vector<int32_t>*) override {
     return absl::UnimplementedError("not used");
