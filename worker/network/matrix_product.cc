@@ -224,7 +224,7 @@ absl::Status MatrixProducts::ComputeByRows(const MatrixProduct& product, const O
       last = state_->Product(block);
     }
     const size_t element_bytes = memory::data_type_size(state_->input);
-#pragma omp parallel for
+#pragma omp parallel for schedule(dynamic)
     for (int64_t first_row = 0; first_row < product.rows; first_row += kBlockRows) {
       Block& own = blocks[omp_get_thread_num()];
       const bool is_last = first_row + kBlockRows >= product.rows;
