@@ -191,9 +191,9 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
 // prepared while one is sent. It goes when gRPC says OnDone.
 class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
  public:
-  FetchReactor(ParameterService* service, grpc::ByteBuffer request)
+  FetchReactor(ParameterService* service, const grpc::ByteBuffer& request)
       : service_(service),
-        request_(std::move(request)),
+        request_(request),
         slot_(&service->fetches_, service->options_.max_fetches),
         place_(service->chunks_out_.Arrive()) {
     Proceed([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {

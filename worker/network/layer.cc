@@ -13,22 +13,24 @@
 namespace downpour {
 namespace {
 
+// gradient <- product(y, gradient), element by element.
+template <typename Product>
+void ForEach(absl::Span<const float> y, absl::Span<float> gradient, Product product) {
+  const size_t size = y.size();
+#pragma omp parallel for
+  for (size_t i = 0; i < size; ++i) gradient[i] = product(y[i], gradient[i]);
+}
+
 // gradient <- gradient * f'(Z), with the derivative written in terms of y = f(Z).
 void MultiplyByDerivative(NetworkDescription::Nonlinearity nonlinearity, absl::Span<const float> y,
                           absl::Span<float> gradient) {
-  const size_t size = y.size();
   switch (nonlinearity) {
     case NetworkDescription::LOGISTIC:
-#pragma omp parallel for
-      for (size_t i = 0; i < size; ++i) gradient[i] *= y[i] * (1 - y[i]);
-      break;
+      return ForEach(y, gradient, [](float y, float g) { return g * (y * (1 - y)); });
     case NetworkDescription::TANH:
-#pragma omp parallel for
-      for (size_t i = 0; i < size; ++i) gradient[i] *= 1 - y[i] * y[i];
-      break;
+      return ForEach(y, gradient, [](float y, float g) { return g * (1 - y * y); });
     default:
-#pragma omp parallel for
-      for (size_t i = 0; i < size; ++i) gradient[i] = y[i] <= 0 ? 0 : gradient[i];
+      return ForEach(y, gradient, [](float y, float g) { return y <= 0 ? 0 : g; });
   }
 }
 
