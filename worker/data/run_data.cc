@@ -92,7 +92,7 @@ class KaldiRunReader {
 
   absl::Status ReadTests() {
     ASSIGN_OR_RETURN(data_.test, ReadTest(description_.test_dir()));
-    if (!description_.has_test_human_dir()) return absl::OkStatus();
+    if (description_.test_human_dir().empty()) return absl::OkStatus();
     ASSIGN_OR_RETURN(data_.test_human, ReadTest(description_.test_human_dir()));
     return absl::OkStatus();
   }

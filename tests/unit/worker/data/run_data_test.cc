@@ -77,6 +77,16 @@ TEST(LoadRunData, TrainingPartHasMeanZeroAndVarianceOne) {
   EXPECT_NEAR(data->normalization.stddev[1], 0.01, 0.002);
 }
 
+// As --data.test_human_dir= on a command line.
+TEST(LoadRunData, AnEmptyHumanTestDirectoryIsNone) {
+  DataDescription description = Describe(WriteKaldiDirectory("train", RandomUtterances(20)),
+                                         WriteKaldiDirectory("test", RandomUtterances(3)));
+  description.set_test_human_dir("");
+  const auto data = LoadRunData(description, nullptr);
+  ASSERT_TRUE(data.ok()) << data.status();
+  EXPECT_EQ(data->test_human, nullptr);
+}
+
 TEST(LoadRunData, TestPartsTakeTheTrainingPartsNormalization) {
   const std::string train =
       WriteKaldiDirectory("train", {{"a", {0, 5, 2, 5}, {0, 1}}});  // mean 1 and 5, stddev 1 and 0
