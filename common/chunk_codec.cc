@@ -68,7 +68,7 @@ absl::StatusOr<absl::string_view> DecodeChunk(google::protobuf::io::ZeroCopyInpu
                                               absl::Span<char> buffer,
                                               google::protobuf::MessageLite* fields) {
   CodedInputStream coded(input);
-  coded.SetTotalBytesLimit(static_cast<int>(static_cast<int64_t>(buffer.size()) + kMaxFieldBytes));
+  coded.SetTotalBytesLimit(static_cast<int>(buffer.size() + kMaxFieldBytes));
   absl::string_view payload;
   std::string other_fields;
   {

@@ -71,7 +71,6 @@ class SharedMemoryView {
   bool Is(uint64_t offset, int64_t elements, size_t element_bytes) const {
     return mapping_ != nullptr && offset_ == offset && bytes_.size() == elements * element_bytes;
   }
-  absl::Span<char> bytes() const { return bytes_; }
   template <typename Element>
   absl::Span<Element> elements() const {
     return {reinterpret_cast<Element*>(bytes_.data()), bytes_.size() / sizeof(Element)};

@@ -24,9 +24,7 @@ absl::StatusOr<PushOutcome> InProcessShardClient::Push(const PushHeader& header,
   for (int64_t begin = 0; begin < range().size(); begin += ParameterShard::kSegmentElements) {
     const TensorView segment =
         gradient[{begin, std::min(begin + ParameterShard::kSegmentElements, range().size())}];
-    const int64_t key = range().begin + begin;
-    ASSIGN_OR_RETURN(outcome, segment.is_bfloat16() ? shard_->ApplyChunk(header, key, segment.bfloats())
-                                                    : shard_->ApplyChunk(header, key, segment.floats()));
+    ASSIGN_OR_RETURN(outcome, shard_->ApplyChunk(header, range().begin + begin, segment));
   }
   return outcome;
 }

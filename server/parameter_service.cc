@@ -127,8 +127,7 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
     if (!begun_) {
       if (!chunk.has_header()) return absl::InvalidArgumentError("no push header in the first message");
       RETURN_IF_ERROR(shard_->CheckRun(ToRunKey(chunk.header().run())));
-      header_ = {chunk.header().replica_id(), chunk.header().incarnation(), chunk.header().sequence(),
-                 chunk.header().fetched_version()};
+      header_ = ToPushHeader(chunk.header());
       elements_ = chunk.header().elements();
       begun_ = true;
     }
@@ -147,7 +146,7 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
   template <typename Element>
   absl::Status ApplyElements(int64_t begin, const absl::StatusOr<absl::Span<const Element>>& gradient) {
     if (!gradient.ok()) return shard_->RejectPush(header_, gradient.status().message());
-    ASSIGN_OR_RETURN(outcome_, shard_->ApplyChunk(header_, begin, *gradient));
+    ASSIGN_OR_RETURN(outcome_, shard_->ApplyChunk(header_, begin, TensorView(*gradient)));
     next_key_ = begin + static_cast<int64_t>(gradient->size());
     return absl::OkStatus();
   }
@@ -209,8 +208,8 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
     });
   }
 
-  void OnDone() override {
-    if (sends_last_) service_->chunks_out_.Release();
+  void OnDone() override ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    if (writing_) service_->chunks_out_.Release();  // the last, of which there is no OnWriteDone
     delete this;
   }
 
@@ -218,7 +217,7 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
   // As PushReactor's.
   template <typename Change>
   void Proceed(Change change) {
-    bool write, prepare, end;
+    bool write, last, prepare, end;
     {
       absl::MutexLock lock(&mutex_);
       change();
@@ -227,8 +226,8 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
         message_.Swap(&next_message_);
         prepared_ = false;
         writing_ = true;
-        sends_last_ = over_;
       }
+      last = over_;
       prepare = !prepared_ && !preparing_ && !over_ && status_.ok();
       if (prepare) preparing_ = true;
       end = !writing_ && !preparing_;
@@ -239,7 +238,7 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
           Prepared(TooMany("tasks", service_->options_.max_fetches));
       });
     }
-    if (write) Write();
+    if (write) Write(last);
     if (end) End();
   }
 
@@ -253,8 +252,8 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
     });
   }
 
-  void Write() {
-    if (!sends_last_) return StartWrite(&message_);
+  void Write(bool last) {
+    if (!last) return StartWrite(&message_);
     slot_.Release();
     StartWriteAndFinish(&message_, grpc::WriteOptions(), grpc::Status::OK);
   }
@@ -307,7 +306,6 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
   grpc::ByteBuffer message_;
   grpc::ByteBuffer next_message_;
-  bool sends_last_ = false;  // message_ is the last
   // Of the executor's turns, which do not overlap.
   std::shared_ptr<ParameterShard> shard_;
   bool bfloat16_ = false;

@@ -29,8 +29,13 @@ std::string Describe(const PushHeader& header) {
                       header.incarnation, ")");
 }
 
-float AsFloat(float value) { return value; }
-float AsFloat(uint16_t bfloat16) { return FromBfloat16(bfloat16); }
+size_t FirstNotFinite(TensorView values) {
+  return values.is_bfloat16() ? FindNotFinite(values.bfloats()) : FindNotFinite(values.floats());
+}
+
+float At(TensorView values, size_t index) {
+  return values.is_bfloat16() ? FromBfloat16(values.bfloats()[index]) : values.floats()[index];
+}
 
 void CopyElements(absl::Span<const float> from, MutableTensorView to) {
   if (to.is_bfloat16()) return ToBfloat16(from, to.bfloats());
@@ -146,18 +151,7 @@ absl::StatusOr<std::optional<PushOutcome>> ParameterShard::Admit(const PushHeade
 }
 
 absl::StatusOr<PushOutcome> ParameterShard::ApplyChunk(const PushHeader& header, int64_t begin,
-                                                       absl::Span<const float> gradient) {
-  return ApplyElements(header, begin, gradient);
-}
-
-absl::StatusOr<PushOutcome> ParameterShard::ApplyChunk(const PushHeader& header, int64_t begin,
-                                                       absl::Span<const uint16_t> gradient) {
-  return ApplyElements(header, begin, gradient);
-}
-
-template <typename Element>
-absl::StatusOr<PushOutcome> ParameterShard::ApplyElements(const PushHeader& header, int64_t begin,
-                                                          absl::Span<const Element> gradient) {
+                                                       TensorView gradient) {
   RETURN_IF_ERROR(CheckKeys(header, begin, static_cast<int64_t>(gradient.size())));
   LedgerEntry& entry = EntryOf(header.replica_id);
   absl::MutexLock lock(&entry.mutex);
@@ -165,8 +159,8 @@ absl::StatusOr<PushOutcome> ParameterShard::ApplyElements(const PushHeader& head
   ASSIGN_OR_RETURN(const std::optional<PushOutcome> answer, Admit(header, begin, &push));
   if (answer.has_value()) return *answer;
   if (gradient.empty()) return Reject(header, "an empty chunk", &push);
-  if (const size_t index = FindNotFinite(gradient); index < gradient.size()) {
-    return Reject(header, absl::StrCat("gradient of key ", begin + index, " is ", AsFloat(gradient[index])),
+  if (const size_t index = FirstNotFinite(gradient); index < gradient.size()) {
+    return Reject(header, absl::StrCat("gradient of key ", begin + index, " is ", At(gradient, index)),
                   &push);
   }
   Apply(begin, gradient, &push);
@@ -208,7 +202,7 @@ absl::StatusOr<PushOutcome> ParameterShard::ApplySegments(const PushHeader& head
       if (!not_finite.empty()) return;
     }
     absl::MutexLock segment_lock(&segment.mutex);
-    Step(begin - range().begin, absl::MakeConstSpan(gradient));
+    StepFloats(begin - range().begin, gradient);
   };
   {
     absl::ReaderMutexLock snapshot(&snapshot_mutex_);
@@ -258,34 +252,34 @@ absl::Status ParameterShard::Reject(const PushHeader& header, absl::string_view 
   return absl::InvalidArgumentError(message);
 }
 
-template <typename Element>
-void ParameterShard::Apply(int64_t begin, absl::Span<const Element> gradient, ReplicaLedgerEntry* push) {
+void ParameterShard::Apply(int64_t begin, TensorView gradient, ReplicaLedgerEntry* push) {
   const int64_t end = begin + static_cast<int64_t>(gradient.size());
   for (int64_t key = push->next_key(), stop; key < end; key = stop) {
     Segment& segment = SegmentOf(key, &stop);
     stop = std::min(stop, end);
     absl::ReaderMutexLock snapshot(&snapshot_mutex_);
     absl::MutexLock lock(&segment.mutex);
-    Step(key - range().begin, gradient.subspan(key - begin, stop - key));
+    Step(key - range().begin, gradient[{key - begin, stop - begin}]);
     push->set_next_key(stop);
     if (stop == range().end) ++version_;
   }
 }
 
-void ParameterShard::Step(int64_t offset, absl::Span<const float> gradient) {
-  absl::InlinedVector<float*, 2> state;
-  for (std::vector<float>& vector : state_) state.push_back(&vector[offset]);
-  optimizer_->Apply(gradient, absl::MakeSpan(&parameters_[offset], gradient.size()), state);
-}
-
-void ParameterShard::Step(int64_t offset, absl::Span<const uint16_t> gradient) {
+void ParameterShard::Step(int64_t offset, TensorView gradient) {
+  if (!gradient.is_bfloat16()) return StepFloats(offset, gradient.floats());
   constexpr size_t kBlock = 4096;  // widened in the first-level cache
   float widened[kBlock];
   for (size_t begin = 0; begin < gradient.size(); begin += kBlock) {
-    const absl::Span<const uint16_t> block = gradient.subspan(begin, kBlock);
+    const absl::Span<const uint16_t> block = gradient.bfloats().subspan(begin, kBlock);
     FromBfloat16(block, absl::MakeSpan(widened, block.size()));
-    Step(offset + static_cast<int64_t>(begin), absl::MakeConstSpan(widened, block.size()));
+    StepFloats(offset + static_cast<int64_t>(begin), absl::MakeConstSpan(widened, block.size()));
   }
+}
+
+void ParameterShard::StepFloats(int64_t offset, absl::Span<const float> gradient) {
+  absl::InlinedVector<float*, 2> state;
+  for (std::vector<float>& vector : state_) state.push_back(&vector[offset]);
+  optimizer_->Apply(gradient, absl::MakeSpan(&parameters_[offset], gradient.size()), state);
 }
 
 absl::Status ParameterShard::Read(KeyRange keys, MutableTensorView parameters) const {

@@ -70,8 +70,8 @@ class ParameterShard {
   // FAILED_PRECONDITION: `run` is not this shard's (message says which part differs).
   absl::Status CheckRun(const RunKey& run) const;
 
-  // Applies gradient of keys [begin, begin + gradient.size()) as part of push `header`. Chunks of one push
-  // come in ascending order; keys applied before (a retry) are skipped. The outcome's version counts this
+  // Applies gradient of keys [begin, begin + gradient.size()) as part of push `header`; bfloat16 are widened. Chunks of
+  // one push come in ascending order; keys applied before (a retry) are skipped. The outcome's version counts this
   // push once its last key is applied. Staleness is fixed by its first chunk; it is 0 where the fetched
   // version is ahead of this shard's, which then was restored from a checkpoint since.
   //
@@ -81,13 +81,7 @@ class ParameterShard {
   //   INVALID_ARGUMENT: sequence 0; or an empty chunk, or NaN or Inf in it: the push is counted as rejected,
   //     applied no further, and any more of it is answered alike.
   //   FAILED_PRECONDITION: a newer incarnation of the replica has pushed.
-  absl::StatusOr<PushOutcome> ApplyChunk(const PushHeader& header, int64_t begin,
-                                         absl::Span<const float> gradient)
-      ABSL_LOCKS_EXCLUDED(ledger_mutex_, snapshot_mutex_);
-
-  // The same of a gradient in bfloat16, which is widened as it is applied.
-  absl::StatusOr<PushOutcome> ApplyChunk(const PushHeader& header, int64_t begin,
-                                         absl::Span<const uint16_t> gradient)
+  absl::StatusOr<PushOutcome> ApplyChunk(const PushHeader& header, int64_t begin, TensorView gradient)
       ABSL_LOCKS_EXCLUDED(ledger_mutex_, snapshot_mutex_);
 
   // As ApplyChunk of the gradient of `keys`, in a segment after the other, on the threads of `parallel_for` and
@@ -133,16 +127,11 @@ class ParameterShard {
                                                    ReplicaLedgerEntry* push);
   void Begin(const PushHeader& header, ReplicaLedgerEntry* push);
   absl::Status Reject(const PushHeader& header, absl::string_view why, ReplicaLedgerEntry* push);
-  // The public two's common body: Element is float, or uint16_t for bfloat16.
-  template <typename Element>
-  absl::StatusOr<PushOutcome> ApplyElements(const PushHeader& header, int64_t begin,
-                                            absl::Span<const Element> gradient);
   // Applies the part of the chunk from push->next_key() on, one segment after the other.
-  template <typename Element>
-  void Apply(int64_t begin, absl::Span<const Element> gradient, ReplicaLedgerEntry* push);
+  void Apply(int64_t begin, TensorView gradient, ReplicaLedgerEntry* push);
   // Steps the keys from `offset` on in the shard, whose segment is locked.
-  void Step(int64_t offset, absl::Span<const float> gradient);
-  void Step(int64_t offset, absl::Span<const uint16_t> gradient);
+  void Step(int64_t offset, TensorView gradient);
+  void StepFloats(int64_t offset, absl::Span<const float> gradient);
   // Both messages have the fields of a status.
   template <typename Message>
   void FillStatus(Message* status) const;

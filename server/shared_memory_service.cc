@@ -132,8 +132,7 @@ class SharedMemoryService::Session final
   absl::Status Push() {
     const PushIdentity& identity = request_.push().header();
     RETURN_IF_ERROR(shard_->CheckRun(ToRunKey(identity.run())));
-    const PushHeader header{identity.replica_id(), identity.incarnation(), identity.sequence(),
-                            identity.fetched_version()};
+    const PushHeader header = ToPushHeader(identity);
     if (identity.elements() == PushIdentity::FLOAT32) return Apply<float>(header);
     if (identity.elements() == PushIdentity::BFLOAT16) return Apply<uint16_t>(header);
     return absl::InvalidArgumentError(

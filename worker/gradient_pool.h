@@ -35,10 +35,12 @@ class BufferPool {
     return std::pmr::vector<Element>(elements_, memory_);
   }
 
-  // `buffer` comes from Take().
-  void Give(std::pmr::vector<Element> buffer) {
+  // `buffer` comes from Take(), and is left empty. One that is empty is none.
+  void Give(std::pmr::vector<Element>* buffer) {
+    if (buffer->empty()) return;
     absl::MutexLock lock(&mutex_);
-    free_.push_back(std::move(buffer));
+    free_.push_back(std::move(*buffer));
+    buffer->clear();
   }
 
  private:

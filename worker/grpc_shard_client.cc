@@ -142,16 +142,12 @@ absl::StatusOr<PushOutcome> GrpcShardClient::TryPush(const PushHeader& header, T
   RETURN_IF_ERROR(AwaitConnection(*channel_, options_.address));
   LentMemory lent;
   RawCall call(stub_, "/downpour.ParameterServer/Push", options_.rpc_timeout);
-  PushChunk chunk;
-  FillRunIdentity(options_.run, chunk.mutable_header()->mutable_run());
-  chunk.mutable_header()->set_replica_id(header.replica_id);
-  chunk.mutable_header()->set_incarnation(header.incarnation);
-  chunk.mutable_header()->set_sequence(header.sequence);
-  chunk.mutable_header()->set_fetched_version(header.fetched_version);
   const bool pack = options_.pack_gradients && gradient.is_bfloat16();
-  chunk.mutable_header()->set_elements(pack                     ? PushIdentity::PACKED
-                                       : gradient.is_bfloat16() ? PushIdentity::BFLOAT16
-                                                                : PushIdentity::FLOAT32);
+  const PushIdentity::Elements elements = pack                     ? PushIdentity::PACKED
+                                          : gradient.is_bfloat16() ? PushIdentity::BFLOAT16
+                                                                   : PushIdentity::FLOAT32;
+  PushChunk chunk;
+  FillPushIdentity(options_.run, header, elements, chunk.mutable_header());
   const auto size = static_cast<int64_t>(gradient.size());
   int64_t begin = 0;
   const auto next_message = [&] {

@@ -112,13 +112,9 @@ absl::StatusOr<PushOutcome> SharedMemoryShardClient::Push(const PushHeader& head
   Session* const session = fits ? Attached() : nullptr;
   if (session == nullptr) return grpc_.Push(header, gradient);
   SharedMemoryRequest request;
-  PushIdentity* const identity = request.mutable_push()->mutable_header();
-  FillRunIdentity(options_.grpc.run, identity->mutable_run());
-  identity->set_replica_id(header.replica_id);
-  identity->set_incarnation(header.incarnation);
-  identity->set_sequence(header.sequence);
-  identity->set_fetched_version(header.fetched_version);
-  identity->set_elements(gradient.is_bfloat16() ? PushIdentity::BFLOAT16 : PushIdentity::FLOAT32);
+  FillPushIdentity(options_.grpc.run, header,
+                   gradient.is_bfloat16() ? PushIdentity::BFLOAT16 : PushIdentity::FLOAT32,
+                   request.mutable_push()->mutable_header());
   const absl::string_view bytes = gradient.bytes();
   const std::optional<uint64_t> in_place = options_.memory->OffsetOf(bytes);
   request.mutable_push()->set_offset(in_place.has_value() ? *in_place : Buffer(bytes.size()));

@@ -79,14 +79,14 @@ absl::Status ModelReplica::ComputeGradient(TensorView parameters, Network& netwo
     finite = AllFinite(gradient);
   }
   if (!finite) {
-    if (!gradient.empty()) pool_->Give(std::move(gradient));
+    pool_->Give(&gradient);
     GiveRounded();
     RETURN_IF_ERROR(result.status());
   } else if (accumulated_ == 0) {
     gradient_ = std::move(gradient);
   } else {
     for (size_t i = 0; i < gradient_.size(); ++i) gradient_[i] += gradient[i];
-    pool_->Give(std::move(gradient));
+    pool_->Give(&gradient);
   }
   ++step_;
   state_.set_minibatches(step_);
@@ -113,7 +113,7 @@ void ModelReplica::FinishGradient() {
   if (rounded_pool_ == nullptr || !rounded_.empty()) return;
   rounded_ = rounded_pool_->Take();
   ToBfloat16(gradient_, absl::MakeSpan(rounded_));
-  pool_->Give(std::exchange(gradient_, std::pmr::vector<float>(pool_->memory())));
+  pool_->Give(&gradient_);
 }
 
 bool ModelReplica::ComputedAsPushed() const {
@@ -122,8 +122,7 @@ bool ModelReplica::ComputedAsPushed() const {
 }
 
 void ModelReplica::GiveRounded() {
-  if (!rounded_.empty())
-    rounded_pool_->Give(std::exchange(rounded_, std::pmr::vector<uint16_t>(pool_->memory())));
+  if (rounded_pool_ != nullptr) rounded_pool_->Give(&rounded_);
 }
 
 PushHeader ModelReplica::NextPush(int shard) const {
@@ -156,7 +155,7 @@ void ModelReplica::PushRejected() {
 
 void ModelReplica::ClearGradient() {
   DOWNPOUR_CHECK(accumulated_ > 0);
-  if (!gradient_.empty()) pool_->Give(std::exchange(gradient_, std::pmr::vector<float>(pool_->memory())));
+  pool_->Give(&gradient_);
   GiveRounded();
   accumulated_ = 0;
   repeating_ = false;

@@ -98,7 +98,7 @@ class ModelReplica {
   // Whether the network can give a gradient in bfloat16 at once: nothing is added to it, or left out, before it is pushed.
   bool ComputedAsPushed() const;
   void FinishGradient();  // of a push that is due
-  void GiveRounded();     // back to its pool, if there is any
+  void GiveRounded();
   void ClearGradient();
 
   Options options_;

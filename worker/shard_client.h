@@ -13,8 +13,8 @@
 namespace downpour {
 
 // One replica's access to one shard. What type a tensor has it has on the way too: bfloat16 takes half the bytes. Not
-// thread-safe; each replica has its own. Calls block; UNAVAILABLE and
-// RESOURCE_EXHAUSTED may be retried with the same header, and a push is applied once all the same.
+// thread-safe; each replica has its own. Calls block; UNAVAILABLE and RESOURCE_EXHAUSTED may be retried with the same
+// header, and a push is applied once all the same.
 class ShardClient {
  public:
   virtual ~ShardClient() = default;
@@ -25,9 +25,9 @@ class ShardClient {
   // ParameterShard::ApplyChunk and CheckRun; UNAVAILABLE: the shard cannot be reached.
   virtual absl::StatusOr<PushOutcome> Push(const PushHeader& header, TensorView gradient) = 0;
 
-  // Fills `parameters` (range().size() elements), rounded to nearest even in bfloat16; returns the shard's version when the fetch began. Statuses
-  // as ParameterShard::CheckRun; UNAVAILABLE: the shard cannot be reached; DATA_LOSS: it sent something else
-  // than its range.
+  // Fills `parameters` (range().size() elements), rounded to nearest even in bfloat16; returns the shard's version when the
+  // fetch began. Statuses as ParameterShard::CheckRun; UNAVAILABLE: the shard cannot be reached; DATA_LOSS: it sent
+  // something else than its range.
   virtual absl::StatusOr<uint64_t> Fetch(MutableTensorView parameters) = 0;
 };
 

@@ -7,6 +7,7 @@
 // overwrites, which by custom is not counted, while a rule's reads all count.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -40,12 +41,11 @@ std::unique_ptr<ParameterShard> Shard(const OptimizerDescription& optimizer) {
   return *ParameterShard::Create(options, RandomVector(3));
 }
 
-template <typename Element>
-void Push(ParameterShard& shard, int replica, uint64_t sequence, absl::Span<const Element> gradient) {
+void Push(ParameterShard& shard, int replica, uint64_t sequence, TensorView gradient) {
   const PushHeader header{static_cast<uint64_t>(replica), 1, sequence, 0};
   for (int64_t begin = 0; begin < kElements; begin += ParameterShard::kSegmentElements) {
-    const auto chunk = gradient.subspan(begin, ParameterShard::kSegmentElements);
-    DOWNPOUR_CHECK(shard.ApplyChunk(header, begin, chunk).ok());
+    const KeyRange keys{begin, std::min(begin + ParameterShard::kSegmentElements, kElements)};
+    DOWNPOUR_CHECK(shard.ApplyChunk(header, begin, gradient[keys]).ok());
   }
 }
 
@@ -62,16 +62,11 @@ void BM_Apply(benchmark::State& state, OptimizerDescription::Kind kind) {
   Triad triad(threads);
   const size_t bytes = threads * kElements * (element_bytes + sizeof(float) * (2 + 2 * state_vectors));
 
+  const TensorView pushed = element_bytes == sizeof(float) ? TensorView(gradient) : TensorView(rounded);
   uint64_t sequence = 0;
   const auto push = [&] {
     ++sequence;
-    OnThreads(threads, [&](int thread) {
-      if (element_bytes == sizeof(float)) {
-        Push<float>(*shard, thread + 1, sequence, gradient);
-      } else {
-        Push<uint16_t>(*shard, thread + 1, sequence, rounded);
-      }
-    });
+    OnThreads(threads, [&](int thread) { Push(*shard, thread + 1, sequence, pushed); });
   };
   push();
   std::vector<double> triads, pushes;

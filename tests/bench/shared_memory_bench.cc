@@ -7,15 +7,14 @@
 // in turn.
 #include <benchmark/benchmark.h>
 
-#include <algorithm>
 #include <memory>
 #include <vector>
 
-#include "common/bfloat16.h"
 #include "common/check.h"
 #include "common/grpc_channel.h"
 #include "server/parameter_service.h"
 #include "server/shared_memory_service.h"
+#include "tests/bench/gradient.h"
 #include "tests/bench/measure.h"
 #include "tests/bench/run_benchmarks.h"
 #include "worker/grpc_shared_memory_client.h"
@@ -62,13 +61,9 @@ class Replica {
   Replica(const Server& server, uint64_t id, int64_t size, bool bfloat16)
       : id_(id),
         memory_(*SharedMemoryResource::Create()),
-        gradient_(size, bfloat16, memory_.get()),
+        gradient_(MakeGradient(size, bfloat16, memory_.get())),
         parameters_(size, bfloat16, memory_.get()),
-        client_({server.ClientOptions(), kDirectory, memory_.get()}) {
-    const MutableTensorView gradient = gradient_.memory();
-    std::fill(gradient.floats().begin(), gradient.floats().end(), 0.01f);
-    std::fill(gradient.bfloats().begin(), gradient.bfloats().end(), ToBfloat16(0.01f));
-  }
+        client_({server.ClientOptions(), kDirectory, memory_.get()}) {}
   void Step() {
     DOWNPOUR_CHECK(client_.Push({id_, 1, ++sequence_, version_}, gradient_.view()).ok());
     Fetch();
@@ -79,7 +74,7 @@ class Replica {
  private:
   const uint64_t id_;
   const std::unique_ptr<SharedMemoryResource> memory_;
-  ParameterSnapshot gradient_;
+  const ParameterSnapshot gradient_;
   ParameterSnapshot parameters_;
   SharedMemoryShardClient client_;
   uint64_t sequence_ = 0;

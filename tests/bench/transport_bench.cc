@@ -15,12 +15,12 @@
 #include <memory>
 #include <vector>
 
-#include "common/bfloat16.h"
 #include "common/chunk_codec.h"
 #include "common/grpc_channel.h"
 #include "common/grpc_chunk.h"
 #include "server/parameter_service.h"
 #include "server/parameter_shard.h"
+#include "tests/bench/gradient.h"
 #include "tests/bench/measure.h"
 #include "tests/bench/run_benchmarks.h"
 #include "tests/bench/speech_network.h"
@@ -93,20 +93,12 @@ std::shared_ptr<ParameterShard> AdadeltaShard(int64_t size) {
   return *ParameterShard::Create(options, std::vector<float>(size));
 }
 
-ParameterSnapshot Gradient(int64_t size, bool bfloat16) {
-  ParameterSnapshot gradient(size, bfloat16);
-  const MutableTensorView memory = gradient.memory();
-  std::fill(memory.floats().begin(), memory.floats().end(), 1e-3f);
-  std::fill(memory.bfloats().begin(), memory.bfloats().end(), ToBfloat16(1e-3f));
-  return gradient;
-}
-
 // Shards that `replicas` replicas push to and fetch from, each shard on a thread of its own as in downpour-worker; bare: the
 // service above instead of the shards.
 class Cluster {
  public:
   Cluster(int replicas, int shards, int64_t parameters, bool bfloat16, bool bare)
-      : gradient_(Gradient(parameters / shards, bfloat16)) {
+      : gradient_(MakeGradient(parameters / shards, bfloat16)) {
     for (int index = 0; index < shards; ++index) {
       Shard& shard = shards_.emplace_back();
       shard.shard = AdadeltaShard(parameters / shards);
@@ -171,7 +163,7 @@ class ShardWork {
  public:
   ShardWork(int replicas, int64_t parameters, bool bfloat16)
       : replicas_(replicas),
-        gradient_(Gradient(kChunkElements, bfloat16)),
+        gradient_(MakeGradient(kChunkElements, bfloat16)),
         chunks_(Cores(), ParameterSnapshot(kChunkElements, bfloat16)) {
     for (int core = 0; core < Cores(); ++core) shards_.push_back(AdadeltaShard(parameters / Cores()));
   }
@@ -196,11 +188,8 @@ class ShardWork {
     });
   }
   void Apply(int core, int replica, KeyRange keys) {
-    const TensorView chunk = gradient_.view()[{0, keys.size()}];
     const PushHeader header{static_cast<uint64_t>(replica + 1), 1, sequence_, 0};
-    ExitOnError((chunk.is_bfloat16() ? shards_[core]->ApplyChunk(header, keys.begin, chunk.bfloats())
-                                     : shards_[core]->ApplyChunk(header, keys.begin, chunk.floats()))
-                    .status());
+    ExitOnError(shards_[core]->ApplyChunk(header, keys.begin, gradient_.view()[{0, keys.size()}]).status());
   }
   void Read(int core, int, KeyRange keys) {
     ExitOnError(shards_[core]->Read(keys, chunks_[core].memory()[{0, keys.size()}]));

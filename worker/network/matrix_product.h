@@ -24,7 +24,7 @@ struct MatrixProduct {
   int64_t inner = 0;
   bool transpose_a = false;
   bool transpose_b = false;
-  // Elements from one row of A, or column where it is transposed, to the next; 0: it is dense.
+  // Elements from one stored row of a transposed A to the next; 0: it is dense.
   int64_t a_stride = 0;
   bool has_bias = false;
   // f: LOGISTIC or TANH; none: the identity. (oneDNN's ReLU turns NaN into 0, which would hide it.)

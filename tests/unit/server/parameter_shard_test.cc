@@ -181,8 +181,8 @@ TEST(ParameterShard, ABfloat16PushStepsAsItsWidenedGradientDoes) {
     floats[i] = FromBfloat16(gradient[i]);
   }
   ASSERT_TRUE(widened->ApplyChunk(Push(1), 1000, floats).ok());
-  ASSERT_TRUE(rounded->ApplyChunk(Push(1), 1000, absl::MakeConstSpan(gradient).first(777)).ok());
-  ASSERT_TRUE(rounded->ApplyChunk(Push(1), 1000, gradient).ok());
+  ASSERT_TRUE(rounded->ApplyChunk(Push(1), 1000, TensorView(absl::MakeConstSpan(gradient).first(777))).ok());
+  ASSERT_TRUE(rounded->ApplyChunk(Push(1), 1000, TensorView(gradient)).ok());
   EXPECT_EQ(rounded->version(), 1);
   std::vector<float> a(kSize), b(kSize);
   ASSERT_TRUE(widened->Read(widened->range(), absl::MakeSpan(a)).ok());
@@ -193,7 +193,7 @@ TEST(ParameterShard, ABfloat16PushStepsAsItsWidenedGradientDoes) {
   ASSERT_TRUE(rounded->Read(rounded->range(), MutableTensorView(absl::MakeSpan(read))).ok());
   for (int64_t i = 0; i < kSize; ++i) ASSERT_EQ(read[i], ToBfloat16(b[i]));
   gradient[5] = 0x7f80;
-  ExpectStatus(rounded->ApplyChunk(Push(2), 1000, gradient), absl::StatusCode::kInvalidArgument,
+  ExpectStatus(rounded->ApplyChunk(Push(2), 1000, TensorView(gradient)), absl::StatusCode::kInvalidArgument,
                "gradient of key 1005 is inf");
 }
 

@@ -70,6 +70,14 @@ class ModelReplicaTest : public ::testing::Test {
         std::move(source), &pool_, rounded_pool_);
   }
 
+  // It has fetched, and computed its first minibatch.
+  ModelReplica Computed(int n_push, int n_fetch) {
+    ModelReplica replica = Replica(n_push, n_fetch);
+    replica.FetchDone({10, 20});
+    EXPECT_TRUE(replica.ComputeGradient(parameters_, network_).ok());
+    return replica;
+  }
+
   // One step as a driver makes it: "F" if it fetched, "P" and the first element pushed if it pushed.
   std::string Step(ModelReplica& replica) {
     std::string trace;
@@ -115,9 +123,7 @@ TEST_F(ModelReplicaTest, FetchesAndPushesExactlyAsDeanEtAlsLoop) {
 }
 
 TEST_F(ModelReplicaTest, PushesCarryTheirIdentityASequenceAndTheVersionTheyWereComputedFrom) {
-  ModelReplica replica = Replica(1, 2);
-  replica.FetchDone({10, 20});
-  ASSERT_TRUE(replica.ComputeGradient(parameters_, network_).ok());
+  ModelReplica replica = Computed(1, 2);
   EXPECT_EQ(replica.NextPush(0).replica_id, 7);
   EXPECT_EQ(replica.NextPush(0).incarnation, 3);
   EXPECT_EQ(replica.NextPush(0).sequence, 1);
@@ -141,9 +147,7 @@ TEST_F(ModelReplicaTest, ANoisyPushIsRepeatedOnceUnderASequenceOfItsOwn) {
 
 TEST_F(ModelReplicaTest, ARepeatStillDueSurvivesSavingAndIsTheLast) {
   noise_.set_push_repeat_share(1);
-  ModelReplica replica = Replica(1, 1);
-  replica.FetchDone({10, 20});
-  ASSERT_TRUE(replica.ComputeGradient(parameters_, network_).ok());
+  ModelReplica replica = Computed(1, 1);
   replica.PushDone(std::vector<uint64_t>{1, 2});
   ASSERT_TRUE(replica.PushDue());
   ModelReplica restored = Replica(1, 1, /*slices=*/0);
@@ -156,9 +160,7 @@ TEST_F(ModelReplicaTest, ARepeatStillDueSurvivesSavingAndIsTheLast) {
 
 TEST_F(ModelReplicaTest, WithAPoolForItAPushIsRoundedOnceItIsDueAndSavedSo) {
   rounded_pool_ = &rounded_;
-  ModelReplica replica = Replica(2, 1);
-  replica.FetchDone({10, 20});
-  ASSERT_TRUE(replica.ComputeGradient(parameters_, network_).ok());
+  ModelReplica replica = Computed(2, 1);
   replica.PushDone(std::vector<uint64_t>{1, 2});
   replica.FetchDone({10, 20});
   network_.calls = 1000;  // 1001 takes ten bits, bfloat16 has eight
@@ -184,9 +186,7 @@ TEST_F(ModelReplicaTest, TheNetworkRoundsWhatIsPushedAsItIs) {
   rounded_pool_ = &rounded_;
   const auto step = [&](int n_push) {
     network_ = CountingNetwork();
-    ModelReplica replica = Replica(n_push, 1);
-    replica.FetchDone({10, 20});
-    EXPECT_TRUE(replica.ComputeGradient(parameters_, network_).ok());
+    ModelReplica replica = Computed(n_push, 1);
     EXPECT_EQ(replica.gradient().bfloats().size(), kParameters);
     EXPECT_TRUE(replica.PushDue());
     replica.PushDone(std::vector<uint64_t>{1, 2});
@@ -216,9 +216,7 @@ TEST_F(ModelReplicaTest, ADroppedMinibatchLeavesNoRoundedGradient) {
 // To such a gradient nothing can be added.
 TEST_F(ModelReplicaTest, RefusesARoundedGradientWhereNoPushIsDue) {
   rounded_pool_ = &rounded_;
-  ModelReplica replica = Replica(2, 1);
-  replica.FetchDone({10, 20});
-  ASSERT_TRUE(replica.ComputeGradient(parameters_, network_).ok());
+  ModelReplica replica = Computed(2, 1);
   replica.PushDone(std::vector<uint64_t>{1, 2});
   replica.FetchDone({10, 20});
   ASSERT_TRUE(replica.ComputeGradient(parameters_, network_).ok());

@@ -1,0 +1,27 @@
+// Where on the data's way: beside it; the gradient that benchmarks push.
+#ifndef DOWNPOUR_TESTS_BENCH_GRADIENT_H_
+#define DOWNPOUR_TESTS_BENCH_GRADIENT_H_
+
+#include <algorithm>
+#include <cstdint>
+#include <memory_resource>
+
+#include "common/bfloat16.h"
+#include "worker/parameter_snapshot.h"
+
+namespace downpour {
+
+// `elements` times the same small value.
+inline ParameterSnapshot MakeGradient(int64_t elements, bool bfloat16,
+                                      std::pmr::memory_resource* memory = std::pmr::new_delete_resource()) {
+  constexpr float kValue = 1e-3f;
+  ParameterSnapshot gradient(elements, bfloat16, memory);
+  const MutableTensorView view = gradient.memory();
+  std::fill(view.floats().begin(), view.floats().end(), kValue);
+  std::fill(view.bfloats().begin(), view.bfloats().end(), ToBfloat16(kValue));
+  return gradient;
+}
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_TESTS_BENCH_GRADIENT_H_
