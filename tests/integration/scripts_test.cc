@@ -48,6 +48,13 @@ Outcome Shell(const std::string& command) {
   return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, ReadText(output)};
 }
 
+// A training that ends at Ctrl-C only. It waits with `wait`, which a trap interrupts always: a bash that forks in a
+// loop now and then loses a SIGINT which comes as its foreground child ends.
+constexpr char kUntilInterrupted[] = R"(
+trap 'kill $waited; echo stopped >>calls; exit 130' INT
+sleep 60 & waited=$!
+)";
+
 class Script : public ::testing::TestWithParam<const char*> {
  protected:
   const std::string path_ = absl::StrCat(DOWNPOUR_SOURCE_DIR, "/", GetParam());
@@ -138,12 +145,14 @@ TEST_F(Quickstart, MakesACorpusTrainsTwiceAndDraws) {
 TEST_F(Quickstart, StopsAllTrainingsAtCtrlCAndGoesOnThenTrainsAnew) {
   // Each training notes that it was told to stop; the second, once both run, stands for the user and stops
   // the script, which is its parent.
-  SetTraining(R"(trap 'echo stopped >>calls; exit 130' INT
+  SetTraining(absl::StrCat(kUntilInterrupted, R"(
 touch running$BASHPID
-while (($(ls running* | wc -l) < 2)); do sleep 0.02; done
-[[ $* != *ADAGRAD* ]] || kill -INT $PPID
-while true; do sleep 0.02; done
-)");
+[[ $* != *ADAGRAD* ]] || {
+  until (($(ls running* | wc -l) == 2)); do sleep 0.02; done
+  kill -INT $PPID
+}
+wait
+)"));
   Outcome outcome = Start();
   EXPECT_EQ(outcome.code, 130) << outcome.output;
   EXPECT_THAT(outcome.output, HasSubstr("goes on from here"));
@@ -222,10 +231,8 @@ TEST_F(Sweep, MakesNoRunTwiceUnlessItsSettingsChange) {
 }
 
 TEST_F(Sweep, StopsAtCtrlCAndGoesOn) {
-  SetTraining(R"(trap 'echo stopped >>calls; exit 130' INT
-[[ $* != *replicas=2* ]] || kill -INT $PPID
-[[ $* == *replicas=1\ * ]] || while true; do sleep 0.02; done
-)");
+  SetTraining(absl::StrCat("[[ $* != *replicas=1\\ * ]] || exit 0\n", kUntilInterrupted,
+                           "[[ $* != *replicas=2* ]] || kill -INT $PPID\nwait\n"));
   Outcome outcome = Start("--jobs 1 --replicas 1,2,3 --optimizers SGD");
   EXPECT_EQ(outcome.code, 130) << outcome.output;
   EXPECT_THAT(outcome.output, HasSubstr("goes on from here"));
