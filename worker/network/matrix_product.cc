@@ -23,6 +23,8 @@ using dnnl::memory;
 // network.
 constexpr size_t kMaxPrepared = 256;
 
+constexpr int64_t kPanelColumns = 320;  // 2,560 are 8 panels, 8,000 are 25
+
 struct Prepared {
   dnnl::primitive primitive;
   std::unordered_map<int, memory> arguments;
@@ -58,14 +60,15 @@ dnnl::primitive_attr Attributes(const MatrixProduct& product) {
 
 dnnl::matmul::primitive_desc Describe(const MatrixProduct& product, memory::data_type input,
                                       const dnnl::engine& engine) {
-  const auto matrix = [input](int64_t rows, int64_t columns, bool transpose) {
-    return memory::desc({rows, columns}, input, transpose ? memory::format_tag::ba : memory::format_tag::ab);
+  const auto matrix = [input](int64_t rows, int64_t columns, bool transpose, int64_t stride) {
+    const int64_t stored_columns = transpose ? rows : columns;
+    const int64_t step = stride == 0 ? stored_columns : stride;
+    return memory::desc({rows, columns}, input, transpose ? memory::dims{1, step} : memory::dims{step, 1});
   };
-  const memory::dims stride = {1, product.a_stride};
-  const memory::desc a = product.a_stride == 0 ? matrix(product.rows, product.inner, product.transpose_a)
-                                               : memory::desc({product.rows, product.inner}, input, stride);
-  const memory::desc b = matrix(product.inner, product.columns, product.transpose_b);
-  const memory::desc c({product.rows, product.columns}, memory::data_type::f32, memory::format_tag::ab);
+  const memory::desc a = matrix(product.rows, product.inner, product.transpose_a, product.a_stride);
+  const memory::desc b = matrix(product.inner, product.columns, product.transpose_b, product.b_stride);
+  const memory::desc c({product.rows, product.columns}, memory::data_type::f32,
+                       memory::dims{product.c_stride == 0 ? product.columns : product.c_stride, 1});
   const memory::desc bias =
       product.has_bias ? memory::desc({1, product.columns}, memory::data_type::f32, memory::format_tag::ab)
                        : memory::desc();
@@ -132,19 +135,63 @@ struct MatrixProducts::State {
     return conversions[size] = {dnnl::reorder(from, to), {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}}};
   }
 
-  // On one thread and in its own scratchpad, so that several threads may do so at once.
-  void Execute(const Prepared& prepared, const void* a, const void* b, float* c,
+  // Planned for one thread; a copy, since preparing another may move it.
+  Prepared ProductOnOneThread(const MatrixProduct& product) {
+    const OneThread planned_for;
+    return Product(product);
+  }
+
+  // On one thread and in its own scratchpad, so that several threads may do so at once. `bias` or nullptr.
+  void Execute(const Prepared& prepared, const void* a, const void* b, const float* bias, float* c,
                std::vector<char>* scratchpad) const {
     const auto desc = [&](int argument) { return prepared.arguments.at(argument).get_desc(); };
     const memory::desc scratchpad_desc = desc(DNNL_ARG_SCRATCHPAD);
     scratchpad->resize(std::max(scratchpad->size(), scratchpad_desc.get_size()));
     dnnl::stream own_stream(engine);
-    prepared.primitive.execute(
-        own_stream, {{DNNL_ARG_SRC, memory(desc(DNNL_ARG_SRC), engine, const_cast<void*>(a))},
-                     {DNNL_ARG_WEIGHTS, memory(desc(DNNL_ARG_WEIGHTS), engine, const_cast<void*>(b))},
-                     {DNNL_ARG_DST, memory(desc(DNNL_ARG_DST), engine, c)},
-                     {DNNL_ARG_SCRATCHPAD, memory(scratchpad_desc, engine, scratchpad->data())}});
+    std::unordered_map<int, memory> arguments = {
+        {DNNL_ARG_SRC, memory(desc(DNNL_ARG_SRC), engine, const_cast<void*>(a))},
+        {DNNL_ARG_WEIGHTS, memory(desc(DNNL_ARG_WEIGHTS), engine, const_cast<void*>(b))},
+        {DNNL_ARG_DST, memory(desc(DNNL_ARG_DST), engine, c)},
+        {DNNL_ARG_SCRATCHPAD, memory(scratchpad_desc, engine, scratchpad->data())}};
+    if (bias != nullptr)
+      arguments.emplace(DNNL_ARG_BIAS, memory(desc(DNNL_ARG_BIAS), engine, const_cast<float*>(bias)));
+    prepared.primitive.execute(own_stream, arguments);
     own_stream.wait();
+  }
+
+  // compute(first, is_last, block of the thread) for the parts of `size` in steps of `step`, on all threads.
+  template <typename Compute>
+  absl::Status ForEachPart(int64_t size, int64_t step, Compute compute) {
+    blocks.resize(std::max<size_t>(blocks.size(), omp_get_max_threads()));
+    absl::Mutex mutex;
+    absl::Status status;
+#pragma omp parallel for schedule(dynamic)
+    for (int64_t first = 0; first < size; first += step) {
+      try {
+        compute(first, first + step >= size, blocks[omp_get_thread_num()]);
+      } catch (const dnnl::error& error) {
+        absl::MutexLock lock(&mutex);
+        status = DnnlError(error);
+      }
+    }
+    return status;
+  }
+
+  absl::Status ComputePanels(const MatrixProduct& product, const char* a, const char* b, const float* bias,
+                             float* c) {
+    MatrixProduct panel = product;
+    panel.columns = kPanelColumns;
+    panel.b_stride = product.transpose_b ? product.inner : product.columns;
+    panel.c_stride = product.columns;
+    const Prepared prepared = ProductOnOneThread(panel);
+    panel.columns = (product.columns - 1) % kPanelColumns + 1;
+    const Prepared last = ProductOnOneThread(panel);
+    const auto b_step =
+        static_cast<int64_t>((product.transpose_b ? product.inner : 1) * memory::data_type_size(input));
+    return ForEachPart(product.columns, kPanelColumns, [&](int64_t first, bool is_last, Block& own) {
+      Execute(is_last ? last : prepared, a, b + first * b_step, product.has_bias ? bias + first : nullptr,
+              c + first, &own.scratchpad);
+    });
   }
 
   void Execute(Prepared& prepared) {
@@ -191,6 +238,11 @@ absl::Status MatrixProducts::Load(TensorView values, Operand* operand) {
 absl::Status MatrixProducts::Compute(const MatrixProduct& product, const Operand& a, const Operand& b,
                                      const float* bias, float* c) {
   try {
+    if (product.rows < std::min(product.inner, product.columns) &&
+        product.columns >= kPanelColumns * omp_get_max_threads()) {
+      return state_->ComputePanels(product, static_cast<const char*>(a.data_),
+                                   static_cast<const char*>(b.data_), bias, c);
+    }
     Prepared& prepared = state_->Product(product);
     SetData(prepared, DNNL_ARG_SRC, a.data_);
     SetData(prepared, DNNL_ARG_WEIGHTS, b.data_);
@@ -211,38 +263,21 @@ absl::Status MatrixProducts::ComputeByRows(const MatrixProduct& product, const O
   block.rows = std::min(kBlockRows, product.rows);
   block.a_stride = product.rows;
   const int64_t last_rows = (product.rows - 1) % block.rows + 1;
-  std::vector<Block>& blocks = state_->blocks;
-  blocks.resize(std::max<size_t>(blocks.size(), omp_get_max_threads()));
-  absl::Mutex mutex;
-  absl::Status status;
+  const size_t element_bytes = memory::data_type_size(state_->input);
   try {
-    Prepared prepared, last;  // copies: preparing one may move the other
-    {
-      const OneThread planned_for;
-      prepared = state_->Product(block);
-      block.rows = last_rows;
-      last = state_->Product(block);
-    }
-    const size_t element_bytes = memory::data_type_size(state_->input);
-#pragma omp parallel for schedule(dynamic)
-    for (int64_t first_row = 0; first_row < product.rows; first_row += kBlockRows) {
-      Block& own = blocks[omp_get_thread_num()];
-      const bool is_last = first_row + kBlockRows >= product.rows;
+    const Prepared prepared = state_->ProductOnOneThread(block);
+    block.rows = last_rows;
+    const Prepared last = state_->ProductOnOneThread(block);
+    return state_->ForEachPart(product.rows, kBlockRows, [&](int64_t first_row, bool is_last, Block& own) {
       own.rows.resize((is_last ? last_rows : kBlockRows) * product.columns);
-      try {
-        state_->Execute(is_last ? last : prepared,
-                        static_cast<const char*>(a.data_) + first_row * element_bytes, b.data_,
-                        own.rows.data(), &own.scratchpad);
-        use(first_row, own.rows);
-      } catch (const dnnl::error& error) {
-        absl::MutexLock lock(&mutex);
-        status = DnnlError(error);
-      }
-    }
+      state_->Execute(is_last ? last : prepared,
+                      static_cast<const char*>(a.data_) + first_row * element_bytes, b.data_, nullptr,
+                      own.rows.data(), &own.scratchpad);
+      use(first_row, own.rows);
+    });
   } catch (const dnnl::error& error) {
     return DnnlError(error);
   }
-  return status;
 }
 
 }  // namespace downpour
