@@ -38,8 +38,8 @@ class ParameterService final : public ParameterServiceBase {
     int max_pushes = 256;   // at once; the next is told RESOURCE_EXHAUSTED
     int max_fetches = 256;  // likewise
     // Being received or applied at once, and as many being sent while the one after each is prepared; those of the first
-    // come first.
-    int max_chunks = 8;
+    // come first. Two for each thread: with more, 200 replicas push each other's chunks out of the caches.
+    int max_chunks = 2 * threads;
   };
   explicit ParameterService(const Options& options);
 
