@@ -25,9 +25,10 @@ constexpr size_t kMaxPrepared = 256;
 
 constexpr int64_t kPanelColumns = 320;  // 2,560 are 8 panels, 8,000 are 25
 
+// Memory comes with each execution.
 struct Prepared {
-  dnnl::primitive primitive;
-  std::unordered_map<int, memory> arguments;
+  dnnl::matmul primitive;
+  memory::desc a, b, bias, c, scratchpad;
 };
 
 // What a thread needs for the rows that it computes.
@@ -95,10 +96,6 @@ absl::Status DnnlError(const dnnl::error& error) {
   return absl::InternalError(absl::StrCat("oneDNN: ", error.what()));
 }
 
-void SetData(Prepared& prepared, int argument, const void* data) {
-  prepared.arguments.at(argument).set_data_handle(const_cast<void*>(data));
-}
-
 }  // namespace
 
 struct MatrixProducts::State {
@@ -108,95 +105,77 @@ struct MatrixProducts::State {
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream{engine};
   absl::flat_hash_map<MatrixProduct, Prepared> products;
-  absl::flat_hash_map<int64_t, Prepared> conversions;  // by number of values
-  std::vector<Block> blocks;                           // one for each thread
+  absl::flat_hash_map<int64_t, dnnl::reorder> conversions;  // by number of values
+  std::vector<Block> blocks;                                // one for each thread
 
-  memory Unbound(const memory::desc& desc) { return memory(desc, engine, nullptr); }
+  memory At(const memory::desc& desc, const void* data) const {
+    return memory(desc, engine, const_cast<void*>(data));
+  }
 
-  Prepared& Product(const MatrixProduct& product) {
+  // A copy, since preparing another product may move what is kept.
+  Prepared Product(const MatrixProduct& product) {
     if (const auto found = products.find(product); found != products.end()) return found->second;
     if (products.size() >= kMaxPrepared) products.clear();
     const auto desc = Describe(product, input, engine);
+    return products[product] = {dnnl::matmul(desc),  desc.src_desc(),
+                                desc.weights_desc(), product.has_bias ? desc.bias_desc() : memory::desc(),
+                                desc.dst_desc(),     desc.scratchpad_desc()};
+  }
+
+  void Convert(const float* values, int64_t size, uint16_t* bfloat16) {
+    memory from = At({{size}, memory::data_type::f32, memory::format_tag::a}, values);
+    memory to = At({{size}, memory::data_type::bf16, memory::format_tag::a}, bfloat16);
+    if (conversions.size() >= kMaxPrepared && !conversions.contains(size)) conversions.clear();
+    dnnl::reorder& conversion = conversions[size];
+    if (!conversion) conversion = dnnl::reorder(from, to);
+    conversion.execute(stream, from, to);
+    stream.wait();
+  }
+
+  // Blocks for all threads, before any of them executes.
+  void Reserve() { blocks.resize(std::max<size_t>(blocks.size(), omp_get_max_threads())); }
+
+  // With the block of the calling thread, so that several threads may do so at once. `bias` or nullptr.
+  void Execute(const Prepared& prepared, const void* a, const void* b, const float* bias, float* c) {
+    std::vector<char>& scratchpad = blocks[omp_get_thread_num()].scratchpad;
+    scratchpad.resize(std::max(scratchpad.size(), prepared.scratchpad.get_size()));
     std::unordered_map<int, memory> arguments = {
-        {DNNL_ARG_SRC, Unbound(desc.src_desc())},
-        {DNNL_ARG_WEIGHTS, Unbound(desc.weights_desc())},
-        {DNNL_ARG_DST, Unbound(desc.dst_desc())},
-        {DNNL_ARG_SCRATCHPAD, memory(desc.scratchpad_desc(), engine)},
-    };
-    if (product.has_bias) arguments.emplace(DNNL_ARG_BIAS, Unbound(desc.bias_desc()));
-    return products[product] = {dnnl::matmul(desc), std::move(arguments)};
-  }
-
-  Prepared& Conversion(int64_t size) {
-    if (const auto found = conversions.find(size); found != conversions.end()) return found->second;
-    if (conversions.size() >= kMaxPrepared) conversions.clear();
-    const memory from = Unbound({{size}, memory::data_type::f32, memory::format_tag::a});
-    const memory to = Unbound({{size}, memory::data_type::bf16, memory::format_tag::a});
-    return conversions[size] = {dnnl::reorder(from, to), {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}}};
-  }
-
-  // Planned for one thread; a copy, since preparing another may move it.
-  Prepared ProductOnOneThread(const MatrixProduct& product) {
-    const OneThread planned_for;
-    return Product(product);
-  }
-
-  // On one thread and in its own scratchpad, so that several threads may do so at once. `bias` or nullptr.
-  void Execute(const Prepared& prepared, const void* a, const void* b, const float* bias, float* c,
-               std::vector<char>* scratchpad) const {
-    const auto desc = [&](int argument) { return prepared.arguments.at(argument).get_desc(); };
-    const memory::desc scratchpad_desc = desc(DNNL_ARG_SCRATCHPAD);
-    scratchpad->resize(std::max(scratchpad->size(), scratchpad_desc.get_size()));
+        {DNNL_ARG_SRC, At(prepared.a, a)},
+        {DNNL_ARG_WEIGHTS, At(prepared.b, b)},
+        {DNNL_ARG_DST, At(prepared.c, c)},
+        {DNNL_ARG_SCRATCHPAD, At(prepared.scratchpad, scratchpad.data())}};
+    if (bias != nullptr) arguments.emplace(DNNL_ARG_BIAS, At(prepared.bias, bias));
     dnnl::stream own_stream(engine);
-    std::unordered_map<int, memory> arguments = {
-        {DNNL_ARG_SRC, memory(desc(DNNL_ARG_SRC), engine, const_cast<void*>(a))},
-        {DNNL_ARG_WEIGHTS, memory(desc(DNNL_ARG_WEIGHTS), engine, const_cast<void*>(b))},
-        {DNNL_ARG_DST, memory(desc(DNNL_ARG_DST), engine, c)},
-        {DNNL_ARG_SCRATCHPAD, memory(scratchpad_desc, engine, scratchpad->data())}};
-    if (bias != nullptr)
-      arguments.emplace(DNNL_ARG_BIAS, memory(desc(DNNL_ARG_BIAS), engine, const_cast<float*>(bias)));
     prepared.primitive.execute(own_stream, arguments);
     own_stream.wait();
   }
 
-  // compute(first, is_last, block of the thread) for the parts of `size` in steps of `step`, on all threads.
+  // compute(first, size, prepared) for parts of `product` of `step` rows or columns, whichever `extent` names, and what
+  // remains; on all threads, each part on one, for which it is planned.
   template <typename Compute>
-  absl::Status ForEachPart(int64_t size, int64_t step, Compute compute) {
-    blocks.resize(std::max<size_t>(blocks.size(), omp_get_max_threads()));
+  absl::Status ForEachPart(MatrixProduct product, int64_t MatrixProduct::*extent, int64_t step,
+                           Compute compute) {
+    const int64_t whole = product.*extent;
+    const auto prepare = [&](int64_t part) {
+      const OneThread planned_for;
+      product.*extent = part;
+      return Product(product);
+    };
+    const Prepared prepared = prepare(std::min(step, whole));
+    const Prepared last = prepare((whole - 1) % step + 1);
     absl::Mutex mutex;
     absl::Status status;
 #pragma omp parallel for schedule(dynamic)
-    for (int64_t first = 0; first < size; first += step) {
+    for (int64_t first = 0; first < whole; first += step) {
+      const int64_t size = std::min(step, whole - first);
       try {
-        compute(first, first + step >= size, blocks[omp_get_thread_num()]);
+        compute(first, size, first + size == whole ? last : prepared);
       } catch (const dnnl::error& error) {
         absl::MutexLock lock(&mutex);
         status = DnnlError(error);
       }
     }
     return status;
-  }
-
-  absl::Status ComputePanels(const MatrixProduct& product, const char* a, const char* b, const float* bias,
-                             float* c) {
-    MatrixProduct panel = product;
-    panel.columns = kPanelColumns;
-    panel.b_stride = product.transpose_b ? product.inner : product.columns;
-    panel.c_stride = product.columns;
-    const Prepared prepared = ProductOnOneThread(panel);
-    panel.columns = (product.columns - 1) % kPanelColumns + 1;
-    const Prepared last = ProductOnOneThread(panel);
-    const auto b_step =
-        static_cast<int64_t>((product.transpose_b ? product.inner : 1) * memory::data_type_size(input));
-    return ForEachPart(product.columns, kPanelColumns, [&](int64_t first, bool is_last, Block& own) {
-      Execute(is_last ? last : prepared, a, b + first * b_step, product.has_bias ? bias + first : nullptr,
-              c + first, &own.scratchpad);
-    });
-  }
-
-  void Execute(Prepared& prepared) {
-    prepared.primitive.execute(stream, prepared.arguments);
-    stream.wait();
   }
 };
 
@@ -214,10 +193,7 @@ absl::Status MatrixProducts::Load(const float* values, int64_t size, Operand* op
   operand->bfloat16_.resize(size);
   operand->data_ = operand->bfloat16_.data();
   try {
-    Prepared& conversion = state_->Conversion(size);
-    SetData(conversion, DNNL_ARG_FROM, values);
-    SetData(conversion, DNNL_ARG_TO, operand->data_);
-    state_->Execute(conversion);
+    state_->Convert(values, size, operand->bfloat16_.data());
   } catch (const dnnl::error& error) {
     return DnnlError(error);
   }
@@ -237,44 +213,46 @@ absl::Status MatrixProducts::Load(TensorView values, Operand* operand) {
 
 absl::Status MatrixProducts::Compute(const MatrixProduct& product, const Operand& a, const Operand& b,
                                      const float* bias, float* c) {
+  if (!product.has_bias) bias = nullptr;
+  state_->Reserve();
   try {
-    if (product.rows < std::min(product.inner, product.columns) &&
-        product.columns >= kPanelColumns * omp_get_max_threads()) {
-      return state_->ComputePanels(product, static_cast<const char*>(a.data_),
-                                   static_cast<const char*>(b.data_), bias, c);
+    if (product.rows >= std::min(product.inner, product.columns) ||
+        product.columns < kPanelColumns * omp_get_max_threads()) {
+      state_->Execute(state_->Product(product), a.data_, b.data_, bias, c);
+      return absl::OkStatus();
     }
-    Prepared& prepared = state_->Product(product);
-    SetData(prepared, DNNL_ARG_SRC, a.data_);
-    SetData(prepared, DNNL_ARG_WEIGHTS, b.data_);
-    SetData(prepared, DNNL_ARG_DST, c);
-    if (product.has_bias) SetData(prepared, DNNL_ARG_BIAS, bias);
-    state_->Execute(prepared);
+    MatrixProduct panels = product;
+    panels.b_stride = product.transpose_b ? product.inner : product.columns;
+    panels.c_stride = product.columns;
+    const auto column_bytes = static_cast<int64_t>((product.transpose_b ? product.inner : 1) *
+                                                   memory::data_type_size(state_->input));
+    return state_->ForEachPart(
+        panels, &MatrixProduct::columns, kPanelColumns, [&](int64_t first, int64_t, const Prepared& panel) {
+          state_->Execute(panel, a.data_, static_cast<const char*>(b.data_) + first * column_bytes,
+                          bias == nullptr ? nullptr : bias + first, c + first);
+        });
   } catch (const dnnl::error& error) {
     return DnnlError(error);
   }
-  return absl::OkStatus();
 }
 
 absl::Status MatrixProducts::ComputeByRows(const MatrixProduct& product, const Operand& a, const Operand& b,
                                            UseRows use) {
   DOWNPOUR_CHECK(product.transpose_a && !product.has_bias && !product.nonlinearity.has_value());
   constexpr int64_t kBlockRows = 64;  // of 2,560 columns take half of a large second-level cache
-  MatrixProduct block = product;
-  block.rows = std::min(kBlockRows, product.rows);
-  block.a_stride = product.rows;
-  const int64_t last_rows = (product.rows - 1) % block.rows + 1;
+  MatrixProduct blocks = product;
+  blocks.a_stride = product.rows;
   const size_t element_bytes = memory::data_type_size(state_->input);
+  state_->Reserve();
   try {
-    const Prepared prepared = state_->ProductOnOneThread(block);
-    block.rows = last_rows;
-    const Prepared last = state_->ProductOnOneThread(block);
-    return state_->ForEachPart(product.rows, kBlockRows, [&](int64_t first_row, bool is_last, Block& own) {
-      own.rows.resize((is_last ? last_rows : kBlockRows) * product.columns);
-      state_->Execute(is_last ? last : prepared,
-                      static_cast<const char*>(a.data_) + first_row * element_bytes, b.data_, nullptr,
-                      own.rows.data(), &own.scratchpad);
-      use(first_row, own.rows);
-    });
+    return state_->ForEachPart(
+        blocks, &MatrixProduct::rows, kBlockRows, [&](int64_t first, int64_t size, const Prepared& block) {
+          std::vector<float>& rows = state_->blocks[omp_get_thread_num()].rows;
+          rows.resize(size * product.columns);
+          state_->Execute(block, static_cast<const char*>(a.data_) + first * element_bytes, b.data_, nullptr,
+                          rows.data());
+          use(first, rows);
+        });
   } catch (const dnnl::error& error) {
     return DnnlError(error);
   }
