@@ -5,6 +5,7 @@
 #include <grpcpp/support/proto_buffer_reader.h>
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -12,10 +13,13 @@
 
 namespace downpour {
 
-grpc::ByteBuffer EncodeChunk(const google::protobuf::MessageLite& fields, const grpc::Slice& payload) {
-  const grpc::Slice slices[] = {grpc::Slice(EncodeChunkPrefix(fields, static_cast<int64_t>(payload.size()))),
-                                payload};
-  return {slices, 2};
+grpc::ByteBuffer EncodeChunk(const google::protobuf::MessageLite& fields,
+                             absl::Span<const grpc::Slice> payload) {
+  size_t bytes = 0;
+  for (const grpc::Slice& piece : payload) bytes += piece.size();
+  std::vector<grpc::Slice> slices = {grpc::Slice(EncodeChunkPrefix(fields, static_cast<int64_t>(bytes)))};
+  slices.insert(slices.end(), payload.begin(), payload.end());
+  return {slices.data(), slices.size()};
 }
 
 absl::StatusOr<absl::string_view> DecodeChunk(grpc::ByteBuffer* message, absl::Span<char> buffer,

@@ -13,8 +13,9 @@
 
 namespace downpour {
 
-// The message of common/chunk_codec.h whose tensor is `payload`, not copied.
-grpc::ByteBuffer EncodeChunk(const google::protobuf::MessageLite& fields, const grpc::Slice& payload);
+// The message of common/chunk_codec.h whose tensor is the pieces of `payload`, not copied.
+grpc::ByteBuffer EncodeChunk(const google::protobuf::MessageLite& fields,
+                             absl::Span<const grpc::Slice> payload);
 
 // As DecodeChunk() of common/chunk_codec.h; the result may refer to `message`, which must outlive it.
 absl::StatusOr<absl::string_view> DecodeChunk(grpc::ByteBuffer* message, absl::Span<char> buffer,

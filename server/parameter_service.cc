@@ -29,6 +29,16 @@ absl::Status TooMany(absl::string_view what, int limit) {
       absl::StrCat(limit, " ", what, " under way, which is as many as this shard takes"));
 }
 
+// Lets go of the parameters when gRPC has sent them.
+grpc::Slice SliceOf(LentParameters lent) {
+  const absl::string_view bytes = lent.parameters.bytes();
+  using Owner = std::shared_ptr<const void>;
+  auto* const owner = new Owner(std::move(lent.owner));
+  // gRPC only reads what it sends.
+  return {const_cast<char*>(bytes.data()), bytes.size(), [](void* sent) { delete static_cast<Owner*>(sent); },
+          owner};
+}
+
 // Counts a stream in, if there is room.
 class StreamSlot {
  public:
@@ -264,7 +274,7 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
     Finish(ToGrpcStatus(status_));
   }
 
-  // Fills next_message_. The slice that gRPC sends from is written under the shard's lock.
+  // Fills next_message_, which refers to the shard's own memory.
   absl::Status PrepareNext() {
     FetchChunk chunk;
     if (shard_ == nullptr) {
@@ -278,19 +288,13 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
     }
     const int64_t elements = kChunkBytes / (bfloat16_ ? sizeof(uint16_t) : sizeof(float));
     const KeyRange keys{next_key_, std::min(next_key_ + elements, shard_->range().end)};
+    ASSIGN_OR_RETURN(std::vector<LentParameters> lent, shard_->Lend(keys, bfloat16_));
+    std::vector<grpc::Slice> slices;
+    slices.reserve(lent.size());
+    for (LentParameters& piece : lent) slices.push_back(SliceOf(std::move(piece)));
     chunk.set_begin(keys.begin);
-    RETURN_IF_ERROR(bfloat16_ ? Encode<uint16_t>(chunk, keys) : Encode<float>(chunk, keys));
+    next_message_ = EncodeChunk(chunk, slices);
     next_key_ = keys.end;
-    return absl::OkStatus();
-  }
-
-  template <typename Element>
-  absl::Status Encode(const FetchChunk& chunk, KeyRange keys) {
-    auto* parameters = new Element[keys.size()];
-    const grpc::Slice slice(parameters, keys.size() * sizeof(Element),
-                            [](void* memory) { delete[] static_cast<Element*>(memory); });
-    RETURN_IF_ERROR(shard_->Read(keys, MutableTensorView(absl::MakeSpan(parameters, keys.size()))));
-    next_message_ = EncodeChunk(chunk, slice);
     return absl::OkStatus();
   }
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "absl/container/inlined_vector.h"
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/bfloat16.h"
@@ -37,11 +37,6 @@ float At(TensorView values, size_t index) {
   return values.is_bfloat16() ? FromBfloat16(values.bfloats()[index]) : values.floats()[index];
 }
 
-void CopyElements(absl::Span<const float> from, MutableTensorView to) {
-  if (to.is_bfloat16()) return ToBfloat16(from, to.bfloats());
-  std::copy(from.begin(), from.end(), to.floats().begin());
-}
-
 template <typename T>
 absl::Status RequireEqual(absl::string_view what, const T& seen, const T& wanted) {
   if (seen == wanted) return absl::OkStatus();
@@ -64,7 +59,12 @@ absl::StatusOr<std::unique_ptr<ParameterShard>> ParameterShard::Restore(Options 
       RequireEqual<int64_t>("number of parameters", snapshot.parameters.size(), options.range.size()));
   ASSIGN_OR_RETURN(std::unique_ptr<ParameterShard> shard, Create(std::move(options), snapshot.parameters));
   RETURN_IF_ERROR(shard->CheckSnapshot(snapshot));
-  shard->state_ = snapshot.state;
+  for (const std::unique_ptr<Segment>& segment : shard->segments_) {
+    absl::MutexLock lock(&segment->mutex());
+    const int64_t offset = segment->range().begin - shard->range().begin;
+    for (size_t i = 0; i < snapshot.state.size(); ++i)
+      std::copy_n(&snapshot.state[i][offset], segment->range().size(), segment->state(i).begin());
+  }
   const ShardCheckpoint& header = snapshot.header;
   for (const ReplicaLedgerEntry& push : header.ledger()) {
     LedgerEntry& entry = shard->EntryOf(push.replica_id());
@@ -80,11 +80,12 @@ absl::StatusOr<std::unique_ptr<ParameterShard>> ParameterShard::Restore(Options 
 
 ParameterShard::ParameterShard(Options options, std::unique_ptr<Optimizer> optimizer,
                                absl::Span<const float> initial)
-    : options_(std::move(options)),
-      optimizer_(std::move(optimizer)),
-      parameters_(initial.begin(), initial.end()),
-      state_(optimizer_->state_names().size(), std::vector<float>(initial.size())),
-      segments_(new Segment[(initial.size() + kSegmentElements - 1) / kSegmentElements]) {}
+    : options_(std::move(options)), optimizer_(std::move(optimizer)) {
+  for (int64_t begin = 0; begin < range().size(); begin += kSegmentElements) {
+    segments_.push_back(std::make_unique<Segment>(
+        range().begin + begin, initial.subspan(begin, kSegmentElements), optimizer_->state_names().size()));
+  }
+}
 
 ParameterShard::~ParameterShard() = default;
 
@@ -95,9 +96,10 @@ absl::Status ParameterShard::CheckSnapshot(const ShardSnapshot& snapshot) const 
   RETURN_IF_ERROR(RequireEqual<int64_t>("first key", header.begin(), range().begin));
   RETURN_IF_ERROR(RequireEqual<int64_t>("last key", header.end(), range().end));
   RETURN_IF_ERROR(RequireEqual("optimizer", Describe(header.optimizer()), Describe(options_.optimizer)));
-  RETURN_IF_ERROR(RequireEqual("number of state vectors", snapshot.state.size(), state_.size()));
+  RETURN_IF_ERROR(
+      RequireEqual("number of state vectors", snapshot.state.size(), optimizer_->state_names().size()));
   for (const std::vector<float>& state : snapshot.state) {
-    RETURN_IF_ERROR(RequireEqual("state size", state.size(), parameters_.size()));
+    RETURN_IF_ERROR(RequireEqual("state size", state.size(), snapshot.parameters.size()));
   }
   for (const ReplicaLedgerEntry& push : header.ledger()) {
     if (push.sequence() < 1 || push.next_key() < header.begin() || push.next_key() > header.end()) {
@@ -185,9 +187,8 @@ absl::StatusOr<PushOutcome> ParameterShard::ApplySegments(const PushHeader& head
   const auto apply = [&](int64_t index) {
     thread_local std::vector<float> buffer(kSegmentElements);
     const int64_t begin = std::max(first_key, range().begin + (first_segment + index) * kSegmentElements);
-    int64_t stop;
-    Segment& segment = SegmentOf(begin, &stop);
-    stop = std::min(stop, keys.end);
+    Segment& segment = SegmentOf(begin);
+    const int64_t stop = std::min(segment.range().end, keys.end);
     const absl::Span<float> gradient = absl::MakeSpan(buffer).first(stop - begin);
     read(begin, gradient);
     const size_t bad = FindNotFinite(gradient);
@@ -201,8 +202,8 @@ absl::StatusOr<PushOutcome> ParameterShard::ApplySegments(const PushHeader& head
       ++checked;
       if (!not_finite.empty()) return;
     }
-    absl::MutexLock segment_lock(&segment.mutex);
-    StepFloats(begin - range().begin, gradient);
+    absl::MutexLock segment_lock(&segment.mutex());
+    segment.Step(*optimizer_, begin, gradient);
   };
   {
     absl::ReaderMutexLock snapshot(&snapshot_mutex_);
@@ -255,48 +256,46 @@ absl::Status ParameterShard::Reject(const PushHeader& header, absl::string_view 
 void ParameterShard::Apply(int64_t begin, TensorView gradient, ReplicaLedgerEntry* push) {
   const int64_t end = begin + static_cast<int64_t>(gradient.size());
   for (int64_t key = push->next_key(), stop; key < end; key = stop) {
-    Segment& segment = SegmentOf(key, &stop);
-    stop = std::min(stop, end);
+    Segment& segment = SegmentOf(key);
+    stop = std::min(segment.range().end, end);
     absl::ReaderMutexLock snapshot(&snapshot_mutex_);
-    absl::MutexLock lock(&segment.mutex);
-    Step(key - range().begin, gradient[{key - begin, stop - begin}]);
+    absl::MutexLock lock(&segment.mutex());
+    segment.Step(*optimizer_, key, gradient[{key - begin, stop - begin}]);
     push->set_next_key(stop);
     if (stop == range().end) ++version_;
   }
 }
 
-void ParameterShard::Step(int64_t offset, TensorView gradient) {
-  if (!gradient.is_bfloat16()) return StepFloats(offset, gradient.floats());
-  constexpr size_t kBlock = 4096;  // widened in the first-level cache
-  float widened[kBlock];
-  for (size_t begin = 0; begin < gradient.size(); begin += kBlock) {
-    const absl::Span<const uint16_t> block = gradient.bfloats().subspan(begin, kBlock);
-    FromBfloat16(block, absl::MakeSpan(widened, block.size()));
-    StepFloats(offset + static_cast<int64_t>(begin), absl::MakeConstSpan(widened, block.size()));
-  }
-}
-
-void ParameterShard::StepFloats(int64_t offset, absl::Span<const float> gradient) {
-  absl::InlinedVector<float*, 2> state;
-  for (std::vector<float>& vector : state_) state.push_back(&vector[offset]);
-  optimizer_->Apply(gradient, absl::MakeSpan(&parameters_[offset], gradient.size()), state);
-}
-
-absl::Status ParameterShard::Read(KeyRange keys, MutableTensorView parameters) const {
-  DOWNPOUR_CHECK(static_cast<int64_t>(parameters.size()) == keys.size());
+template <typename Each>
+absl::Status ParameterShard::ForEachSegment(KeyRange keys, Each each) const {
   if (!range().Contains(keys)) {
     return absl::OutOfRangeError(absl::StrCat("keys [", keys.begin, ", ", keys.end,
                                               ") to read, want them in [", range().begin, ", ", range().end,
                                               ")"));
   }
   for (int64_t key = keys.begin, stop; key < keys.end; key = stop) {
-    Segment& segment = SegmentOf(key, &stop);
-    stop = std::min(stop, keys.end);
-    absl::ReaderMutexLock lock(&segment.mutex);
-    CopyElements(absl::MakeConstSpan(&parameters_[key - range().begin], stop - key),
-                 parameters[{key - keys.begin, stop - keys.begin}]);
+    Segment& segment = SegmentOf(key);
+    stop = std::min(segment.range().end, keys.end);
+    each(segment, KeyRange{key, stop});
   }
   return absl::OkStatus();
+}
+
+absl::Status ParameterShard::Read(KeyRange keys, MutableTensorView parameters) const {
+  DOWNPOUR_CHECK(static_cast<int64_t>(parameters.size()) == keys.size());
+  return ForEachSegment(keys, [&](Segment& segment, KeyRange piece) {
+    absl::ReaderMutexLock lock(&segment.mutex());
+    segment.Read(piece, parameters[{piece.begin - keys.begin, piece.end - keys.begin}]);
+  });
+}
+
+absl::StatusOr<std::vector<LentParameters>> ParameterShard::Lend(KeyRange keys, bool bfloat16) const {
+  std::vector<LentParameters> lent;
+  RETURN_IF_ERROR(ForEachSegment(keys, [&](Segment& segment, KeyRange piece) {
+    absl::MutexLock lock(&segment.mutex());
+    lent.push_back(segment.Lend(piece, bfloat16));
+  }));
+  return lent;
 }
 
 template <typename Message>
@@ -314,8 +313,8 @@ void ParameterShard::FillStatus(Message* status) const {
 ShardSnapshot ParameterShard::Snapshot() const {
   // Room is made before the lock is taken: touching new memory takes longer than the copy.
   ShardSnapshot snapshot;
-  snapshot.parameters.resize(parameters_.size());
-  snapshot.state.assign(state_.size(), std::vector<float>(parameters_.size()));
+  snapshot.parameters.resize(range().size());
+  snapshot.state.assign(optimizer_->state_names().size(), std::vector<float>(range().size()));
   ShardCheckpoint& header = snapshot.header;
   *header.mutable_optimizer() = options_.optimizer;
   for (const ParameterLayout::Tensor& tensor : options_.layout.tensors()) {
@@ -324,9 +323,13 @@ ShardSnapshot ParameterShard::Snapshot() const {
     shape->mutable_shape()->Assign(tensor.shape.begin(), tensor.shape.end());
   }
   absl::MutexLock lock(&snapshot_mutex_);
-  std::copy(parameters_.begin(), parameters_.end(), snapshot.parameters.begin());
-  for (size_t i = 0; i < state_.size(); ++i)
-    std::copy(state_[i].begin(), state_[i].end(), snapshot.state[i].begin());
+  for (const std::unique_ptr<Segment>& segment : segments_) {
+    absl::MutexLock segment_lock(&segment->mutex());
+    const int64_t offset = segment->range().begin - range().begin;
+    absl::c_copy(segment->parameters(), &snapshot.parameters[offset]);
+    for (size_t i = 0; i < snapshot.state.size(); ++i)
+      absl::c_copy(segment->state(i), &snapshot.state[i][offset]);
+  }
   FillStatus(&header);
   CopyLedger(&header);
   return snapshot;
@@ -357,10 +360,8 @@ ParameterShard::LedgerEntry& ParameterShard::EntryOf(uint64_t replica_id) {
   return *entry;
 }
 
-ParameterShard::Segment& ParameterShard::SegmentOf(int64_t key, int64_t* end) const {
-  const int64_t segment = (key - range().begin) / kSegmentElements;
-  *end = range().begin + (segment + 1) * kSegmentElements;
-  return segments_[segment];
+Segment& ParameterShard::SegmentOf(int64_t key) const {
+  return *segments_[(key - range().begin) / kSegmentElements];
 }
 
 }  // namespace downpour

@@ -25,6 +25,7 @@
 #include "proto/parameter_server.pb.h"
 #include "server/optimizer/optimizer.h"
 #include "server/parallel_for.h"
+#include "server/segment.h"
 
 namespace downpour {
 
@@ -100,6 +101,8 @@ class ParameterShard {
   // Copies the parameters of `keys` as they are now, segment by segment; bfloat16 are rounded to nearest even.
   // OUT_OF_RANGE: keys outside range().
   absl::Status Read(KeyRange keys, MutableTensorView parameters) const;
+  // As Read, but not copied: in as many pieces, in order, as `keys` has segments.
+  absl::StatusOr<std::vector<LentParameters>> Lend(KeyRange keys, bool bfloat16) const;
 
   // Copies everything at one instant; blocks ApplyChunk for the time of the copy only.
   ShardSnapshot Snapshot() const ABSL_LOCKS_EXCLUDED(ledger_mutex_, snapshot_mutex_);
@@ -113,15 +116,14 @@ class ParameterShard {
     // Written with snapshot_mutex_ held besides (shared), so that Snapshot() may read it under that alone.
     ReplicaLedgerEntry push ABSL_GUARDED_BY(mutex);
   };
-  struct Segment {
-    absl::Mutex mutex;  // guards its part of parameters_ and state_
-  };
-
   ParameterShard(Options options, std::unique_ptr<Optimizer> optimizer, absl::Span<const float> initial);
 
   absl::Status CheckSnapshot(const ShardSnapshot& snapshot) const;
   LedgerEntry& EntryOf(uint64_t replica_id) ABSL_LOCKS_EXCLUDED(ledger_mutex_);
   absl::Status CheckKeys(const PushHeader& header, int64_t begin, int64_t size) const;
+  // `each(segment, keys)` with each segment that has some of `keys`, and which, in order. OUT_OF_RANGE: as Read.
+  template <typename Each>
+  absl::Status ForEachSegment(KeyRange keys, Each each) const;
   // Begins the push, or finds it begun; what there is to answer where nothing of it is to be applied.
   absl::StatusOr<std::optional<PushOutcome>> Admit(const PushHeader& header, int64_t begin,
                                                    ReplicaLedgerEntry* push);
@@ -129,21 +131,15 @@ class ParameterShard {
   absl::Status Reject(const PushHeader& header, absl::string_view why, ReplicaLedgerEntry* push);
   // Applies the part of the chunk from push->next_key() on, one segment after the other.
   void Apply(int64_t begin, TensorView gradient, ReplicaLedgerEntry* push);
-  // Steps the keys from `offset` on in the shard, whose segment is locked.
-  void Step(int64_t offset, TensorView gradient);
-  void StepFloats(int64_t offset, absl::Span<const float> gradient);
   // Both messages have the fields of a status.
   template <typename Message>
   void FillStatus(Message* status) const;
   void CopyLedger(ShardCheckpoint* header) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(snapshot_mutex_);
-  // The segment of `key`, and the end of the keys in it.
-  Segment& SegmentOf(int64_t key, int64_t* end) const;
+  Segment& SegmentOf(int64_t key) const;
 
   const Options options_;
   const std::unique_ptr<Optimizer> optimizer_;
-  std::vector<float> parameters_;
-  std::vector<std::vector<float>> state_;
-  const std::unique_ptr<Segment[]> segments_;
+  std::vector<std::unique_ptr<Segment>> segments_;
 
   // Shared by whoever changes parameters, state, ledger or counters; exclusive for Snapshot().
   mutable absl::Mutex snapshot_mutex_;

@@ -154,8 +154,8 @@ absl::StatusOr<PushOutcome> GrpcShardClient::TryPush(const PushHeader& header, T
     const TensorView piece = gradient[{begin, std::min(begin + kChunkElements, size)}];
     const int64_t key = options_.range.begin + begin;
     chunk.set_begin(key);
-    const grpc::ByteBuffer message =
-        EncodeChunk(chunk, pack ? grpc::Slice(PackGradient(key, piece.bfloats())) : lent.Lend(piece.bytes()));
+    const grpc::ByteBuffer message = EncodeChunk(
+        chunk, {pack ? grpc::Slice(PackGradient(key, piece.bfloats())) : lent.Lend(piece.bytes())});
     chunk.clear_header();
     begin += static_cast<int64_t>(piece.size());
     return message;

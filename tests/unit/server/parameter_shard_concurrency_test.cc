@@ -136,5 +136,22 @@ TEST(ParameterShardConcurrency, AReadSeesEachSegmentBetweenPushes) {
   }
 }
 
+TEST(ParameterShardConcurrency, WhatIsLentStaysOneMomentsParameters) {
+  const auto shard = NewShard();
+  const Pushers pushers(shard.get(), kForEver);
+  const KeyRange keys{kRange.begin, kRange.begin + kSmallestChunk};  // which every replica applies at once
+  for (float last = 0; last < 1000;) {
+    const auto floats = shard->Lend(keys, /*bfloat16=*/false), bfloats = shard->Lend(keys, /*bfloat16=*/true);
+    ASSERT_TRUE(floats.ok() && bfloats.ok());
+    const uint64_t lent_at = shard->version();
+    const float first = (*floats)[0].parameters.floats()[0];
+    while (shard->version() < lent_at + 2) std::this_thread::yield();
+    ASSERT_THAT((*floats)[0].parameters.floats(), Each(first));
+    ASSERT_THAT((*bfloats)[0].parameters.bfloats(), Each((*bfloats)[0].parameters.bfloats()[0]));
+    ASSERT_GE(first, last);
+    last = first;
+  }
+}
+
 }  // namespace
 }  // namespace downpour
