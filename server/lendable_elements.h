@@ -2,29 +2,65 @@
 #ifndef DOWNPOUR_SERVER_LENDABLE_ELEMENTS_H_
 #define DOWNPOUR_SERVER_LENDABLE_ELEMENTS_H_
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <memory>
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
 
 namespace downpour {
+
+// Vectors that nobody uses now. malloc would cut them up for what else comes and goes, and find no room for the next.
+// Thread-safe.
+template <typename Element>
+class SpareVectors {
+ public:
+  // Its elements are any.
+  std::vector<Element> Take(size_t size) ABSL_LOCKS_EXCLUDED(mutex_) {
+    std::vector<Element> taken;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (!spare_.empty()) {
+        taken = std::move(spare_.back());
+        spare_.pop_back();
+      }
+    }
+    taken.resize(size);
+    return taken;
+  }
+  void GiveBack(std::vector<Element> vector) ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    spare_.push_back(std::move(vector));
+  }
+
+ private:
+  absl::Mutex mutex_;
+  std::vector<std::vector<Element>> spare_ ABSL_GUARDED_BY(mutex_);
+};
 
 // A vector that is copied when it is written while it is lent. Its owner serialises all calls; loans end on any thread.
 template <typename Element>
 class LendableElements {
  public:
-  explicit LendableElements(std::vector<Element> elements)
-      : memory_(std::make_shared<Memory>(std::move(elements))) {}
+  using Spare = std::shared_ptr<SpareVectors<Element>>;
+
+  // `size` elements that are any, in memory from `spare`, which they return to.
+  LendableElements(size_t size, Spare spare) : memory_(std::make_shared<Memory>(size, std::move(spare))) {}
 
   absl::Span<const Element> Get() const { return memory_->elements; }
 
   // To be written until the next Lend().
   absl::Span<Element> Writable() {
-    if (memory_->loans.load(std::memory_order_acquire) > 0)
-      memory_ = std::make_shared<Memory>(memory_->elements);
+    if (memory_->loans.load(std::memory_order_acquire) > 0) {
+      auto copy = std::make_shared<Memory>(Get().size(), memory_->spare);
+      std::copy(Get().begin(), Get().end(), copy->elements.begin());
+      memory_ = std::move(copy);
+    }
     return absl::MakeSpan(memory_->elements);
   }
 
@@ -39,7 +75,12 @@ class LendableElements {
 
  private:
   struct Memory {
-    explicit Memory(std::vector<Element> from) : elements(std::move(from)) {}
+    Memory(size_t size, Spare from) : spare(std::move(from)), elements(spare->Take(size)) {}
+    ~Memory() { spare->GiveBack(std::move(elements)); }
+    Memory(const Memory&) = delete;
+    Memory& operator=(const Memory&) = delete;
+
+    const Spare spare;
     std::vector<Element> elements;
     std::atomic<int> loans = 0;
   };

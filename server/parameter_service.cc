@@ -29,14 +29,16 @@ absl::Status TooMany(absl::string_view what, int limit) {
       absl::StrCat(limit, " ", what, " under way, which is as many as this shard takes"));
 }
 
-// Lets go of the parameters when gRPC has sent them.
-grpc::Slice SliceOf(LentParameters lent) {
+// A chunk's slot, given back with the last copy of it.
+using SharedSlot = std::shared_ptr<const void>;
+
+// Lets go of both when gRPC has sent the parameters.
+grpc::Slice SliceOf(const LentParameters& lent, const SharedSlot& slot) {
+  using Owners = std::pair<std::shared_ptr<const void>, SharedSlot>;
   const absl::string_view bytes = lent.parameters.bytes();
-  using Owner = std::shared_ptr<const void>;
-  auto* const owner = new Owner(std::move(lent.owner));
   // gRPC only reads what it sends.
-  return {const_cast<char*>(bytes.data()), bytes.size(), [](void* sent) { delete static_cast<Owner*>(sent); },
-          owner};
+  return {const_cast<char*>(bytes.data()), bytes.size(),
+          [](void* sent) { delete static_cast<Owners*>(sent); }, new Owners(lent.owner, slot)};
 }
 
 // Counts a stream in, if there is room.
@@ -204,24 +206,21 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
       : service_(service),
         request_(request),
         slot_(&service->fetches_, service->options_.max_fetches),
-        place_(service->chunks_out_.Arrive()) {
+        place_(service->chunks_out_->Arrive()) {
     Proceed([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       if (!slot_.granted()) status_ = TooMany("fetches", service->options_.max_fetches);
     });
   }
 
   void OnWriteDone(bool ok) override {
-    service_->chunks_out_.Release();
+    message_.Clear();
     Proceed([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       writing_ = false;
       if (!ok) status_.Update(absl::CancelledError("the fetching replica is gone"));
     });
   }
 
-  void OnDone() override ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    if (writing_) service_->chunks_out_.Release();  // the last, of which there is no OnWriteDone
-    delete this;
-  }
+  void OnDone() override { delete this; }
 
  private:
   // As PushReactor's.
@@ -243,8 +242,9 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
       end = !writing_ && !preparing_;
     }
     if (prepare) {
-      service_->chunks_out_.Acquire(place_, [this] {
-        if (!service_->executor_.TryRun([this] { Prepared(PrepareNext()); }))
+      service_->chunks_out_->Acquire(place_, [this] {
+        const SharedSlot slot(nullptr, [slots = service_->chunks_out_](const void*) { slots->Release(); });
+        if (!service_->executor_.TryRun([this, slot] { Prepared(PrepareNext(slot)); }))
           Prepared(TooMany("tasks", service_->options_.max_fetches));
       });
     }
@@ -253,7 +253,6 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
   }
 
   void Prepared(const absl::Status& status) {
-    if (!status.ok()) service_->chunks_out_.Release();
     Proceed([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       preparing_ = false;
       prepared_ = status.ok();
@@ -269,13 +268,12 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
   }
 
   void End() ABSL_NO_THREAD_SAFETY_ANALYSIS {  // nothing else is under way
-    if (prepared_) service_->chunks_out_.Release();
     slot_.Release();
     Finish(ToGrpcStatus(status_));
   }
 
-  // Fills next_message_, which refers to the shard's own memory.
-  absl::Status PrepareNext() {
+  // Fills next_message_, which refers to the shard's own memory and has the slot while it does.
+  absl::Status PrepareNext(const SharedSlot& slot) {
     FetchChunk chunk;
     if (shard_ == nullptr) {
       ASSIGN_OR_RETURN(shard_, service_->shard());
@@ -288,10 +286,10 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
     }
     const int64_t elements = kChunkBytes / (bfloat16_ ? sizeof(uint16_t) : sizeof(float));
     const KeyRange keys{next_key_, std::min(next_key_ + elements, shard_->range().end)};
-    ASSIGN_OR_RETURN(std::vector<LentParameters> lent, shard_->Lend(keys, bfloat16_));
+    ASSIGN_OR_RETURN(const std::vector<LentParameters> lent, shard_->Lend(keys, bfloat16_));
     std::vector<grpc::Slice> slices;
     slices.reserve(lent.size());
-    for (LentParameters& piece : lent) slices.push_back(SliceOf(std::move(piece)));
+    for (const LentParameters& piece : lent) slices.push_back(SliceOf(piece, slot));
     chunk.set_begin(keys.begin);
     next_message_ = EncodeChunk(chunk, slices);
     next_key_ = keys.end;
@@ -319,7 +317,7 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
 ParameterService::ParameterService(const Options& options)
     : options_(options),
       chunks_in_(options.max_chunks),
-      chunks_out_(2 * options.max_chunks),
+      chunks_out_(std::make_shared<TransferSlots>(2 * options.max_chunks)),
       executor_(options.threads, 2 * static_cast<size_t>(options.max_pushes + options.max_fetches)) {}
 
 void ParameterService::Serve(std::shared_ptr<ParameterShard> shard) {

@@ -37,8 +37,8 @@ class ParameterService final : public ParameterServiceBase {
     int threads = std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 2, 4);
     int max_pushes = 256;   // at once; the next is told RESOURCE_EXHAUSTED
     int max_fetches = 256;  // likewise
-    // Being received or applied at once, and as many being sent while the one after each is prepared; those of the first
-    // come first. Two for each thread: with more, 200 replicas push each other's chunks out of the caches.
+    // Being received or applied at once, and twice as many being sent, until the kernel has taken their bytes; those of the
+    // first come first. Two for each thread: with more, 200 replicas push each other's chunks out of the caches.
     int max_chunks = 2 * threads;
   };
   explicit ParameterService(const Options& options);
@@ -62,7 +62,8 @@ class ParameterService final : public ParameterServiceBase {
   std::atomic<int> pushes_ = 0;
   std::atomic<int> fetches_ = 0;
   TransferSlots chunks_in_;
-  TransferSlots chunks_out_;
+  // Chunks that are being sent may outlive the service a little.
+  const std::shared_ptr<TransferSlots> chunks_out_;
   mutable absl::Mutex mutex_;
   std::shared_ptr<ParameterShard> shard_ ABSL_GUARDED_BY(mutex_);
   // Room for one task of each stream, and as many status requests again.

@@ -81,9 +81,11 @@ absl::StatusOr<std::unique_ptr<ParameterShard>> ParameterShard::Restore(Options 
 ParameterShard::ParameterShard(Options options, std::unique_ptr<Optimizer> optimizer,
                                absl::Span<const float> initial)
     : options_(std::move(options)), optimizer_(std::move(optimizer)) {
+  const SegmentMemory memory;
   for (int64_t begin = 0; begin < range().size(); begin += kSegmentElements) {
-    segments_.push_back(std::make_unique<Segment>(
-        range().begin + begin, initial.subspan(begin, kSegmentElements), optimizer_->state_names().size()));
+    segments_.push_back(std::make_unique<Segment>(range().begin + begin,
+                                                  initial.subspan(begin, kSegmentElements),
+                                                  optimizer_->state_names().size(), memory));
   }
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/container/inlined_vector.h"
 #include "common/bfloat16.h"
 
@@ -20,10 +21,13 @@ absl::Span<const float> Widen(TensorView block, absl::Span<float> memory) {
 
 }  // namespace
 
-Segment::Segment(int64_t begin, absl::Span<const float> parameters, size_t states)
+Segment::Segment(int64_t begin, absl::Span<const float> parameters, size_t states, SegmentMemory memory)
     : range_{begin, begin + static_cast<int64_t>(parameters.size())},
-      parameters_(std::vector<float>(parameters.begin(), parameters.end())),
-      state_(states, std::vector<float>(parameters.size())) {}
+      memory_(std::move(memory)),
+      parameters_(parameters.size(), memory_.floats),
+      state_(states, std::vector<float>(parameters.size())) {
+  absl::c_copy(parameters, parameters_.Writable().begin());
+}
 
 void Segment::Step(const Optimizer& optimizer, int64_t begin, TensorView gradient) {
   if (!rounded_lent_) rounded_.reset();
@@ -46,15 +50,14 @@ void Segment::Step(const Optimizer& optimizer, int64_t begin, TensorView gradien
 void Segment::Read(KeyRange keys, MutableTensorView parameters) const {
   const absl::Span<const float> from = TensorView(parameters_.Get())[Offsets(keys)].floats();
   if (parameters.is_bfloat16()) return ToBfloat16(from, parameters.bfloats());
-  std::copy(from.begin(), from.end(), parameters.floats().begin());
+  absl::c_copy(from, parameters.floats().begin());
 }
 
 LentParameters Segment::Lend(KeyRange keys, bool bfloat16) {
   if (!bfloat16) return {TensorView(parameters_.Get())[Offsets(keys)], parameters_.Lend()};
   if (!rounded_.has_value()) {
-    std::vector<uint16_t> rounded(range_.size());
-    ToBfloat16(parameters_.Get(), absl::MakeSpan(rounded));
-    rounded_.emplace(std::move(rounded));
+    rounded_.emplace(range_.size(), memory_.bfloats);
+    ToBfloat16(parameters_.Get(), rounded_->Writable());
   }
   rounded_lent_ = true;
   return {TensorView(rounded_->Get())[Offsets(keys)], rounded_->Lend()};

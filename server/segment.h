@@ -23,11 +23,17 @@ struct LentParameters {
   std::shared_ptr<const void> owner;
 };
 
+// Memory of a shard's segments; they share it.
+struct SegmentMemory {
+  LendableElements<float>::Spare floats = std::make_shared<SpareVectors<float>>();
+  LendableElements<uint16_t>::Spare bfloats = std::make_shared<SpareVectors<uint16_t>>();
+};
+
 // Parameters and optimizer state of a range of keys, with the lock that guards them. Keys that are passed lie in the range.
 class Segment {
  public:
   // The parameters of keys from `begin` on, and `states` vectors of state, all 0.
-  Segment(int64_t begin, absl::Span<const float> parameters, size_t states);
+  Segment(int64_t begin, absl::Span<const float> parameters, size_t states, SegmentMemory memory);
 
   const KeyRange& range() const { return range_; }
   absl::Mutex& mutex() const ABSL_LOCK_RETURNED(mutex_) { return mutex_; }
@@ -50,6 +56,7 @@ class Segment {
   KeyRange Offsets(KeyRange keys) const { return {keys.begin - range_.begin, keys.end - range_.begin}; }
 
   const KeyRange range_;
+  const SegmentMemory memory_;
   mutable absl::Mutex mutex_;
   LendableElements<float> parameters_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::vector<float>> state_ ABSL_GUARDED_BY(mutex_);

@@ -2,6 +2,7 @@
 #include "server/segment.h"
 
 #include <memory>
+#include <numeric>
 #include <vector>
 
 #include "common/bfloat16.h"
@@ -20,7 +21,9 @@ using ::testing::ElementsAreArray;
 using ::testing::HasSubstr;
 
 TEST(LendableElements, AreCopiedWhenWrittenOnlyWhileLent) {
-  LendableElements<float> elements({1, 2, 3});
+  LendableElements<float> elements(3, std::make_shared<SpareVectors<float>>());
+  const absl::Span<float> writable = elements.Writable();
+  std::iota(writable.begin(), writable.end(), 1.f);
   const float* const first_memory = elements.Get().data();
   elements.Writable()[0] = 4;
   EXPECT_EQ(elements.Get().data(), first_memory);
@@ -40,6 +43,28 @@ TEST(LendableElements, AreCopiedWhenWrittenOnlyWhileLent) {
   EXPECT_THAT(absl::MakeConstSpan(again.get(), 3), ElementsAre(4, 2, 3));
 }
 
+TEST(LendableElements, UseTheMemoryOfEndedLoansAgain) {
+  const auto spare = std::make_shared<SpareVectors<float>>();
+  LendableElements<float> elements(1000, spare), others(1000, spare);
+  const float* const first_memory = elements.Get().data();
+  std::shared_ptr<const float> loan = elements.Lend(), other_loan = others.Lend();
+  elements.Writable();
+  loan.reset();
+  others.Writable()[999] = 7;
+  EXPECT_EQ(others.Get().data(), first_memory);
+  EXPECT_EQ(others.Get().size(), 1000);
+}
+
+TEST(LendableElements, MayGoBeforeTheirLoans) {
+  std::shared_ptr<const float> loan;
+  {
+    LendableElements<float> elements(2, std::make_shared<SpareVectors<float>>());
+    for (float& element : elements.Writable()) element = 5;
+    loan = elements.Lend();
+  }
+  EXPECT_THAT(absl::MakeConstSpan(loan.get(), 2), Each(5));
+}
+
 // Two blocks of steps and some.
 class SegmentTest : public ::testing::Test {
  protected:
@@ -52,7 +77,8 @@ class SegmentTest : public ::testing::Test {
     description.set_rho(0.9f);
     description.set_epsilon(1e-2f);
     optimizer_ = *Optimizer::Create(description);
-    segment_ = std::make_unique<Segment>(kBegin, RandomNumbers(), optimizer_->state_names().size());
+    segment_ =
+        std::make_unique<Segment>(kBegin, RandomNumbers(), optimizer_->state_names().size(), SegmentMemory());
   }
   std::vector<float> RandomNumbers() {
     std::vector<float> numbers(kSize);
