@@ -7,9 +7,17 @@
 namespace downpour {
 namespace {
 
+// In two steps, the first with 32 bits throughout: of one, GCC 12 makes twice the instructions.
 DOWNPOUR_SIMD_CLONES
 void Narrow(const float* __restrict values, size_t n, uint16_t* __restrict rounded) {
-  for (size_t i = 0; i < n; ++i) rounded[i] = ToBfloat16(values[i]);
+  constexpr size_t kBlock = 128;
+  uint32_t wide[kBlock];
+  size_t begin = 0;
+  for (; begin + kBlock <= n; begin += kBlock) {
+    for (size_t i = 0; i < kBlock; ++i) wide[i] = RoundToUpperHalf(values[begin + i]) >> 16;
+    for (size_t i = 0; i < kBlock; ++i) rounded[begin + i] = static_cast<uint16_t>(wide[i]);
+  }
+  for (; begin < n; ++begin) rounded[begin] = ToBfloat16(values[begin]);
 }
 
 DOWNPOUR_SIMD_CLONES

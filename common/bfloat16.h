@@ -9,14 +9,14 @@
 
 namespace downpour {
 
-// The upper half of a float32, rounded to nearest even. A NaN stays a NaN, infinity infinity.
-inline uint16_t ToBfloat16(float value) {
+// The upper half of this is a float32 rounded to nearest even. A NaN stays a NaN, infinity infinity.
+inline uint32_t RoundToUpperHalf(float value) {
   const auto bits = std::bit_cast<uint32_t>(value);
   const bool nan = (bits & 0x7fffffff) > 0x7f800000;
-  const uint32_t rounded = bits + 0x7fff + (bits >> 16 & 1);
-  return static_cast<uint16_t>((nan ? bits | 0x400000 : rounded) >> 16);
+  return nan ? bits | 0x400000 : bits + 0x7fff + (bits >> 16 & 1);
 }
 
+inline uint16_t ToBfloat16(float value) { return static_cast<uint16_t>(RoundToUpperHalf(value) >> 16); }
 inline float FromBfloat16(uint16_t value) { return std::bit_cast<float>(uint32_t{value} << 16); }
 
 // The same for whole spans, of equal size.

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "gtest/gtest.h"
 
@@ -43,6 +44,24 @@ TEST(Bfloat16Test, EveryBfloat16StaysAsItIs) {
     const float value = FromBfloat16(static_cast<uint16_t>(bits));
     if (std::isnan(value)) continue;
     EXPECT_EQ(ToBfloat16(value), bits);
+  }
+}
+
+// Upper halves of every kind with lower halves around the middle, in lengths with and without a rest.
+TEST(Bfloat16Test, SpansRoundAndWidenAsSingleValuesDo) {
+  for (const size_t size : {5, 128, 300, 0x10000 + 77}) {
+    std::vector<float> values(size);
+    for (size_t i = 0; i < size; ++i) {
+      const auto upper_half = static_cast<uint32_t>(i * 0x9e37 % 0x10000);
+      values[i] = std::bit_cast<float>(upper_half << 16 | static_cast<uint32_t>(0x7ffe + i % 4));
+    }
+    std::vector<uint16_t> rounded(size);
+    ToBfloat16(values, absl::MakeSpan(rounded));
+    for (size_t i = 0; i < size; ++i) ASSERT_EQ(rounded[i], ToBfloat16(values[i])) << i << " of " << size;
+    FromBfloat16(rounded, absl::MakeSpan(values));
+    for (size_t i = 0; i < size; ++i) {
+      ASSERT_EQ(std::bit_cast<uint32_t>(values[i]), uint32_t{rounded[i]} << 16) << i << " of " << size;
+    }
   }
 }
 
