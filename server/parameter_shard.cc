@@ -256,47 +256,49 @@ absl::Status ParameterShard::Reject(const PushHeader& header, absl::string_view 
 }
 
 void ParameterShard::Apply(int64_t begin, TensorView gradient, ReplicaLedgerEntry* push) {
-  const int64_t end = begin + static_cast<int64_t>(gradient.size());
-  for (int64_t key = push->next_key(), stop; key < end; key = stop) {
-    Segment& segment = SegmentOf(key);
-    stop = std::min(segment.range().end, end);
+  const KeyRange wanted{static_cast<int64_t>(push->next_key()),
+                        begin + static_cast<int64_t>(gradient.size())};
+  ForEachSegment(wanted, [&](Segment& segment, KeyRange keys) {
     absl::ReaderMutexLock snapshot(&snapshot_mutex_);
     absl::MutexLock lock(&segment.mutex());
-    segment.Step(*optimizer_, key, gradient[{key - begin, stop - begin}]);
-    push->set_next_key(stop);
-    if (stop == range().end) ++version_;
-  }
+    segment.Step(*optimizer_, keys.begin, gradient[{keys.begin - begin, keys.end - begin}]);
+    push->set_next_key(keys.end);
+    if (keys.end == range().end) ++version_;
+  });
 }
 
 template <typename Each>
-absl::Status ParameterShard::ForEachSegment(KeyRange keys, Each each) const {
-  if (!range().Contains(keys)) {
-    return absl::OutOfRangeError(absl::StrCat("keys [", keys.begin, ", ", keys.end,
-                                              ") to read, want them in [", range().begin, ", ", range().end,
-                                              ")"));
-  }
+void ParameterShard::ForEachSegment(KeyRange keys, Each each) const {
   for (int64_t key = keys.begin, stop; key < keys.end; key = stop) {
     Segment& segment = SegmentOf(key);
     stop = std::min(segment.range().end, keys.end);
     each(segment, KeyRange{key, stop});
   }
-  return absl::OkStatus();
+}
+
+absl::Status ParameterShard::CheckKeys(KeyRange keys) const {
+  if (range().Contains(keys)) return absl::OkStatus();
+  return absl::OutOfRangeError(absl::StrCat("keys [", keys.begin, ", ", keys.end, ") to read, want them in [",
+                                            range().begin, ", ", range().end, ")"));
 }
 
 absl::Status ParameterShard::Read(KeyRange keys, MutableTensorView parameters) const {
   DOWNPOUR_CHECK(static_cast<int64_t>(parameters.size()) == keys.size());
-  return ForEachSegment(keys, [&](Segment& segment, KeyRange piece) {
+  RETURN_IF_ERROR(CheckKeys(keys));
+  ForEachSegment(keys, [&](Segment& segment, KeyRange piece) {
     absl::ReaderMutexLock lock(&segment.mutex());
     segment.Read(piece, parameters[{piece.begin - keys.begin, piece.end - keys.begin}]);
   });
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<LentParameters>> ParameterShard::Lend(KeyRange keys, bool bfloat16) const {
+  RETURN_IF_ERROR(CheckKeys(keys));
   std::vector<LentParameters> lent;
-  RETURN_IF_ERROR(ForEachSegment(keys, [&](Segment& segment, KeyRange piece) {
+  ForEachSegment(keys, [&](Segment& segment, KeyRange piece) {
     absl::MutexLock lock(&segment.mutex());
     lent.push_back(segment.Lend(piece, bfloat16));
-  }));
+  });
   return lent;
 }
 

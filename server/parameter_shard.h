@@ -121,9 +121,10 @@ class ParameterShard {
   absl::Status CheckSnapshot(const ShardSnapshot& snapshot) const;
   LedgerEntry& EntryOf(uint64_t replica_id) ABSL_LOCKS_EXCLUDED(ledger_mutex_);
   absl::Status CheckKeys(const PushHeader& header, int64_t begin, int64_t size) const;
-  // `each(segment, keys)` with each segment that has some of `keys`, and which, in order. OUT_OF_RANGE: as Read.
+  absl::Status CheckKeys(KeyRange keys) const;  // to read
+  // `each(segment, keys)` with each segment that has some of `keys`, and which, in order.
   template <typename Each>
-  absl::Status ForEachSegment(KeyRange keys, Each each) const;
+  void ForEachSegment(KeyRange keys, Each each) const;
   // Begins the push, or finds it begun; what there is to answer where nothing of it is to be applied.
   absl::StatusOr<std::optional<PushOutcome>> Admit(const PushHeader& header, int64_t begin,
                                                    ReplicaLedgerEntry* push);
