@@ -16,6 +16,7 @@ size_t FindNotFinite(absl::Span<const float> values);
 size_t FindNotFinite(absl::Span<const uint16_t> values);
 
 inline bool AllFinite(absl::Span<const float> values) { return FindNotFinite(values) == values.size(); }
+inline bool AllFinite(absl::Span<const uint16_t> values) { return FindNotFinite(values) == values.size(); }
 
 }  // namespace downpour
 

@@ -44,7 +44,7 @@ void BM_SpeechNetworkGradient(benchmark::State& state) {
   std::vector<float> gradient(layout.size());
   const Minibatch minibatch = MakeMinibatch(frames);
   omp_set_num_threads(threads);
-  BareProducts products(layout, parameters, frames, precision);
+  BareProducts products(layout, parameters, frames, precision, /*bfloat16_gradient=*/false);
   const auto compute_gradient = [&] {
     ExitOnError((*network)->ComputeGradient(parameters, minibatch, absl::MakeSpan(gradient)).status());
   };

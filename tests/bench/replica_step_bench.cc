@@ -17,6 +17,7 @@
 #include "deploy/in_process_clients.h"
 #include "server/parameter_shard.h"
 #include "tests/bench/measure.h"
+#include "tests/bench/plain_products.h"
 #include "tests/bench/run_benchmarks.h"
 #include "tests/bench/speech_network.h"
 #include "worker/model_replica.h"
@@ -133,7 +134,9 @@ void BM_ReplicaStep(benchmark::State& state) {
   const auto precision =
       first.precision() == "bfloat16" ? NetworkDescription::BFLOAT16 : NetworkDescription::FLOAT32;
   omp_set_num_threads(cores);
-  BareProducts products(layout, std::vector<float>(layout.size(), 0.01f), frames, precision);
+  BareProducts products(layout, std::vector<float>(layout.size(), 0.01f), frames, precision,
+                        /*bfloat16_gradient=*/element_bytes == 2);
+  PlainProducts plain(layout, frames, precision);
   Triad triad(cores);
   const double elements = static_cast<double>(layout.size());
   const double fetch_bytes = elements * (sizeof(float) + element_bytes);
@@ -142,10 +145,11 @@ void BM_ReplicaStep(benchmark::State& state) {
   step();
   for (auto* parts : {&first.fetch_s, &first.gradient_s, &first.push_s}) parts->clear();
 
-  std::vector<double> step_s, products_s, fetch_limit_s, push_limit_s;
+  std::vector<double> step_s, products_s, plain_s, fetch_limit_s, push_limit_s;
   for (auto _ : state) {
     omp_set_num_threads(cores);
     products_s.push_back(Seconds([&] { products.Compute(); }));
+    plain_s.push_back(Seconds([&] { plain.Compute(); }));
     fetch_limit_s.push_back(triad.SecondsFor(static_cast<size_t>(fetch_bytes)));
     push_limit_s.push_back(triad.SecondsFor(static_cast<size_t>(push_bytes)));
     step_s.push_back(Seconds(step));
@@ -160,9 +164,11 @@ void BM_ReplicaStep(benchmark::State& state) {
   report("fetch_limit_ms", fetch_limit_s);
   report("gradient_ms", first.gradient_s);
   report("products_ms", products_s);
+  report("plain_ms", plain_s);
   report("push_ms", first.push_s);
   report("push_limit_ms", push_limit_s);
-  state.counters["frames_ratio"] = replicas * Median(products_s) / Median(step_s);
+  state.counters["of_products"] = replicas * Median(products_s) / Median(step_s);
+  state.counters["of_plain"] = replicas * Median(plain_s) / Median(step_s);
 }
 BENCHMARK(BM_ReplicaStep)
     ->ArgNames({"frames", "replicas", "wire"})

@@ -11,11 +11,13 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "common/key_range.h"
 #include "common/parameter_layout.h"
 #include "common/random.h"
 #include "proto/config.pb.h"
 #include "worker/data/dataset.h"
 #include "worker/network/matrix_product.h"
+#include "worker/parameter_snapshot.h"
 
 namespace downpour {
 
@@ -51,13 +53,16 @@ inline std::shared_ptr<const Dataset> SpeechData(int64_t frames, int64_t classes
                                    15, 10, std::vector<bool>());
 }
 
-// The products of one gradient: one forward and two backward for each layer; the first needs no gradient of
-// its input.
+// The products of one gradient, as fast as the network has them computed: one forward and two backward for each layer; the
+// first needs no gradient of its input. Weight gradients go to memory, in bfloat16 or float32.
 class BareProducts {
  public:
   BareProducts(const ParameterLayout& layout, const std::vector<float>& parameters, int64_t frames,
-               NetworkDescription::Precision precision)
-      : products_(precision), activations_(frames * kSpeechClasses, 0.5f), result_(layout.size()) {
+               NetworkDescription::Precision precision, bool bfloat16_gradient)
+      : products_(precision),
+        activations_(frames * kSpeechClasses, 0.5f),
+        result_(frames * kSpeechClasses),
+        gradient_(layout.size(), bfloat16_gradient) {
     for (const ParameterLayout::Tensor& tensor : layout.tensors()) {
       if (tensor.shape.size() != 2) continue;
       const int64_t outputs = tensor.shape[0];
@@ -65,6 +70,7 @@ class BareProducts {
       Layer& layer = layers_.emplace_back();
       layer.forward = {.rows = frames, .columns = outputs, .inner = inputs, .transpose_b = true};
       layer.weight_gradient = {.rows = outputs, .columns = inputs, .inner = frames, .transpose_a = true};
+      layer.weights_keys = tensor.keys;
       layer.input_gradient = {.rows = frames, .columns = inputs, .inner = outputs};
       ExitOnError(products_.Load(&parameters[tensor.keys.begin], tensor.keys.size(), &layer.weights));
       ExitOnError(products_.Load(activations_.data(), frames * inputs, &layer.inputs));
@@ -78,8 +84,10 @@ class BareProducts {
     }
     for (size_t i = layers_.size(); i-- > 0;) {
       Layer& layer = layers_[i];
-      ExitOnError(
-          products_.Compute(layer.weight_gradient, layer.outputs, layer.inputs, nullptr, result_.data()));
+      ExitOnError(products_
+                      .ComputeByRows(layer.weight_gradient, layer.outputs, layer.inputs,
+                                     gradient_.memory()[layer.weights_keys])
+                      .status());
       if (i == 0) break;
       ExitOnError(
           products_.Compute(layer.input_gradient, layer.outputs, layer.weights, nullptr, result_.data()));
@@ -99,10 +107,12 @@ class BareProducts {
   struct Layer {
     MatrixProduct forward, weight_gradient, input_gradient;
     Operand weights, inputs, outputs;
+    KeyRange weights_keys;
   };
   MatrixProducts products_;
   std::vector<float> activations_;
   std::vector<float> result_;
+  ParameterSnapshot gradient_;
   std::vector<Layer> layers_;
 };
 

@@ -2,13 +2,11 @@
 #include "worker/network/layer.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cstddef>
 
 #include "common/bfloat16.h"
-#include "common/copy_past_caches.h"
-#include "common/finite.h"
 #include "common/status_macros.h"
+#include "worker/network/store_gradient.h"
 
 namespace downpour {
 namespace {
@@ -17,8 +15,10 @@ namespace {
 template <typename Product>
 void ForEach(absl::Span<const float> y, absl::Span<float> gradient, Product product) {
   const size_t size = y.size();
-#pragma omp parallel for
-  for (size_t i = 0; i < size; ++i) gradient[i] = product(y[i], gradient[i]);
+  const float* const from = y.data();
+  float* const to = gradient.data();
+#pragma omp parallel for simd
+  for (size_t i = 0; i < size; ++i) to[i] = product(from[i], to[i]);
 }
 
 // gradient <- gradient * f'(Z), with the derivative written in terms of y = f(Z).
@@ -47,16 +47,6 @@ void SumRows(absl::Span<const float> matrix, absl::Span<float> sums) {
   }
 }
 
-// `values`, which a cache holds, to their place in the gradient; whether they are finite.
-bool CheckAndStore(absl::Span<const float> values, MutableTensorView place) {
-  if (place.is_bfloat16()) {
-    ToBfloat16(values, place.bfloats());
-  } else {
-    CopyPastCaches(TensorView(values).bytes(), place.bytes().data());
-  }
-  return AllFinite(values);
-}
-
 }  // namespace
 
 Layer::Layer(const Options& options) : options_(options), outputs_(options.max_frames * options.outputs) {}
@@ -78,9 +68,10 @@ absl::Status Layer::Forward(TensorView parameters, const float* inputs, int64_t 
                                    input_, weights_, bias_.empty() ? bias.floats().data() : bias_.data(),
                                    outputs_.data()));
   if (rectify) {
-    const absl::Span<float> y = outputs(frames);
-#pragma omp parallel for
-    for (size_t i = 0; i < y.size(); ++i) y[i] = y[i] < 0 ? 0 : y[i];  // NaN stays
+    const size_t size = outputs(frames).size();
+    float* const y = outputs_.data();
+#pragma omp parallel for simd
+    for (size_t i = 0; i < size; ++i) y[i] = y[i] < 0 ? 0 : y[i];  // NaN stays
   }
   return absl::OkStatus();
 }
@@ -92,19 +83,18 @@ absl::StatusOr<bool> Layer::Backward(absl::Span<float> output_gradient, float* i
   }
   bias_gradient_.resize(options_.outputs);
   SumRows(output_gradient, absl::MakeSpan(bias_gradient_));
-  std::atomic<bool> finite = CheckAndStore(bias_gradient_, gradient[options_.bias]);
+  bool finite = StoreGradient(TensorView(bias_gradient_), gradient[options_.bias]);
   RETURN_IF_ERROR(products.Load(output_gradient.data(), output_gradient.size(), &output_gradient_));
-  RETURN_IF_ERROR(products.ComputeByRows(
-      {.rows = options_.outputs, .columns = options_.inputs, .inner = frames, .transpose_a = true},
-      output_gradient_, input_, [&](int64_t first_row, absl::Span<const float> rows) {
-        const int64_t begin = options_.weights.begin + first_row * options_.inputs;
-        if (!CheckAndStore(rows, gradient[{begin, begin + static_cast<int64_t>(rows.size())}]))
-          finite = false;
-      }));
-  if (input_gradient == nullptr) return finite.load();
+  ASSIGN_OR_RETURN(
+      const bool weights_finite,
+      products.ComputeByRows(
+          {.rows = options_.outputs, .columns = options_.inputs, .inner = frames, .transpose_a = true},
+          output_gradient_, input_, gradient[options_.weights]));
+  finite = finite && weights_finite;
+  if (input_gradient == nullptr) return finite;
   RETURN_IF_ERROR(products.Compute({.rows = frames, .columns = options_.inputs, .inner = options_.outputs},
                                    output_gradient_, weights_, nullptr, input_gradient));
-  return finite.load();
+  return finite;
 }
 
 }  // namespace downpour

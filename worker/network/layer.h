@@ -42,7 +42,7 @@ class Layer {
 
   // After Forward() of the same frames. `output_gradient`, d loss / d Y, becomes d loss / d (X W^T + b) in
   // place. Writes this layer's keys of `gradient`, and d loss / d X to `input_gradient` if not null. Whether those keys
-  // are finite, before any rounding.
+  // are finite, as stored.
   absl::StatusOr<bool> Backward(absl::Span<float> output_gradient, float* input_gradient, int64_t frames,
                                 MutableTensorView gradient, MatrixProducts& products);
 

@@ -4,7 +4,9 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
+#include <cstring>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <unordered_map>
 
@@ -13,6 +15,8 @@
 #include "absl/synchronization/mutex.h"
 #include "common/bfloat16.h"
 #include "common/check.h"
+#include "common/status_macros.h"
+#include "worker/network/store_gradient.h"
 
 namespace downpour {
 namespace {
@@ -24,6 +28,9 @@ using dnnl::memory;
 constexpr size_t kMaxPrepared = 256;
 
 constexpr int64_t kPanelColumns = 320;  // 2,560 are 8 panels, 8,000 are 25
+constexpr int64_t kBlockRows = 64;      // of 2,560 float32 columns take a third of a large second-level cache
+constexpr int64_t kInnerStep =
+    32;  // values in a row of AMX's tiles; oneDNN 2.6 is slow where some are left over
 
 // Memory comes with each execution.
 struct Prepared {
@@ -31,9 +38,22 @@ struct Prepared {
   memory::desc a, b, bias, c, scratchpad;
 };
 
-// What a thread needs for the rows that it computes.
+struct Reordering {
+  memory::desc from, to;
+  dnnl::reorder primitive;
+};
+
+// How ComputeByRows computes a product: in blocks of rows of A, transposed first, with all of B, packed as oneDNN likes it
+// best. Both get zeros after the product's own `inner`, to kInnerStep times some.
+struct PreparedRows {
+  Prepared block;
+  Reordering transpose, transpose_last;
+  Reordering pack;
+};
+
+// What a thread needs for the part that it computes.
 struct Block {
-  std::vector<float> rows;
+  std::vector<char> a, c;
   std::vector<char> scratchpad;
 };
 
@@ -59,17 +79,17 @@ dnnl::primitive_attr Attributes(const MatrixProduct& product) {
   return attributes;
 }
 
-dnnl::matmul::primitive_desc Describe(const MatrixProduct& product, memory::data_type input,
+memory::desc Matrix(int64_t rows, int64_t columns, memory::data_type type, bool transposed = false,
+                    int64_t stride = 0) {
+  const int64_t step = stride != 0 ? stride : transposed ? rows : columns;
+  return memory::desc({rows, columns}, type, transposed ? memory::dims{1, step} : memory::dims{step, 1});
+}
+
+dnnl::matmul::primitive_desc Describe(const MatrixProduct& product, const memory::desc& a,
+                                      const memory::desc& b, memory::data_type output,
                                       const dnnl::engine& engine) {
-  const auto matrix = [input](int64_t rows, int64_t columns, bool transpose, int64_t stride) {
-    const int64_t stored_columns = transpose ? rows : columns;
-    const int64_t step = stride == 0 ? stored_columns : stride;
-    return memory::desc({rows, columns}, input, transpose ? memory::dims{1, step} : memory::dims{step, 1});
-  };
-  const memory::desc a = matrix(product.rows, product.inner, product.transpose_a, product.a_stride);
-  const memory::desc b = matrix(product.inner, product.columns, product.transpose_b, product.b_stride);
-  const memory::desc c({product.rows, product.columns}, memory::data_type::f32,
-                       memory::dims{product.c_stride == 0 ? product.columns : product.c_stride, 1});
+  const memory::desc c =
+      Matrix(product.rows, product.columns, output, /*transposed=*/false, product.c_stride);
   const memory::desc bias =
       product.has_bias ? memory::desc({1, product.columns}, memory::data_type::f32, memory::format_tag::ab)
                        : memory::desc();
@@ -92,6 +112,11 @@ class OneThread {
   const int threads_ = omp_get_max_threads();
 };
 
+template <typename Element>
+absl::Span<const Element> Elements(const std::vector<char>& memory, int64_t size) {
+  return {reinterpret_cast<const Element*>(memory.data()), static_cast<size_t>(size)};
+}
+
 absl::Status DnnlError(const dnnl::error& error) {
   return absl::InternalError(absl::StrCat("oneDNN: ", error.what()));
 }
@@ -105,21 +130,76 @@ struct MatrixProducts::State {
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream{engine};
   absl::flat_hash_map<MatrixProduct, Prepared> products;
+  absl::flat_hash_map<std::pair<MatrixProduct, memory::data_type>, PreparedRows> by_rows;
   absl::flat_hash_map<int64_t, dnnl::reorder> conversions;  // by number of values
   std::vector<Block> blocks;                                // one for each thread
+  std::vector<char> padded_b, packed_b;
 
   memory At(const memory::desc& desc, const void* data) const {
     return memory(desc, engine, const_cast<void*>(data));
+  }
+
+  Prepared Prepare(const MatrixProduct& product, const memory::desc& a, const memory::desc& b,
+                   memory::data_type output = memory::data_type::f32) const {
+    const auto desc = Describe(product, a, b, output, engine);
+    return {dnnl::matmul(desc),  desc.src_desc(),
+            desc.weights_desc(), product.has_bias ? desc.bias_desc() : memory::desc(),
+            desc.dst_desc(),     desc.scratchpad_desc()};
   }
 
   // A copy, since preparing another product may move what is kept.
   Prepared Product(const MatrixProduct& product) {
     if (const auto found = products.find(product); found != products.end()) return found->second;
     if (products.size() >= kMaxPrepared) products.clear();
-    const auto desc = Describe(product, input, engine);
-    return products[product] = {dnnl::matmul(desc),  desc.src_desc(),
-                                desc.weights_desc(), product.has_bias ? desc.bias_desc() : memory::desc(),
-                                desc.dst_desc(),     desc.scratchpad_desc()};
+    return products[product] = Prepare(
+               product, Matrix(product.rows, product.inner, input, product.transpose_a, product.a_stride),
+               Matrix(product.inner, product.columns, input, product.transpose_b, product.b_stride));
+  }
+
+  Reordering PrepareReorder(const memory::desc& from, const memory::desc& to) const {
+    return {from, to, dnnl::reorder(dnnl::reorder::primitive_desc(engine, from, engine, to))};
+  }
+
+  const PreparedRows& ByRows(const MatrixProduct& product, memory::data_type output) {
+    const std::pair key(product, output);
+    if (const auto found = by_rows.find(key); found != by_rows.end()) return found->second;
+    if (by_rows.size() >= kMaxPrepared) by_rows.clear();
+    const int64_t rows = std::min(kBlockRows, product.rows);
+    const int64_t inner_step = input == memory::data_type::bf16 ? kInnerStep : 1;
+    const int64_t inner = (product.inner + inner_step - 1) / inner_step * inner_step;
+    PreparedRows& prepared = by_rows[key];
+    const auto transpose = [&](int64_t columns) {
+      return PrepareReorder(Matrix(columns, product.inner, input, /*transposed=*/true, product.rows),
+                            Matrix(columns, product.inner, input, /*transposed=*/false, inner));
+    };
+    {
+      const OneThread planned_for;
+      prepared.block =
+          Prepare({.rows = rows, .columns = product.columns, .inner = inner}, Matrix(rows, inner, input),
+                  memory::desc({inner, product.columns}, input, memory::format_tag::any), output);
+      prepared.transpose = transpose(rows);
+      prepared.transpose_last = transpose((product.rows - 1) % rows + 1);
+    }
+    prepared.pack = PrepareReorder(Matrix(inner, product.columns, input), prepared.block.b);
+    return prepared;
+  }
+
+  // B, of `bytes` bytes, packed.
+  const void* Pack(const PreparedRows& prepared, const void* b, size_t bytes) {
+    padded_b.resize(std::max(padded_b.size(), prepared.pack.from.get_size()));
+    std::memcpy(padded_b.data(), b, bytes);
+    std::memset(padded_b.data() + bytes, 0, prepared.pack.from.get_size() - bytes);
+    packed_b.resize(std::max(packed_b.size(), prepared.pack.to.get_size()));
+    Execute(prepared.pack, padded_b.data(), packed_b.data());
+    return packed_b.data();
+  }
+
+  void Execute(const Reordering& reordering, const void* from, void* to) {
+    memory source = At(reordering.from, from);
+    memory destination = At(reordering.to, to);
+    dnnl::stream own_stream(engine);
+    reordering.primitive.execute(own_stream, source, destination);
+    own_stream.wait();
   }
 
   void Convert(const float* values, int64_t size, uint16_t* bfloat16) {
@@ -136,7 +216,7 @@ struct MatrixProducts::State {
   void Reserve() { blocks.resize(std::max<size_t>(blocks.size(), omp_get_max_threads())); }
 
   // With the block of the calling thread, so that several threads may do so at once. `bias` or nullptr.
-  void Execute(const Prepared& prepared, const void* a, const void* b, const float* bias, float* c) {
+  void Execute(const Prepared& prepared, const void* a, const void* b, const float* bias, void* c) {
     std::vector<char>& scratchpad = blocks[omp_get_thread_num()].scratchpad;
     scratchpad.resize(std::max(scratchpad.size(), prepared.scratchpad.get_size()));
     std::unordered_map<int, memory> arguments = {
@@ -150,26 +230,15 @@ struct MatrixProducts::State {
     own_stream.wait();
   }
 
-  // compute(first, size, prepared) for parts of `product` of `step` rows or columns, whichever `extent` names, and what
-  // remains; on all threads, each part on one, for which it is planned.
+  // compute(first, size) for parts of `step` of `whole`, and what remains; on all threads, each part on one.
   template <typename Compute>
-  absl::Status ForEachPart(MatrixProduct product, int64_t MatrixProduct::*extent, int64_t step,
-                           Compute compute) {
-    const int64_t whole = product.*extent;
-    const auto prepare = [&](int64_t part) {
-      const OneThread planned_for;
-      product.*extent = part;
-      return Product(product);
-    };
-    const Prepared prepared = prepare(std::min(step, whole));
-    const Prepared last = prepare((whole - 1) % step + 1);
+  static absl::Status ForEachPart(int64_t whole, int64_t step, Compute compute) {
     absl::Mutex mutex;
     absl::Status status;
 #pragma omp parallel for schedule(dynamic)
     for (int64_t first = 0; first < whole; first += step) {
-      const int64_t size = std::min(step, whole - first);
       try {
-        compute(first, size, first + size == whole ? last : prepared);
+        compute(first, std::min(step, whole - first));
       } catch (const dnnl::error& error) {
         absl::MutexLock lock(&mutex);
         status = DnnlError(error);
@@ -221,41 +290,59 @@ absl::Status MatrixProducts::Compute(const MatrixProduct& product, const Operand
       state_->Execute(state_->Product(product), a.data_, b.data_, bias, c);
       return absl::OkStatus();
     }
-    MatrixProduct panels = product;
-    panels.b_stride = product.transpose_b ? product.inner : product.columns;
-    panels.c_stride = product.columns;
+    MatrixProduct part = product;
+    part.b_stride = product.transpose_b ? product.inner : product.columns;
+    part.c_stride = product.columns;
+    const auto prepare = [&](int64_t columns) {
+      const OneThread planned_for;
+      part.columns = columns;
+      return state_->Product(part);
+    };
+    const Prepared panel = prepare(kPanelColumns);
+    const Prepared last = prepare((product.columns - 1) % kPanelColumns + 1);
     const auto column_bytes = static_cast<int64_t>((product.transpose_b ? product.inner : 1) *
                                                    memory::data_type_size(state_->input));
-    return state_->ForEachPart(
-        panels, &MatrixProduct::columns, kPanelColumns, [&](int64_t first, int64_t, const Prepared& panel) {
-          state_->Execute(panel, a.data_, static_cast<const char*>(b.data_) + first * column_bytes,
-                          bias == nullptr ? nullptr : bias + first, c + first);
-        });
+    return State::ForEachPart(product.columns, kPanelColumns, [&](int64_t first, int64_t columns) {
+      state_->Execute(columns == kPanelColumns ? panel : last, a.data_,
+                      static_cast<const char*>(b.data_) + first * column_bytes,
+                      bias == nullptr ? nullptr : bias + first, c + first);
+    });
   } catch (const dnnl::error& error) {
     return DnnlError(error);
   }
 }
 
-absl::Status MatrixProducts::ComputeByRows(const MatrixProduct& product, const Operand& a, const Operand& b,
-                                           UseRows use) {
-  DOWNPOUR_CHECK(product.transpose_a && !product.has_bias && !product.nonlinearity.has_value());
-  constexpr int64_t kBlockRows = 64;  // of 2,560 columns take half of a large second-level cache
-  MatrixProduct blocks = product;
-  blocks.a_stride = product.rows;
+absl::StatusOr<bool> MatrixProducts::ComputeByRows(const MatrixProduct& product, const Operand& a,
+                                                   const Operand& b, MutableTensorView c) {
+  DOWNPOUR_CHECK(product.transpose_a && !product.transpose_b && product.a_stride == 0 &&
+                 product.b_stride == 0 && product.c_stride == 0 && !product.has_bias &&
+                 !product.nonlinearity.has_value());
+  const int64_t columns = product.columns;
   const size_t element_bytes = memory::data_type_size(state_->input);
+  // oneDNN rounds results of bfloat16 values only.
+  const bool rounds = c.is_bfloat16() && state_->input == memory::data_type::bf16;
+  std::atomic<bool> finite = true;
   state_->Reserve();
   try {
-    return state_->ForEachPart(
-        blocks, &MatrixProduct::rows, kBlockRows, [&](int64_t first, int64_t size, const Prepared& block) {
-          std::vector<float>& rows = state_->blocks[omp_get_thread_num()].rows;
-          rows.resize(size * product.columns);
-          state_->Execute(block, static_cast<const char*>(a.data_) + first * element_bytes, b.data_, nullptr,
-                          rows.data());
-          use(first, rows);
-        });
+    const PreparedRows& prepared =
+        state_->ByRows(product, rounds ? memory::data_type::bf16 : memory::data_type::f32);
+    const int64_t step = prepared.block.a.dims()[0];
+    const void* const packed_b = state_->Pack(prepared, b.data_, product.inner * columns * element_bytes);
+    RETURN_IF_ERROR(State::ForEachPart(product.rows, step, [&](int64_t first, int64_t size) {
+      Block& block = state_->blocks[omp_get_thread_num()];
+      block.a.assign(prepared.block.a.get_size(), 0);
+      state_->Execute(size == step ? prepared.transpose : prepared.transpose_last,
+                      static_cast<const char*>(a.data_) + first * element_bytes, block.a.data());
+      block.c.resize(prepared.block.c.get_size());
+      state_->Execute(prepared.block, block.a.data(), packed_b, nullptr, block.c.data());
+      const TensorView rows = rounds ? TensorView(Elements<uint16_t>(block.c, size * columns))
+                                     : TensorView(Elements<float>(block.c, size * columns));
+      if (!StoreGradient(rows, c[{first * columns, (first + size) * columns}])) finite = false;
+    }));
   } catch (const dnnl::error& error) {
     return DnnlError(error);
   }
+  return finite.load();
 }
 
 }  // namespace downpour

@@ -8,9 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
-#include "absl/types/span.h"
+#include "absl/status/statusor.h"
 #include "common/tensor_view.h"
 #include "proto/config.pb.h"
 
@@ -69,11 +68,11 @@ class MatrixProducts {
   absl::Status Compute(const MatrixProduct& product, const Operand& a, const Operand& b, const float* bias,
                        float* c);
 
-  // The same of a product with transposed A, neither bias nor nonlinearity, and so many rows that C outgrows the caches:
-  // in blocks of rows, each handed to `use` with the number of its first row, from the thread that has computed it and
-  // while it is in that core's cache. `use` is called from several threads at once.
-  using UseRows = absl::FunctionRef<void(int64_t first_row, absl::Span<const float> rows)>;
-  absl::Status ComputeByRows(const MatrixProduct& product, const Operand& a, const Operand& b, UseRows use);
+  // The same of a product with transposed A, all dense, neither bias nor nonlinearity, and so many rows that C outgrows the
+  // caches: in blocks of rows, each stored in the precision of `c` while a core's cache has it. Whether C is finite
+  // everywhere, as stored.
+  absl::StatusOr<bool> ComputeByRows(const MatrixProduct& product, const Operand& a, const Operand& b,
+                                     MutableTensorView c);
 
  private:
   struct State;  // hides oneDNN's headers

@@ -1,0 +1,19 @@
+// Where on the data's way: out of the network; values of a gradient to their place in it.
+#include "worker/network/store_gradient.h"
+
+#include "common/bfloat16.h"
+#include "common/copy_past_caches.h"
+#include "common/finite.h"
+
+namespace downpour {
+
+bool StoreGradient(TensorView values, MutableTensorView place) {
+  if (values.is_bfloat16() != place.is_bfloat16()) {
+    ToBfloat16(values.floats(), place.bfloats());
+    return AllFinite(place.bfloats());
+  }
+  CopyPastCaches(values.bytes(), place.bytes().data());
+  return AllFinite(values.floats()) && AllFinite(values.bfloats());
+}
+
+}  // namespace downpour
