@@ -51,8 +51,9 @@ class PlainProducts {
 #else
     const dnnl::matmul::primitive_desc desc(dnnl::matmul::desc(a, b, c), engine_);
 #endif
-    products_.push_back({dnnl::matmul(desc),
-                         {{DNNL_ARG_SRC, Filled(a)}, {DNNL_ARG_WEIGHTS, Filled(b)}, {DNNL_ARG_DST, Filled(c)}}});
+    products_.push_back(
+        {dnnl::matmul(desc),
+         {{DNNL_ARG_SRC, Filled(a)}, {DNNL_ARG_WEIGHTS, Filled(b)}, {DNNL_ARG_DST, Filled(c)}}});
   }
 
   dnnl::memory Filled(const dnnl::memory::desc& desc) {

@@ -14,6 +14,7 @@
 #include "common/key_range.h"
 #include "common/parameter_layout.h"
 #include "common/random.h"
+#include "common/tensor_view.h"
 #include "proto/config.pb.h"
 #include "worker/data/dataset.h"
 #include "worker/network/matrix_product.h"
@@ -72,9 +73,9 @@ class BareProducts {
       layer.weight_gradient = {.rows = outputs, .columns = inputs, .inner = frames, .transpose_a = true};
       layer.weights_keys = tensor.keys;
       layer.input_gradient = {.rows = frames, .columns = inputs, .inner = outputs};
-      ExitOnError(products_.Load(&parameters[tensor.keys.begin], tensor.keys.size(), &layer.weights));
-      ExitOnError(products_.Load(activations_.data(), frames * inputs, &layer.inputs));
-      ExitOnError(products_.Load(activations_.data(), frames * outputs, &layer.outputs));
+      ExitOnError(products_.Load(TensorView(parameters)[tensor.keys], &layer.weights));
+      ExitOnError(products_.Load(TensorView(activations_)[{0, frames * inputs}], &layer.inputs));
+      ExitOnError(products_.Load(TensorView(activations_)[{0, frames * outputs}], &layer.outputs));
     }
   }
 

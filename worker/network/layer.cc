@@ -53,7 +53,7 @@ Layer::Layer(const Options& options) : options_(options), outputs_(options.max_f
 
 absl::Status Layer::Forward(TensorView parameters, const float* inputs, int64_t frames,
                             MatrixProducts& products) {
-  RETURN_IF_ERROR(products.Load(inputs, frames * options_.inputs, &input_));
+  RETURN_IF_ERROR(products.Load(absl::MakeConstSpan(inputs, frames * options_.inputs), &input_));
   RETURN_IF_ERROR(products.Load(parameters[options_.weights], &weights_));
   const TensorView bias = parameters[options_.bias];
   bias_.resize(bias.bfloats().size());
@@ -84,7 +84,7 @@ absl::StatusOr<bool> Layer::Backward(absl::Span<float> output_gradient, float* i
   bias_gradient_.resize(options_.outputs);
   SumRows(output_gradient, absl::MakeSpan(bias_gradient_));
   bool finite = StoreGradient(TensorView(bias_gradient_), gradient[options_.bias]);
-  RETURN_IF_ERROR(products.Load(output_gradient.data(), output_gradient.size(), &output_gradient_));
+  RETURN_IF_ERROR(products.Load(output_gradient, &output_gradient_));
   ASSIGN_OR_RETURN(
       const bool weights_finite,
       products.ComputeByRows(

@@ -43,8 +43,8 @@ struct Reordering {
   dnnl::reorder primitive;
 };
 
-// How ComputeByRows computes a product: in blocks of rows of A, transposed first, with all of B, packed as oneDNN likes it
-// best. Both get zeros after the product's own `inner`, to kInnerStep times some.
+// How ComputeByRows computes a product: blocks of A's rows, transposed first, times all of B, packed as oneDNN likes it best.
+// Zeros follow the product's own `inner` in both, up to a multiple of kInnerStep.
 struct PreparedRows {
   Prepared block;
   Reordering transpose, transpose_last;
@@ -128,11 +128,10 @@ struct MatrixProducts::State {
 
   memory::data_type input;
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
-  dnnl::stream stream{engine};
   absl::flat_hash_map<MatrixProduct, Prepared> products;
   absl::flat_hash_map<std::pair<MatrixProduct, memory::data_type>, PreparedRows> by_rows;
-  absl::flat_hash_map<int64_t, dnnl::reorder> conversions;  // by number of values
-  std::vector<Block> blocks;                                // one for each thread
+  absl::flat_hash_map<int64_t, Reordering> conversions;  // by number of values
+  std::vector<Block> blocks;                             // one for each thread
   std::vector<char> padded_b, packed_b;
 
   memory At(const memory::desc& desc, const void* data) const {
@@ -202,14 +201,17 @@ struct MatrixProducts::State {
     own_stream.wait();
   }
 
-  void Convert(const float* values, int64_t size, uint16_t* bfloat16) {
-    memory from = At({{size}, memory::data_type::f32, memory::format_tag::a}, values);
-    memory to = At({{size}, memory::data_type::bf16, memory::format_tag::a}, bfloat16);
+  void Convert(absl::Span<const float> values, uint16_t* bfloat16) {
+    const auto size = static_cast<int64_t>(values.size());
     if (conversions.size() >= kMaxPrepared && !conversions.contains(size)) conversions.clear();
-    dnnl::reorder& conversion = conversions[size];
-    if (!conversion) conversion = dnnl::reorder(from, to);
-    conversion.execute(stream, from, to);
-    stream.wait();
+    Reordering& conversion = conversions[size];
+    if (!conversion.primitive) {
+      const auto vector = [size](memory::data_type type) {
+        return memory::desc({size}, type, memory::format_tag::a);
+      };
+      conversion = PrepareReorder(vector(memory::data_type::f32), vector(memory::data_type::bf16));
+    }
+    Execute(conversion, values.data(), bfloat16);
   }
 
   // Blocks for all threads, before any of them executes.
@@ -256,27 +258,23 @@ MatrixProducts::MatrixProducts(NetworkDescription::Precision precision)
 
 MatrixProducts::~MatrixProducts() = default;
 
-absl::Status MatrixProducts::Load(const float* values, int64_t size, Operand* operand) {
-  operand->data_ = values;
-  if (state_->input == memory::data_type::f32) return absl::OkStatus();
-  operand->bfloat16_.resize(size);
-  operand->data_ = operand->bfloat16_.data();
-  try {
-    state_->Convert(values, size, operand->bfloat16_.data());
-  } catch (const dnnl::error& error) {
-    return DnnlError(error);
-  }
-  return absl::OkStatus();
-}
-
 absl::Status MatrixProducts::Load(TensorView values, Operand* operand) {
-  const absl::Span<const uint16_t> bfloats = values.bfloats();
-  if (bfloats.empty()) return Load(values.floats().data(), static_cast<int64_t>(values.size()), operand);
-  operand->data_ = bfloats.data();
-  if (state_->input == memory::data_type::bf16) return absl::OkStatus();
-  operand->float32_.resize(bfloats.size());
-  FromBfloat16(bfloats, absl::MakeSpan(operand->float32_));
-  operand->data_ = operand->float32_.data();
+  const bool wants_bfloat16 = state_->input == memory::data_type::bf16;
+  if (values.is_bfloat16() == wants_bfloat16) {
+    operand->data_ = values.bytes().data();
+  } else if (wants_bfloat16) {
+    operand->bfloat16_.resize(values.size());
+    operand->data_ = operand->bfloat16_.data();
+    try {
+      state_->Convert(values.floats(), operand->bfloat16_.data());
+    } catch (const dnnl::error& error) {
+      return DnnlError(error);
+    }
+  } else {
+    operand->float32_.resize(values.size());
+    operand->data_ = operand->float32_.data();
+    FromBfloat16(values.bfloats(), absl::MakeSpan(operand->float32_));
+  }
   return absl::OkStatus();
 }
 

@@ -58,10 +58,8 @@ class MatrixProducts {
   explicit MatrixProducts(NetworkDescription::Precision precision);
   ~MatrixProducts();
 
-  // Makes `size` values an operand: in float32 it refers to them, in bfloat16 it holds a rounded copy.
+  // Makes values an operand, which refers to those that are in the products' precision, and holds a copy of others.
   // INTERNAL: oneDNN failed (its message follows), here and below.
-  absl::Status Load(const float* values, int64_t size, Operand* operand);
-  // Likewise; refers to values that are in the products' precision, and holds a copy of others.
   absl::Status Load(TensorView values, Operand* operand);
   // `bias` is read if product.has_bias. Where B is the largest of the three, and there are panels of its columns enough for
   // all threads, each thread computes whole panels, in which oneDNN 2.6 takes about three quarters of its usual time.

@@ -42,8 +42,8 @@ TEST_P(MatrixProductTest, IsTheSumOfProducts) {
   const std::vector<float> bias = Values(product.columns);
   MatrixProducts products(NetworkDescription::FLOAT32);
   Operand a_operand, b_operand;
-  ASSERT_TRUE(products.Load(a.data(), static_cast<int64_t>(a.size()), &a_operand).ok());
-  ASSERT_TRUE(products.Load(b.data(), static_cast<int64_t>(b.size()), &b_operand).ok());
+  ASSERT_TRUE(products.Load(a, &a_operand).ok());
+  ASSERT_TRUE(products.Load(b, &b_operand).ok());
   std::vector<float> c(rows * product.columns, NAN);
   omp_set_num_threads(threads);
   const absl::Status status = products.Compute(product, a_operand, b_operand, bias.data(), c.data());
@@ -82,8 +82,8 @@ class ProductByRowsTest : public ::testing::TestWithParam<std::tuple<int64_t, in
   }
 
   bool Compute(const std::vector<float>& a, const std::vector<float>& b) {
-    EXPECT_TRUE(products_->Load(a.data(), static_cast<int64_t>(a.size()), &a_).ok());
-    EXPECT_TRUE(products_->Load(b.data(), static_cast<int64_t>(b.size()), &b_).ok());
+    EXPECT_TRUE(products_->Load(a, &a_).ok());
+    EXPECT_TRUE(products_->Load(b, &b_).ok());
     const absl::StatusOr<bool> finite =
         products_->ComputeByRows(product_, a_, b_,
                                  bfloats_.empty() ? MutableTensorView(absl::MakeSpan(floats_))
