@@ -9,6 +9,7 @@
 #include <cstring>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <unordered_map>
+#include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
@@ -29,8 +30,8 @@ constexpr size_t kMaxPrepared = 256;
 
 constexpr int64_t kPanelColumns = 320;  // 2,560 are 8 panels, 8,000 are 25
 constexpr int64_t kBlockRows = 64;      // of 2,560 float32 columns take a third of a large second-level cache
-constexpr int64_t kInnerStep =
-    32;  // values in a row of AMX's tiles; oneDNN 2.6 is slow where some are left over
+// Of bfloat16: a row of AMX's tiles. Where some are left over oneDNN 2.6 is slow.
+constexpr int64_t kInnerStep = 32;
 
 // Memory comes with each execution.
 struct Prepared {
@@ -46,6 +47,7 @@ struct Reordering {
 // How ComputeByRows computes a product: blocks of A's rows, transposed first, times all of B, packed as oneDNN likes it best.
 // Zeros follow the product's own `inner` in both, up to a multiple of kInnerStep.
 struct PreparedRows {
+  int64_t rows = 0;  // of a block
   Prepared block;
   Reordering transpose, transpose_last;
   Reordering pack;
@@ -150,9 +152,9 @@ struct MatrixProducts::State {
   Prepared Product(const MatrixProduct& product) {
     if (const auto found = products.find(product); found != products.end()) return found->second;
     if (products.size() >= kMaxPrepared) products.clear();
-    return products[product] = Prepare(
-               product, Matrix(product.rows, product.inner, input, product.transpose_a, product.a_stride),
-               Matrix(product.inner, product.columns, input, product.transpose_b, product.b_stride));
+    return products[product] =
+               Prepare(product, Matrix(product.rows, product.inner, input, product.transpose_a),
+                       Matrix(product.inner, product.columns, input, product.transpose_b, product.b_stride));
   }
 
   Reordering PrepareReorder(const memory::desc& from, const memory::desc& to) const {
@@ -163,10 +165,10 @@ struct MatrixProducts::State {
     const std::pair key(product, output);
     if (const auto found = by_rows.find(key); found != by_rows.end()) return found->second;
     if (by_rows.size() >= kMaxPrepared) by_rows.clear();
-    const int64_t rows = std::min(kBlockRows, product.rows);
+    PreparedRows prepared;
+    prepared.rows = std::min(kBlockRows, product.rows);
     const int64_t inner_step = input == memory::data_type::bf16 ? kInnerStep : 1;
     const int64_t inner = (product.inner + inner_step - 1) / inner_step * inner_step;
-    PreparedRows& prepared = by_rows[key];
     const auto transpose = [&](int64_t columns) {
       return PrepareReorder(Matrix(columns, product.inner, input, /*transposed=*/true, product.rows),
                             Matrix(columns, product.inner, input, /*transposed=*/false, inner));
@@ -174,13 +176,14 @@ struct MatrixProducts::State {
     {
       const OneThread planned_for;
       prepared.block =
-          Prepare({.rows = rows, .columns = product.columns, .inner = inner}, Matrix(rows, inner, input),
+          Prepare({.rows = prepared.rows, .columns = product.columns, .inner = inner},
+                  Matrix(prepared.rows, inner, input),
                   memory::desc({inner, product.columns}, input, memory::format_tag::any), output);
-      prepared.transpose = transpose(rows);
-      prepared.transpose_last = transpose((product.rows - 1) % rows + 1);
+      prepared.transpose = transpose(prepared.rows);
+      prepared.transpose_last = transpose((product.rows - 1) % prepared.rows + 1);
     }
     prepared.pack = PrepareReorder(Matrix(inner, product.columns, input), prepared.block.b);
-    return prepared;
+    return by_rows[key] = std::move(prepared);
   }
 
   // B, of `bytes` bytes, packed.
@@ -312,9 +315,8 @@ absl::Status MatrixProducts::Compute(const MatrixProduct& product, const Operand
 
 absl::StatusOr<bool> MatrixProducts::ComputeByRows(const MatrixProduct& product, const Operand& a,
                                                    const Operand& b, MutableTensorView c) {
-  DOWNPOUR_CHECK(product.transpose_a && !product.transpose_b && product.a_stride == 0 &&
-                 product.b_stride == 0 && product.c_stride == 0 && !product.has_bias &&
-                 !product.nonlinearity.has_value());
+  DOWNPOUR_CHECK(product.transpose_a && !product.transpose_b && product.b_stride == 0 &&
+                 product.c_stride == 0 && !product.has_bias && !product.nonlinearity.has_value());
   const int64_t columns = product.columns;
   const size_t element_bytes = memory::data_type_size(state_->input);
   // oneDNN rounds results of bfloat16 values only.
@@ -324,7 +326,7 @@ absl::StatusOr<bool> MatrixProducts::ComputeByRows(const MatrixProduct& product,
   try {
     const PreparedRows& prepared =
         state_->ByRows(product, rounds ? memory::data_type::bf16 : memory::data_type::f32);
-    const int64_t step = prepared.block.a.dims()[0];
+    const int64_t step = prepared.rows;
     const void* const packed_b = state_->Pack(prepared, b.data_, product.inner * columns * element_bytes);
     RETURN_IF_ERROR(State::ForEachPart(product.rows, step, [&](int64_t first, int64_t size) {
       Block& block = state_->blocks[omp_get_thread_num()];

@@ -24,7 +24,6 @@ struct MatrixProduct {
   bool transpose_a = false;
   bool transpose_b = false;
   // Elements from one stored row to the next; 0: the matrix is dense.
-  int64_t a_stride = 0;
   int64_t b_stride = 0;
   int64_t c_stride = 0;
   bool has_bias = false;
@@ -33,8 +32,8 @@ struct MatrixProduct {
 
   template <typename H>
   friend H AbslHashValue(H h, const MatrixProduct& p) {
-    return H::combine(std::move(h), p.rows, p.columns, p.inner, p.transpose_a, p.transpose_b, p.a_stride,
-                      p.b_stride, p.c_stride, p.has_bias, p.nonlinearity.has_value(),
+    return H::combine(std::move(h), p.rows, p.columns, p.inner, p.transpose_a, p.transpose_b, p.b_stride,
+                      p.c_stride, p.has_bias, p.nonlinearity.has_value(),
                       p.nonlinearity.value_or(NetworkDescription::RELU));
   }
   friend bool operator==(const MatrixProduct&, const MatrixProduct&) = default;
