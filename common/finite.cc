@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "absl/types/span.h"
 #include "common/simd_clones.h"
 
 namespace downpour {
@@ -31,9 +32,7 @@ uint16_t LargestMagnitudeBits(const uint16_t* values, size_t n) {
   return largest;
 }
 
-}  // namespace
-
-size_t FindNotFinite(absl::Span<const float> values) {
+size_t FindIn(absl::Span<const float> values) {
   constexpr uint32_t kInfinityBits = 0x7f800000u;  // all exponent bits; NaN has mantissa bits besides
   if (LargestMagnitudeBits(values.data(), values.size()) < kInfinityBits) return values.size();
   const auto first =
@@ -41,12 +40,18 @@ size_t FindNotFinite(absl::Span<const float> values) {
   return first - values.begin();
 }
 
-size_t FindNotFinite(absl::Span<const uint16_t> values) {
+size_t FindIn(absl::Span<const uint16_t> values) {
   constexpr uint16_t kInfinityBits = 0x7f80u;
   if (LargestMagnitudeBits(values.data(), values.size()) < kInfinityBits) return values.size();
   const auto first = std::find_if(values.begin(), values.end(),
                                   [](uint16_t value) { return (value & 0x7fffu) >= kInfinityBits; });
   return first - values.begin();
+}
+
+}  // namespace
+
+size_t FindNotFinite(TensorView values) {
+  return values.is_bfloat16() ? FindIn(values.bfloats()) : FindIn(values.floats());
 }
 
 }  // namespace downpour

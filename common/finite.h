@@ -4,19 +4,15 @@
 #define DOWNPOUR_COMMON_FINITE_H_
 
 #include <cstddef>
-#include <cstdint>
 
-#include "absl/types/span.h"
+#include "common/tensor_view.h"
 
 namespace downpour {
 
 // Index of the first NaN or infinity, values.size() if there is none.
-size_t FindNotFinite(absl::Span<const float> values);
-// The same of bfloat16.
-size_t FindNotFinite(absl::Span<const uint16_t> values);
+size_t FindNotFinite(TensorView values);
 
-inline bool AllFinite(absl::Span<const float> values) { return FindNotFinite(values) == values.size(); }
-inline bool AllFinite(absl::Span<const uint16_t> values) { return FindNotFinite(values) == values.size(); }
+inline bool AllFinite(TensorView values) { return FindNotFinite(values) == values.size(); }
 
 }  // namespace downpour
 

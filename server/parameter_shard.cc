@@ -29,10 +29,6 @@ std::string Describe(const PushHeader& header) {
                       header.incarnation, ")");
 }
 
-size_t FirstNotFinite(TensorView values) {
-  return values.is_bfloat16() ? FindNotFinite(values.bfloats()) : FindNotFinite(values.floats());
-}
-
 float At(TensorView values, size_t index) {
   return values.is_bfloat16() ? FromBfloat16(values.bfloats()[index]) : values.floats()[index];
 }
@@ -163,7 +159,7 @@ absl::StatusOr<PushOutcome> ParameterShard::ApplyChunk(const PushHeader& header,
   ASSIGN_OR_RETURN(const std::optional<PushOutcome> answer, Admit(header, begin, &push));
   if (answer.has_value()) return *answer;
   if (gradient.empty()) return Reject(header, "an empty chunk", &push);
-  if (const size_t index = FirstNotFinite(gradient); index < gradient.size()) {
+  if (const size_t index = FindNotFinite(gradient); index < gradient.size()) {
     return Reject(header, absl::StrCat("gradient of key ", begin + index, " is ", At(gradient, index)),
                   &push);
   }

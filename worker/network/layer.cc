@@ -11,7 +11,7 @@
 namespace downpour {
 namespace {
 
-// gradient <- product(y, gradient), element by element.
+// gradient <- product(y, gradient), element by element; the two may be one.
 template <typename Product>
 void ForEach(absl::Span<const float> y, absl::Span<float> gradient, Product product) {
   const size_t size = y.size();
@@ -67,12 +67,8 @@ absl::Status Layer::Forward(TensorView parameters, const float* inputs, int64_t 
                                     .nonlinearity = rectify ? std::nullopt : options_.nonlinearity},
                                    input_, weights_, bias_.empty() ? bias.floats().data() : bias_.data(),
                                    outputs_.data()));
-  if (rectify) {
-    const size_t size = outputs(frames).size();
-    float* const y = outputs_.data();
-#pragma omp parallel for simd
-    for (size_t i = 0; i < size; ++i) y[i] = y[i] < 0 ? 0 : y[i];  // NaN stays
-  }
+  const absl::Span<float> y = outputs(frames);
+  if (rectify) ForEach(y, y, [](float z, float) { return z < 0 ? 0 : z; });  // NaN stays
   return absl::OkStatus();
 }
 

@@ -188,11 +188,14 @@ struct MatrixProducts::State {
 
   // B, of `bytes` bytes, packed.
   const void* Pack(const PreparedRows& prepared, const void* b, size_t bytes) {
-    padded_b.resize(std::max(padded_b.size(), prepared.pack.from.get_size()));
-    std::memcpy(padded_b.data(), b, bytes);
-    std::memset(padded_b.data() + bytes, 0, prepared.pack.from.get_size() - bytes);
+    if (const size_t padded_bytes = prepared.pack.from.get_size(); padded_bytes > bytes) {
+      padded_b.resize(std::max(padded_b.size(), padded_bytes));
+      std::memcpy(padded_b.data(), b, bytes);
+      std::memset(padded_b.data() + bytes, 0, padded_bytes - bytes);
+      b = padded_b.data();
+    }
     packed_b.resize(std::max(packed_b.size(), prepared.pack.to.get_size()));
-    Execute(prepared.pack, padded_b.data(), packed_b.data());
+    Execute(prepared.pack, b, packed_b.data());
     return packed_b.data();
   }
 

@@ -10,10 +10,10 @@ namespace downpour {
 bool StoreGradient(TensorView values, MutableTensorView place) {
   if (values.is_bfloat16() != place.is_bfloat16()) {
     ToBfloat16(values.floats(), place.bfloats());
-    return AllFinite(place.bfloats());
+    return AllFinite(TensorView(place.bfloats()));
   }
   CopyPastCaches(values.bytes(), place.bytes().data());
-  return AllFinite(values.floats()) && AllFinite(values.bfloats());
+  return AllFinite(values);
 }
 
 }  // namespace downpour

@@ -29,7 +29,8 @@ TEST(FindNotFinite, SeesEveryBfloat16ThatIsNotFinite) {
   for (uint32_t bits = 0; bits < 0x10000; ++bits) {
     const auto value = static_cast<uint16_t>(bits);
     const bool finite = std::isfinite(FromBfloat16(value));
-    ASSERT_EQ(FindNotFinite(std::vector<uint16_t>{0x3f80, value, 0x3f80}), finite ? 3 : 1) << bits;
+    ASSERT_EQ(FindNotFinite(TensorView(std::vector<uint16_t>{0x3f80, value, 0x3f80})), finite ? 3 : 1)
+        << bits;
   }
 }
 
