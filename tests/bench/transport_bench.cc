@@ -5,12 +5,15 @@
 // ADADELTA, then fetch, of all parameters by every replica, two shards; each of 8 replicas has an eighth of the parameters.
 //   per_second, bare_per_second  ours, and the same client with a server that throws pushes away and answers fetches
 //                                from memory that never changes; of_bare is their quotient
-//   at_most                      the same bare transfer beside the shards' own work, from memory and on all cores, neither
+//   plain_per_second             that server, with each chunk of a push stepped as soon as it is there, on the thread of gRPC
+//                                that read it, in any order, unchecked and in no ledger; of_plain is the quotient
+//   at_most                      the bare transfer beside the shards' own work, from memory and on all cores, neither
 //                                waiting for the other: the slower of the two; of_at_most is the quotient
-// Medians, all three measured in turn. tests/bench/README.md has the figures.
+// Medians, all four measured in turn. tests/bench/README.md has the figures.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <thread>
@@ -19,8 +22,10 @@
 #include "common/chunk_codec.h"
 #include "common/grpc_channel.h"
 #include "common/grpc_chunk.h"
+#include "server/optimizer/optimizer.h"
 #include "server/parameter_service.h"
 #include "server/parameter_shard.h"
+#include "server/segment.h"
 #include "tests/bench/gradient.h"
 #include "tests/bench/measure.h"
 #include "tests/bench/run_benchmarks.h"
@@ -32,83 +37,127 @@ namespace downpour {
 namespace {
 
 constexpr int64_t kParameters = 42'800'000;
+constexpr int64_t kFirstKey = 1000;
 
-// Takes any push and throws it away; answers a fetch from memory that never changes.
+enum class Service { kOurs, kBare, kPlain };
+
+// The bare and the plain server.
 class BareService final : public ParameterServiceBase {
  public:
-  explicit BareService(int64_t size) : memory_(size) {}
+  BareService(int64_t parameters, bool bfloat16, bool plain) : memory_(parameters, bfloat16) {
+    const std::vector<float> initial(plain ? parameters : 0);
+    for (int64_t begin = 0; begin < std::ssize(initial); begin += kChunkElements) {
+      segments_.push_back(std::make_unique<Segment>(
+          kFirstKey + begin, absl::MakeConstSpan(initial).subspan(begin, kChunkElements),
+          optimizer_->state_names().size(), SegmentMemory()));
+    }
+  }
 
  private:
   class Sink final : public grpc::ServerReadReactor<grpc::ByteBuffer> {
    public:
-    explicit Sink(grpc::ByteBuffer* reply) : reply_(reply) { StartRead(&message_); }
+    Sink(BareService* service, grpc::ByteBuffer* reply) : service_(service), reply_(reply) {
+      StartRead(&message_);
+    }
     void OnReadDone(bool ok) override {
-      if (ok) return StartRead(&message_);
-      *reply_ = SerializeMessage(PushReply());
-      Finish(grpc::Status::OK);
+      if (!ok) return End();
+      grpc::ByteBuffer message;
+      message.Swap(&message_);
+      ++under_way_;
+      StartRead(&message_);  // which another of gRPC's threads may go on with
+      service_->Step(&message);
+      message.Clear();
+      End();
     }
     void OnDone() override { delete this; }
 
    private:
-    grpc::ByteBuffer* reply_;
+    void End() {
+      if (--under_way_ > 0) return;
+      *reply_ = SerializeMessage(PushReply());
+      Finish(grpc::Status::OK);
+    }
+
+    BareService* const service_;
+    grpc::ByteBuffer* const reply_;
     grpc::ByteBuffer message_;
+    std::atomic<int> under_way_ = 1;  // reading, and each chunk being stepped
   };
   class Source final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
    public:
-    explicit Source(absl::Span<const float> memory) : memory_(memory) { OnWriteDone(true); }
+    explicit Source(TensorView memory) : memory_(memory) { OnWriteDone(true); }
     void OnWriteDone(bool ok) override {
-      if (!ok || next_ == memory_.size()) return Finish(grpc::Status::OK);
-      const absl::Span<const float> piece = memory_.subspan(next_, kChunkElements);
+      const auto size = static_cast<int64_t>(memory_.size());
+      if (!ok || next_ == size) return Finish(grpc::Status::OK);
+      const int64_t elements = kChunkBytes / static_cast<int64_t>(memory_.element_bytes());
+      const KeyRange keys{next_, std::min(next_ + elements, size)};
+      const absl::string_view piece = memory_[keys].bytes();
       FetchChunk chunk;
-      chunk.set_begin(1000 + next_);
-      next_ += piece.size();
-      message_ = EncodeChunk(
-          chunk, {grpc::Slice(piece.data(), piece.size() * sizeof(float), grpc::Slice::STATIC_SLICE)});
+      chunk.set_begin(kFirstKey + keys.begin);
+      message_ = EncodeChunk(chunk, {grpc::Slice(piece.data(), piece.size(), grpc::Slice::STATIC_SLICE)});
+      next_ = keys.end;
       StartWrite(&message_);
     }
     void OnDone() override { delete this; }
 
    private:
-    const absl::Span<const float> memory_;
-    size_t next_ = 0;
+    const TensorView memory_;
+    int64_t next_ = 0;
     grpc::ByteBuffer message_;
   };
 
   grpc::ServerReadReactor<grpc::ByteBuffer>* Push(grpc::CallbackServerContext*,
                                                   grpc::ByteBuffer* reply) override {
-    return new Sink(reply);
+    return new Sink(this, reply);
   }
   grpc::ServerWriteReactor<grpc::ByteBuffer>* Fetch(grpc::CallbackServerContext*,
                                                     const grpc::ByteBuffer*) override {
-    return new Source(memory_);
+    return new Source(memory_.view());
   }
 
-  const std::vector<float> memory_;
+  void Step(grpc::ByteBuffer* message) {
+    if (segments_.empty()) return;
+    thread_local std::vector<float> buffer(kChunkElements);
+    PushChunk chunk;
+    const auto payload = DecodeChunk(message, MutableTensorView(absl::MakeSpan(buffer)).bytes(), &chunk);
+    ExitOnError(payload.status());
+    const auto begin = static_cast<int64_t>(chunk.begin());
+    Segment& segment = *segments_[(begin - kFirstKey) / kChunkElements];
+    absl::MutexLock lock(&segment.mutex());
+    segment.Step(*optimizer_, begin,
+                 memory_.view().is_bfloat16() ? TensorView(*ChunkElements<uint16_t>(*payload))
+                                              : *ChunkElements<float>(*payload));
+  }
+
+  const ParameterSnapshot memory_;
+  const std::unique_ptr<Optimizer> optimizer_ = *Optimizer::Create(OptimizerDescription());
+  std::vector<std::unique_ptr<Segment>> segments_;
 };
 
 std::shared_ptr<ParameterShard> AdadeltaShard(int64_t size) {
   ParameterShard::Options options;
-  options.layout = *ParameterLayout::Create({{"before", {1000}}, {"here", {size}}});
+  options.layout = *ParameterLayout::Create({{"before", {kFirstKey}}, {"here", {size}}});
   options.run = {"a run", options.layout.fingerprint()};
-  options.range = {1000, 1000 + size};
+  options.range = {kFirstKey, kFirstKey + size};
   return *ParameterShard::Create(options, std::vector<float>(size));
 }
 
-// Shards that `replicas` replicas push to and fetch from, each shard on a thread of its own as in downpour-worker; bare: the
-// service above instead of the shards.
+// Shards that `replicas` replicas push to and fetch from, each shard on a thread of its own as in downpour-worker.
 class Cluster {
  public:
-  Cluster(int replicas, int shards, int64_t parameters, bool bfloat16, bool bare)
+  Cluster(int replicas, int shards, int64_t parameters, bool bfloat16, Service kind)
       : gradient_(MakeGradient(parameters / shards, bfloat16)) {
     for (int index = 0; index < shards; ++index) {
       Shard& shard = shards_.emplace_back();
       shard.shard = AdadeltaShard(parameters / shards);
-      shard.service = std::make_unique<ParameterService>(ParameterService::Options());
-      shard.service->Serve(shard.shard);
-      if (bare) shard.bare = std::make_unique<BareService>(parameters / shards);
-      grpc::Service* const service =
-          bare ? static_cast<grpc::Service*>(shard.bare.get()) : shard.service.get();
-      shard.server = *ListenAt("127.0.0.1:0", {service});
+      if (kind == Service::kOurs) {
+        auto service = std::make_unique<ParameterService>(ParameterService::Options());
+        service->Serve(shard.shard);
+        shard.service = std::move(service);
+      } else {
+        shard.service = std::make_unique<BareService>(parameters / shards, bfloat16, kind == Service::kPlain);
+      }
+      shard.server = *ListenAt("127.0.0.1:0", {shard.service.get()});
       for (int replica = 0; replica < replicas; ++replica) {
         GrpcShardClient::Options options;
         options.address = shard.server.address;
@@ -133,8 +182,7 @@ class Cluster {
  private:
   struct Shard {
     std::shared_ptr<ParameterShard> shard;
-    std::unique_ptr<ParameterService> service;
-    std::unique_ptr<BareService> bare;
+    std::unique_ptr<grpc::Service> service;
     ListeningServer server;
   };
   struct Client {
@@ -202,28 +250,32 @@ class ShardWork {
 template <typename Call, typename Work>
 void Compare(benchmark::State& state, int replicas, int shards, int64_t parameters, bool bfloat16, Call call,
              Work work) {
-  Cluster ours(replicas, shards, parameters, bfloat16, /*bare=*/false);
-  // As many bytes.
-  Cluster bare(replicas, shards, bfloat16 ? parameters / 2 : parameters, /*bfloat16=*/false, /*bare=*/true);
+  Cluster ours(replicas, shards, parameters, bfloat16, Service::kOurs);
+  Cluster bare(replicas, shards, parameters, bfloat16, Service::kBare);
+  Cluster plain(replicas, shards, parameters, bfloat16, Service::kPlain);
   ShardWork shard_work(replicas, parameters, bfloat16);
   std::invoke(call, ours);
   std::invoke(call, bare);
+  std::invoke(call, plain);
   std::invoke(work, shard_work);
-  std::vector<double> our_seconds, bare_seconds, both_seconds;
+  std::vector<double> our_seconds, bare_seconds, plain_seconds, both_seconds;
   for (auto _ : state) {
     bare_seconds.push_back(Seconds([&] { std::invoke(call, bare); }));
     both_seconds.push_back(Seconds([&] {
       const std::jthread beside([&] { std::invoke(work, shard_work); });
       std::invoke(call, bare);
     }));
+    plain_seconds.push_back(Seconds([&] { std::invoke(call, plain); }));
     our_seconds.push_back(Seconds([&] { std::invoke(call, ours); }));
     state.SetIterationTime(our_seconds.back());
   }
   const double our_time = Median(our_seconds), bare_time = Median(bare_seconds),
-               both_time = Median(both_seconds);
+               plain_time = Median(plain_seconds), both_time = Median(both_seconds);
   state.counters["per_second"] = replicas / our_time;
   state.counters["bare_per_second"] = replicas / bare_time;
   state.counters["of_bare"] = bare_time / our_time;
+  state.counters["plain_per_second"] = replicas / plain_time;
+  state.counters["of_plain"] = plain_time / our_time;
   state.counters["at_most"] = replicas / both_time;
   state.counters["of_at_most"] = both_time / our_time;
 }
