@@ -205,18 +205,19 @@ class Sweep : public CopiedScript {
 
 TEST_F(Sweep, TrainsEachCellOfTheGridAndDrawsAll) {
   const Outcome outcome = Start(
-      "--out o --replicas 1,20 --optimizers ADADELTA,SGD:0.5 --noise none,drop:0.1+scale run.textproto "
+      "--out o --replicas 1,20 --optimizers ADADELTA:1e-8,SGD:0.5 --noise none,drop:0.1+scale run.textproto "
       "--budget.epochs=3");
   EXPECT_EQ(outcome.code, 0) << outcome.output;
   EXPECT_THAT(outcome.output, AllOf(HasSubstr("8 of 8"), HasSubstr("the table")));
   EXPECT_EQ(Trainings(), 8u);
   EXPECT_THAT(
       calls(),
-      AllOf(HasSubstr("train run.textproto --run_dir=o/ADADELTA-1-none "),
+      AllOf(HasSubstr("train run.textproto --run_dir=o/ADADELTA_1e-8-1-none "),
+            HasSubstr("--optimizer.kind=ADADELTA --optimizer.epsilon=1e-8 "),
             HasSubstr("--cluster.replicas=20 --budget.epochs=1 --checkpoint.every_s=120 "
                       "--optimizer.kind=SGD --optimizer.learning_rate=0.5 --noise.push_drop_share=0.1 "
                       "--noise.adversary_share=0.1 --noise.adversary_scale=10 --budget.epochs=3"),
-            HasSubstr("report --sweep --out=o/report.html o/ADADELTA-1-none o/SGD_0.5-1-none ")));
+            HasSubstr("report --sweep --out=o/report.html o/ADADELTA_1e-8-1-none o/SGD_0.5-1-none ")));
   EXPECT_THAT(calls(), Not(HasSubstr("corpus"))) << "the run description names its own data";
 }
 
