@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <optional>
 
 #include "absl/status/status.h"
@@ -212,6 +213,9 @@ absl::StatusOr<absl::Span<const uint16_t>> UnpackGradient(int64_t begin, absl::s
   ASSIGN_OR_RETURN(const uint32_t count, reader.Take<uint32_t>());
   if (count > buffer.size())
     return reader.Malformed(absl::StrCat(count, " elements, want at most ", buffer.size()));
+  // So that no block of them ends beyond the largest key there is.
+  if (begin < 0 || begin > std::numeric_limits<int64_t>::max() - kGradientBlockElements - int64_t{count})
+    return reader.Malformed(absl::StrCat(count, " elements from key ", begin, ", want keys from 0 to 2^63"));
   const int64_t end = begin + count;
   for (int64_t key = begin, block_end; key < end; key = block_end) {
     block_end = GradientBlockEnd(key, end);

@@ -2,6 +2,7 @@
 #include "common/gradient_packing.h"
 
 #include <cmath>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -111,6 +112,18 @@ TEST(GradientPackingTest, SaysWhatIsWrongAndWhere) {
             "packed gradient, before byte 5: a block of form 7, want 0 to 3");
   EXPECT_EQ(refusal(std::string("\2\0\0\0\3\1\0\2\0\0\0", 11)),
             "packed gradient, before byte 11: an offset of 2, want one from 0 to 1");
+}
+
+TEST(GradientPackingTest, RefusesKeysThatCannotBe) {
+  const std::vector<uint16_t> values(4, 0x3f80);
+  std::vector<uint16_t> buffer(4);
+  for (const int64_t begin :
+       {int64_t{-1}, std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max(),
+        std::numeric_limits<int64_t>::max() - 500}) {
+    const auto unpacked = UnpackGradient(begin, PackGradient(0, values), absl::MakeSpan(buffer));
+    EXPECT_TRUE(absl::IsInvalidArgument(unpacked.status())) << begin;
+    EXPECT_THAT(std::string(unpacked.status().message()), ::testing::HasSubstr(absl::StrCat("key ", begin)));
+  }
 }
 
 }  // namespace
