@@ -26,8 +26,10 @@ bool AtLeast(double value, double bound) { return value >= bound && std::isfinit
 bool Within(int32_t value, int32_t low, int32_t high) { return low <= value && value <= high; }
 
 // No run needs more, and sizes computed from them stay far from overflow.
-constexpr int32_t kMaxContext = 1000;   // frames
-constexpr int32_t kMaxWidth = 1 << 20;  // units of a layer
+constexpr int32_t kMaxContext = 1000;     // frames
+constexpr int32_t kMaxWidth = 1 << 20;    // units of a layer
+constexpr int32_t kMaxParties = 1 << 16;  // shards, or replicas
+constexpr int32_t kMaxMinibatch = 1 << 20;
 // A larger epsilon would overflow when it is added to the largest E[g^2].
 constexpr float kMaxEpsilon = 1e30f;
 
@@ -50,10 +52,12 @@ absl::Status ValidateData(const DataDescription& data) {
 }
 
 absl::Status ValidateCluster(const ClusterDescription& cluster) {
-  RETURN_IF_ERROR(Want(cluster.shards() >= 1, "cluster.shards", cluster.shards(), "1 or more"));
-  RETURN_IF_ERROR(Want(cluster.replicas() >= 1, "cluster.replicas", cluster.replicas(), "1 or more"));
   RETURN_IF_ERROR(
-      Want(cluster.minibatch() >= 1, "cluster.minibatch", cluster.minibatch(), "1 or more frames"));
+      Want(Within(cluster.shards(), 1, kMaxParties), "cluster.shards", cluster.shards(), "1 to 65536"));
+  RETURN_IF_ERROR(
+      Want(Within(cluster.replicas(), 1, kMaxParties), "cluster.replicas", cluster.replicas(), "1 to 65536"));
+  RETURN_IF_ERROR(Want(Within(cluster.minibatch(), 1, kMaxMinibatch), "cluster.minibatch",
+                       cluster.minibatch(), "1 to 1048576 frames"));
   RETURN_IF_ERROR(Want(cluster.n_push() >= 1, "cluster.n_push", cluster.n_push(), "1 or more"));
   RETURN_IF_ERROR(Want(cluster.n_fetch() >= 1, "cluster.n_fetch", cluster.n_fetch(), "1 or more"));
   RETURN_IF_ERROR(Want(cluster.warm_start_updates() >= 0, "cluster.warm_start_updates",

@@ -87,7 +87,7 @@ TEST(Validate, NamesFieldValueSeenAndWanted) {
   EXPECT_TRUE(ValidateRunDescription(Valid()).ok());
   RunDescription description = Valid();
   description.mutable_cluster()->set_replicas(0);
-  EXPECT_EQ(Message(ValidateRunDescription(description)), "cluster.replicas is 0, want 1 or more");
+  EXPECT_EQ(Message(ValidateRunDescription(description)), "cluster.replicas is 0, want 1 to 65536");
   description = Valid();
   description.mutable_virtual_clock()->set_straggler_probability(1.5);
   EXPECT_THAT(Message(ValidateRunDescription(description)),
@@ -110,6 +110,15 @@ TEST(Validate, FindsAtOnceWhatWouldFailLater) {
   description = Valid();
   description.mutable_network()->add_hidden_width((1 << 20) + 1);
   EXPECT_THAT(Message(ValidateRunDescription(description)), HasSubstr("network.hidden_width"));
+  description = Valid();
+  description.mutable_cluster()->set_replicas(1'000'000'000);
+  EXPECT_THAT(Message(ValidateRunDescription(description)), HasSubstr("cluster.replicas is 1000000000"));
+  description = Valid();
+  description.mutable_cluster()->set_shards(1'500'000'000);
+  EXPECT_THAT(Message(ValidateRunDescription(description)), HasSubstr("cluster.shards is 1500000000"));
+  description = Valid();
+  description.mutable_cluster()->set_minibatch(1'000'000'000);
+  EXPECT_THAT(Message(ValidateRunDescription(description)), HasSubstr("cluster.minibatch is 1000000000"));
 }
 
 TEST(Validate, NoiseIsInSharesAndAtMostAsLongAsAReplicaMayBeSilent) {
