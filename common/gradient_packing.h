@@ -30,8 +30,8 @@ inline int64_t GradientBlockEnd(int64_t key, int64_t end) {
 std::string PackGradient(int64_t begin, absl::Span<const uint16_t> values);
 
 // The elements of keys from `begin` on, in the memory of `buffer`, of what PackGradient() made, or of any other bytes
-// without harm. INVALID_ARGUMENT, saying what was seen and what was wanted: they are malformed, of keys that cannot be, or hold more elements
-// than `buffer`.
+// without harm. INVALID_ARGUMENT, saying what was seen and what was wanted: they are malformed, of keys that cannot be, or
+// hold more elements than `buffer`.
 absl::StatusOr<absl::Span<const uint16_t>> UnpackGradient(int64_t begin, absl::string_view packed,
                                                           absl::Span<uint16_t> buffer);
 

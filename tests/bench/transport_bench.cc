@@ -45,10 +45,11 @@ enum class Service { kOurs, kBare, kPlain };
 class BareService final : public ParameterServiceBase {
  public:
   BareService(int64_t parameters, bool bfloat16, bool plain) : memory_(parameters, bfloat16) {
-    const std::vector<float> initial(plain ? parameters : 0);
-    for (int64_t begin = 0; begin < std::ssize(initial); begin += kChunkElements) {
+    if (!plain) return;
+    const std::vector<float> initial(kChunkElements);
+    for (int64_t begin = 0; begin < parameters; begin += kChunkElements) {
       segments_.push_back(std::make_unique<Segment>(
-          kFirstKey + begin, absl::MakeConstSpan(initial).subspan(begin, kChunkElements),
+          kFirstKey + begin, absl::MakeConstSpan(initial).first(std::min(kChunkElements, parameters - begin)),
           optimizer_->state_names().size(), SegmentMemory()));
     }
   }
@@ -134,12 +135,16 @@ class BareService final : public ParameterServiceBase {
   std::vector<std::unique_ptr<Segment>> segments_;
 };
 
-std::shared_ptr<ParameterShard> AdadeltaShard(int64_t size) {
+ParameterShard::Options ShardOptions(int64_t size) {
   ParameterShard::Options options;
   options.layout = *ParameterLayout::Create({{"before", {kFirstKey}}, {"here", {size}}});
   options.run = {"a run", options.layout.fingerprint()};
   options.range = {kFirstKey, kFirstKey + size};
-  return *ParameterShard::Create(options, std::vector<float>(size));
+  return options;
+}
+
+std::shared_ptr<ParameterShard> AdadeltaShard(int64_t size) {
+  return *ParameterShard::Create(ShardOptions(size), std::vector<float>(size));
 }
 
 // Shards that `replicas` replicas push to and fetch from, each shard on a thread of its own as in downpour-worker.
@@ -147,12 +152,12 @@ class Cluster {
  public:
   Cluster(int replicas, int shards, int64_t parameters, bool bfloat16, Service kind)
       : gradient_(MakeGradient(parameters / shards, bfloat16)) {
+    const ParameterShard::Options shard_options = ShardOptions(parameters / shards);
     for (int index = 0; index < shards; ++index) {
       Shard& shard = shards_.emplace_back();
-      shard.shard = AdadeltaShard(parameters / shards);
       if (kind == Service::kOurs) {
         auto service = std::make_unique<ParameterService>(ParameterService::Options());
-        service->Serve(shard.shard);
+        service->Serve(AdadeltaShard(parameters / shards));
         shard.service = std::move(service);
       } else {
         shard.service = std::make_unique<BareService>(parameters / shards, bfloat16, kind == Service::kPlain);
@@ -162,8 +167,8 @@ class Cluster {
         GrpcShardClient::Options options;
         options.address = shard.server.address;
         options.connection = replica % 4;
-        options.range = shard.shard->range();
-        options.run = shard.shard->run();
+        options.range = shard_options.range;
+        options.run = shard_options.run;
         clients_.push_back({std::make_unique<GrpcShardClient>(options), static_cast<uint64_t>(replica + 1), 0,
                             ParameterSnapshot(parameters / shards, bfloat16)});
       }
@@ -181,7 +186,6 @@ class Cluster {
 
  private:
   struct Shard {
-    std::shared_ptr<ParameterShard> shard;
     std::unique_ptr<grpc::Service> service;
     ListeningServer server;
   };
