@@ -26,7 +26,7 @@ constexpr absl::Duration kProgressInterval = absl::Milliseconds(200);
 VirtualCluster::VirtualCluster(Options options)
     : options_(std::move(options)),
       times_(options_.description.virtual_clock()),
-      link_free_ns_(2 * options_.description.cluster().shards()) {}
+      link_free_ns_(2 * static_cast<size_t>(options_.description.cluster().shards())) {}
 
 VirtualCluster::~VirtualCluster() = default;
 
