@@ -6,18 +6,18 @@
 
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
-#include "common/allocator.h"
 #include "common/back_off.h"
-#include "common/command_line.h"
-#include "common/exit_code.h"
-#include "common/interrupt.h"
-#include "common/logging.h"
+#include "common/program/allocator.h"
+#include "common/program/command_line.h"
+#include "common/program/exit_code.h"
+#include "common/program/interrupt.h"
+#include "common/program/logging.h"
 #include "common/random.h"
 #include "common/status_macros.h"
-#include "worker/described_run.h"
-#include "worker/evaluator_loop.h"
-#include "worker/grpc_coordinator_client.h"
-#include "worker/grpc_shard_connector.h"
+#include "worker/evaluator/evaluator_loop.h"
+#include "worker/replica/described_run.h"
+#include "worker/transport/grpc_coordinator_client.h"
+#include "worker/transport/grpc_shard_connector.h"
 
 ABSL_FLAG(std::string, coordinator, "127.0.0.1:7100", "host:port of the coordinator; it may start later");
 ABSL_FLAG(int, threads, 0, "threads that score frames; 0: as many as cores");

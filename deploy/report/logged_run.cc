@@ -9,8 +9,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "common/file.h"
-#include "common/run_description.h"
+#include "common/file/file.h"
+#include "common/program/run_description.h"
 #include "deploy/report/format.h"
 #include "proto/coordinator.pb.h"
 

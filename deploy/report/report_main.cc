@@ -6,9 +6,9 @@
 
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
-#include "common/command_line.h"
-#include "common/exit_code.h"
-#include "common/file.h"
+#include "common/file/file.h"
+#include "common/program/command_line.h"
+#include "common/program/exit_code.h"
 #include "common/status_macros.h"
 #include "deploy/report/report.h"
 #include "deploy/report/sweep_report.h"

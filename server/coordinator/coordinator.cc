@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "common/network_layout.h"
-#include "common/shard_map.h"
+#include "common/layout/network_layout.h"
+#include "common/layout/shard_map.h"
 #include "common/status_macros.h"
 #include "spdlog/spdlog.h"
 

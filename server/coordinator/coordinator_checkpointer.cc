@@ -5,8 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "common/checkpoint_file.h"
 #include "common/status_macros.h"
+#include "server/storage/checkpoint_file.h"
 #include "spdlog/spdlog.h"
 
 namespace downpour {

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "common/run_description.h"
+#include "common/program/run_description.h"
 #include "common/status_macros.h"
 #include "server/coordinator/coordinator.h"
 #include "spdlog/spdlog.h"

@@ -4,7 +4,7 @@
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
-#include "common/crc32c.h"
+#include "common/file/crc32c.h"
 #include "common/status_macros.h"
 
 namespace downpour {

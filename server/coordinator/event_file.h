@@ -9,7 +9,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "proto/tensorboard_event.pb.h"
-#include "server/coordinator/append_file.h"
+#include "server/storage/append_file.h"
 
 namespace downpour {
 

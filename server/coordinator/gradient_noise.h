@@ -8,12 +8,12 @@
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
-#include "common/push.h"
+#include "common/wire/push.h"
 #include "proto/checkpoint.pb.h"
 
 namespace downpour {
 
-// The simple noise scale of McCandlish et al. 2018 (appendix A), from sketches of pushes (worker/gradient_sketch.h):
+// The simple noise scale of McCandlish et al. 2018 (appendix A), from sketches of pushes (worker/replica/gradient_sketch.h):
 // of each window of kWindow sketches that follow one another, whoever made their pushes, the unbiased variance and the
 // squared norm of the mean, less what the variance adds to it; averaged over windows. A longer window would tell
 // the norm better, and take more of the mean gradient's own movement for noise. A value; not thread-safe.

@@ -10,8 +10,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
-#include "common/file.h"
-#include "common/run_description.h"
+#include "common/file/file.h"
+#include "common/program/run_description.h"
 #include "common/status_macros.h"
 
 namespace downpour {

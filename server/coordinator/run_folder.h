@@ -10,10 +10,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/clock.h"
-#include "common/folder_lock.h"
 #include "server/coordinator/coordinator.h"
 #include "server/coordinator/coordinator_checkpointer.h"
 #include "server/coordinator/run_log.h"
+#include "server/storage/folder_lock.h"
 
 namespace downpour {
 

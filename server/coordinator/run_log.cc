@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "common/file.h"
+#include "common/file/file.h"
 #include "common/status_macros.h"
 #include "google/protobuf/text_format.h"
 #include "server/coordinator/evaluation_line.h"

@@ -16,13 +16,13 @@
 #include "absl/synchronization/mutex.h"
 #include "common/clock.h"
 #include "proto/config.pb.h"
-#include "server/coordinator/append_file.h"
 #include "server/coordinator/run_observer.h"
+#include "server/storage/append_file.h"
 
 namespace downpour {
 
 // Writes run.textproto into the run folder: the description with every override in it. Statuses as
-// ReplaceFile (common/file.h).
+// ReplaceFile (common/file/file.h).
 absl::Status WriteRunDescription(const std::string& folder, const RunDescription& description);
 
 // Keeps frame_accuracy.csv, staleness.csv, data_summary.textproto and a TensorBoard event file of the run

@@ -2,7 +2,7 @@
 #include <cmath>
 #include <cstddef>
 
-#include "common/simd_clones.h"
+#include "common/tensor/simd_clones.h"
 #include "server/optimizer/float_range.h"
 #include "server/optimizer/rules.h"
 

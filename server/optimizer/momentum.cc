@@ -1,7 +1,7 @@
 // Where on the data's way: an update rule; momentum, Zeiler 2012 (4).
 #include <cstddef>
 
-#include "common/simd_clones.h"
+#include "common/tensor/simd_clones.h"
 #include "server/optimizer/float_range.h"
 #include "server/optimizer/rules.h"
 

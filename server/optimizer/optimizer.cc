@@ -3,7 +3,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "common/run_description.h"
+#include "common/program/run_description.h"
 #include "common/status_macros.h"
 #include "server/optimizer/rules.h"
 

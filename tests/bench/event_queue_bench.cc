@@ -11,7 +11,7 @@
 
 #include "common/check.h"
 #include "common/random.h"
-#include "deploy/event_queue.h"
+#include "deploy/in_process/event_queue.h"
 #include "tests/bench/measure.h"
 #include "tests/bench/run_benchmarks.h"
 #include "tests/bench/speech_network.h"

@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <memory_resource>
 
-#include "common/bfloat16.h"
-#include "worker/parameter_snapshot.h"
+#include "common/tensor/bfloat16.h"
+#include "worker/replica/parameter_snapshot.h"
 
 namespace downpour {
 

@@ -30,16 +30,16 @@
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "common/allocator.h"
 #include "common/check.h"
-#include "common/grpc_channel.h"
+#include "common/program/allocator.h"
+#include "common/rpc/channel.h"
 #include "deploy/report/chart.h"
 #include "deploy/report/report.h"
 #include "proto/parameter_server.grpc.pb.h"
-#include "server/parameter_service.h"
+#include "server/service/parameter_service.h"
 #include "tests/bench/measure.h"
 #include "tests/testing/child_process.h"
-#include "worker/grpc_shard_client.h"
+#include "worker/transport/grpc_shard_client.h"
 
 ABSL_FLAG(std::vector<std::string>, replicas, std::vector<std::string>({"1", "8", "50", "100", "200"}),
           "how many");

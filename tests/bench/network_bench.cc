@@ -6,7 +6,7 @@
 
 #include <vector>
 
-#include "common/network_layout.h"
+#include "common/layout/network_layout.h"
 #include "common/random.h"
 #include "tests/bench/measure.h"
 #include "tests/bench/run_benchmarks.h"

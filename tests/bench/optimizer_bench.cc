@@ -12,12 +12,12 @@
 #include <utility>
 #include <vector>
 
-#include "common/bfloat16.h"
 #include "common/check.h"
-#include "common/finite.h"
 #include "common/random.h"
+#include "common/tensor/bfloat16.h"
+#include "common/tensor/finite.h"
 #include "server/optimizer/optimizer.h"
-#include "server/parameter_shard.h"
+#include "server/shard/parameter_shard.h"
 #include "tests/bench/measure.h"
 #include "tests/bench/run_benchmarks.h"
 

@@ -8,7 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "common/parameter_layout.h"
+#include "common/layout/parameter_layout.h"
 #include "proto/config.pb.h"
 
 namespace downpour {

@@ -12,16 +12,16 @@
 #include <vector>
 
 #include "common/check.h"
-#include "common/network_layout.h"
-#include "common/shard_map.h"
-#include "deploy/in_process_clients.h"
-#include "server/parameter_shard.h"
+#include "common/layout/network_layout.h"
+#include "common/layout/shard_map.h"
+#include "deploy/in_process/in_process_clients.h"
+#include "server/shard/parameter_shard.h"
 #include "tests/bench/measure.h"
 #include "tests/bench/plain_products.h"
 #include "tests/bench/run_benchmarks.h"
 #include "tests/bench/speech_network.h"
-#include "worker/model_replica.h"
-#include "worker/parameter_snapshot.h"
+#include "worker/replica/model_replica.h"
+#include "worker/replica/parameter_snapshot.h"
 
 namespace downpour {
 namespace {

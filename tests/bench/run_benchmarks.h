@@ -9,7 +9,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_join.h"
-#include "common/allocator.h"
+#include "common/program/allocator.h"
 
 namespace downpour {
 

@@ -11,14 +11,14 @@
 #include <vector>
 
 #include "common/check.h"
-#include "common/grpc_channel.h"
-#include "server/parameter_service.h"
-#include "server/shared_memory_service.h"
+#include "common/rpc/channel.h"
+#include "server/service/parameter_service.h"
+#include "server/service/shared_memory_service.h"
 #include "tests/bench/gradient.h"
 #include "tests/bench/measure.h"
 #include "tests/bench/run_benchmarks.h"
-#include "worker/grpc_shared_memory_client.h"
-#include "worker/parameter_snapshot.h"
+#include "worker/replica/parameter_snapshot.h"
+#include "worker/transport/grpc_shared_memory_client.h"
 
 namespace downpour {
 namespace {
@@ -55,7 +55,7 @@ class Server {
   ListeningServer server_;
 };
 
-// As worker/replica_loop.h: gradient and parameters in memory that can be shared.
+// As worker/replica/replica_loop.h: gradient and parameters in memory that can be shared.
 class Replica {
  public:
   Replica(const Server& server, uint64_t id, int64_t size, bool bfloat16)

@@ -11,14 +11,14 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "common/key_range.h"
-#include "common/parameter_layout.h"
+#include "common/layout/key_range.h"
+#include "common/layout/parameter_layout.h"
 #include "common/random.h"
-#include "common/tensor_view.h"
+#include "common/tensor/tensor_view.h"
 #include "proto/config.pb.h"
 #include "worker/data/dataset.h"
 #include "worker/network/matrix_product.h"
-#include "worker/parameter_snapshot.h"
+#include "worker/replica/parameter_snapshot.h"
 
 namespace downpour {
 

@@ -19,19 +19,19 @@
 #include <thread>
 #include <vector>
 
-#include "common/chunk_codec.h"
-#include "common/grpc_channel.h"
-#include "common/grpc_chunk.h"
+#include "common/rpc/channel.h"
+#include "common/rpc/grpc_chunk.h"
+#include "common/wire/chunk_codec.h"
 #include "server/optimizer/optimizer.h"
-#include "server/parameter_service.h"
-#include "server/parameter_shard.h"
-#include "server/segment.h"
+#include "server/service/parameter_service.h"
+#include "server/shard/parameter_shard.h"
+#include "server/shard/segment.h"
 #include "tests/bench/gradient.h"
 #include "tests/bench/measure.h"
 #include "tests/bench/run_benchmarks.h"
 #include "tests/bench/speech_network.h"
-#include "worker/grpc_shard_client.h"
-#include "worker/parameter_snapshot.h"
+#include "worker/replica/parameter_snapshot.h"
+#include "worker/transport/grpc_shard_client.h"
 
 namespace downpour {
 namespace {

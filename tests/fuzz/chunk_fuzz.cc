@@ -10,8 +10,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "common/check.h"
-#include "common/chunk_codec.h"
-#include "common/tensor_view.h"
+#include "common/tensor/tensor_view.h"
+#include "common/wire/chunk_codec.h"
 #include "proto/parameter_server.pb.h"
 
 namespace downpour {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "common/check.h"
-#include "common/gradient_packing.h"
+#include "common/wire/gradient_packing.h"
 
 // What is taken, packed anew and taken again is the same.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

@@ -11,15 +11,15 @@
 #include <thread>
 #include <vector>
 
-#include "common/chunk_codec.h"
-#include "common/grpc_channel.h"
-#include "common/grpc_chunk.h"
-#include "common/grpc_status.h"
+#include "common/rpc/channel.h"
+#include "common/rpc/grpc_chunk.h"
+#include "common/rpc/grpc_status.h"
+#include "common/wire/chunk_codec.h"
 #include "proto/parameter_server.grpc.pb.h"
-#include "server/parameter_service.h"
+#include "server/service/parameter_service.h"
 #include "tests/testing/child_process.h"
 #include "tests/testing/integer_shard.h"
-#include "worker/grpc_shard_client.h"
+#include "worker/transport/grpc_shard_client.h"
 
 namespace downpour {
 namespace {

@@ -16,8 +16,8 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
-#include "common/command_line.h"
-#include "common/grpc_coordinator_stub.h"
+#include "common/program/command_line.h"
+#include "common/rpc/coordinator_stub.h"
 #include "tests/testing/child_process.h"
 #include "tests/testing/toy_corpus.h"
 

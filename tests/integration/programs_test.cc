@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "common/command_line.h"
-#include "deploy/virtual_cluster_checkpoint.h"
+#include "common/program/command_line.h"
+#include "deploy/in_process/virtual_cluster_checkpoint.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/testing/child_process.h"

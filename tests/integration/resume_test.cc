@@ -5,10 +5,10 @@
 #include <fstream>
 #include <string>
 
-#include "common/checkpoint_file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "server/checkpointer.h"
+#include "server/shard/checkpointer.h"
+#include "server/storage/checkpoint_file.h"
 #include "tests/testing/training_run.h"
 
 namespace downpour {

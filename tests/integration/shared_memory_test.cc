@@ -23,16 +23,16 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
-#include "common/descriptor_socket.h"
-#include "common/grpc_channel.h"
-#include "common/grpc_status.h"
 #include "common/random.h"
-#include "server/parameter_service.h"
-#include "server/shared_memory_service.h"
+#include "common/rpc/channel.h"
+#include "common/rpc/grpc_status.h"
+#include "common/wire/descriptor_socket.h"
+#include "server/service/parameter_service.h"
+#include "server/service/shared_memory_service.h"
 #include "tests/testing/child_process.h"
 #include "tests/testing/integer_shard.h"
 #include "tests/testing/wait_for.h"
-#include "worker/grpc_shared_memory_client.h"
+#include "worker/transport/grpc_shared_memory_client.h"
 
 namespace downpour {
 namespace {

@@ -7,10 +7,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "deploy/corpus/corpus_builder.h"
 #include "gtest/gtest.h"
 #include "tests/testing/child_process.h"
 #include "tests/testing/training_run.h"
-#include "worker/data/corpus/corpus_builder.h"
 
 namespace downpour {
 namespace {

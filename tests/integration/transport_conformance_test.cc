@@ -15,9 +15,9 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "common/bfloat16.h"
-#include "common/chunk_codec.h"
 #include "common/random.h"
+#include "common/tensor/bfloat16.h"
+#include "common/wire/chunk_codec.h"
 #include "tests/testing/integer_shard.h"
 #include "tests/testing/transport.h"
 

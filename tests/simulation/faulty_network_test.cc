@@ -14,9 +14,9 @@
 #include <tuple>
 #include <vector>
 
-#include "common/shard_map.h"
+#include "common/layout/shard_map.h"
 #include "gtest/gtest.h"
-#include "server/checkpointer.h"
+#include "server/shard/checkpointer.h"
 #include "tests/testing/faulty_shard_client.h"
 
 namespace downpour {

@@ -10,8 +10,8 @@
 
 #include "absl/status/statusor.h"
 #include "common/random.h"
-#include "server/parameter_shard.h"
-#include "worker/shard_client.h"
+#include "server/shard/parameter_shard.h"
+#include "worker/replica/shard_client.h"
 
 namespace downpour {
 

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "common/check.h"
-#include "common/push.h"
-#include "server/parameter_shard.h"
+#include "common/wire/push.h"
+#include "server/shard/parameter_shard.h"
 
 namespace downpour {
 

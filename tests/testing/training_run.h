@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "absl/strings/str_split.h"
-#include "deploy/training_job.h"
+#include "deploy/in_process/training_job.h"
 #include "gtest/gtest.h"
 #include "tests/testing/synthetic_data.h"
 

@@ -5,14 +5,14 @@
 #include <atomic>
 #include <utility>
 
-#include "common/bfloat16.h"
 #include "common/check.h"
-#include "common/grpc_channel.h"
-#include "deploy/in_process_clients.h"
-#include "server/parameter_service.h"
-#include "server/shared_memory_service.h"
-#include "worker/grpc_shard_client.h"
-#include "worker/grpc_shared_memory_client.h"
+#include "common/rpc/channel.h"
+#include "common/tensor/bfloat16.h"
+#include "deploy/in_process/in_process_clients.h"
+#include "server/service/parameter_service.h"
+#include "server/service/shared_memory_service.h"
+#include "worker/transport/grpc_shard_client.h"
+#include "worker/transport/grpc_shared_memory_client.h"
 
 namespace downpour {
 namespace {

@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "common/push.h"
-#include "server/parameter_shard.h"
-#include "worker/shard_client.h"
+#include "common/wire/push.h"
+#include "server/shard/parameter_shard.h"
+#include "worker/replica/shard_client.h"
 
 namespace downpour {
 

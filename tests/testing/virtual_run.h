@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "deploy/virtual_cluster.h"
+#include "deploy/in_process/virtual_cluster.h"
 #include "gtest/gtest.h"
 #include "server/coordinator/run_observer.h"
 #include "tests/testing/synthetic_data.h"

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "common/check.h"
-#include "common/crc32c.h"
+#include "common/file/crc32c.h"
 
 namespace downpour {
 

@@ -12,7 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
-#include "common/crc32c.h"
+#include "common/file/crc32c.h"
 #include "common/status_macros.h"
 #include "worker/data/byte_source.h"
 

@@ -15,10 +15,10 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "common/file.h"
-#include "common/finite.h"
-#include "common/mapped_file.h"
+#include "common/file/file.h"
+#include "common/file/mapped_file.h"
 #include "common/status_macros.h"
+#include "common/tensor/finite.h"
 #include "worker/data/kaldi_io.h"
 
 namespace downpour {

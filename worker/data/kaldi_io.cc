@@ -12,7 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "common/file.h"
+#include "common/file/file.h"
 #include "common/status_macros.h"
 #include "worker/data/kaldi_matrix.h"
 

@@ -12,7 +12,7 @@
 #include "proto/checkpoint.pb.h"
 #include "proto/coordinator.pb.h"
 #include "worker/data/dataset.h"
-#include "worker/minibatch.h"
+#include "worker/data/minibatch.h"
 
 namespace downpour {
 

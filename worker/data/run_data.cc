@@ -9,7 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "common/crc32c.h"
+#include "common/file/crc32c.h"
 #include "common/status_macros.h"
 #include "worker/data/dataset.h"
 #include "worker/data/idx.h"

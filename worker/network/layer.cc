@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "common/bfloat16.h"
 #include "common/status_macros.h"
+#include "common/tensor/bfloat16.h"
 #include "worker/network/store_gradient.h"
 
 namespace downpour {

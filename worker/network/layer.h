@@ -9,8 +9,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "common/key_range.h"
-#include "common/tensor_view.h"
+#include "common/layout/key_range.h"
+#include "common/tensor/tensor_view.h"
 #include "proto/config.pb.h"
 #include "worker/network/matrix_product.h"
 

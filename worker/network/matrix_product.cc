@@ -14,9 +14,9 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "common/bfloat16.h"
 #include "common/check.h"
 #include "common/status_macros.h"
+#include "common/tensor/bfloat16.h"
 #include "worker/network/store_gradient.h"
 
 namespace downpour {

@@ -10,7 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "common/tensor_view.h"
+#include "common/tensor/tensor_view.h"
 #include "proto/config.pb.h"
 
 namespace downpour {

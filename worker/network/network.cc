@@ -10,7 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "common/network_layout.h"
+#include "common/layout/network_layout.h"
 #include "common/status_macros.h"
 #include "worker/network/layer.h"
 #include "worker/network/matrix_product.h"

@@ -9,10 +9,10 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "common/parameter_layout.h"
-#include "common/tensor_view.h"
+#include "common/layout/parameter_layout.h"
+#include "common/tensor/tensor_view.h"
 #include "proto/config.pb.h"
-#include "worker/minibatch.h"
+#include "worker/data/minibatch.h"
 
 namespace downpour {
 

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <limits>
 
-#include "common/simd_clones.h"
+#include "common/tensor/simd_clones.h"
 
 #if defined(__x86_64__) && defined(__GLIBC__)
 extern "C" {

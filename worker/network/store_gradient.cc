@@ -1,9 +1,9 @@
 // Where on the data's way: out of the network; values of a gradient to their place in it.
 #include "worker/network/store_gradient.h"
 
-#include "common/bfloat16.h"
-#include "common/copy_past_caches.h"
-#include "common/finite.h"
+#include "common/tensor/bfloat16.h"
+#include "common/tensor/copy_past_caches.h"
+#include "common/tensor/finite.h"
 
 namespace downpour {
 

@@ -2,7 +2,7 @@
 #ifndef DOWNPOUR_WORKER_NETWORK_STORE_GRADIENT_H_
 #define DOWNPOUR_WORKER_NETWORK_STORE_GRADIENT_H_
 
-#include "common/tensor_view.h"
+#include "common/tensor/tensor_view.h"
 
 namespace downpour {
 

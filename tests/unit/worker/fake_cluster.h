@@ -12,12 +12,12 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "common/shard_map.h"
+#include "common/layout/shard_map.h"
 #include "gtest/gtest.h"
 #include "tests/testing/synthetic_data.h"
-#include "worker/coordinator_client.h"
 #include "worker/network/network.h"
-#include "worker/replica_loop.h"
+#include "worker/replica/coordinator_client.h"
+#include "worker/replica/replica_loop.h"
 
 namespace downpour {
 

@@ -1,7 +1,7 @@
 // Where on the data's way: beside it; how a run comes together: its data, its shards, its replicas.
 #include <cmath>
 
-#include "common/network_layout.h"
+#include "common/layout/network_layout.h"
 #include "tests/testing/coordinator_cluster.h"
 
 namespace downpour {

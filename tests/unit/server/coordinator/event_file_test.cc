@@ -3,8 +3,8 @@
 
 #include <filesystem>
 
-#include "common/crc32c.h"
-#include "common/file.h"
+#include "common/file/crc32c.h"
+#include "common/file/file.h"
 #include "gtest/gtest.h"
 #include "tests/testing/event_reader.h"
 

@@ -4,7 +4,7 @@
 
 #include <filesystem>
 
-#include "common/file.h"
+#include "common/file/file.h"
 #include "server/coordinator/coordinator_checkpointer.h"
 #include "server/coordinator/evaluation_line.h"
 #include "tests/testing/coordinator_cluster.h"

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "absl/strings/match.h"
-#include "common/file.h"
-#include "common/run_description.h"
+#include "common/file/file.h"
+#include "common/program/run_description.h"
 #include "gtest/gtest.h"
 #include "tests/testing/event_reader.h"
 #include "tests/testing/fake_clock.h"

@@ -9,8 +9,8 @@
 #include <tuple>
 #include <vector>
 
-#include "common/bfloat16.h"
 #include "common/random.h"
+#include "common/tensor/bfloat16.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "worker/network/precision.h"

@@ -11,9 +11,9 @@
 #include <tuple>
 #include <vector>
 
-#include "common/bfloat16.h"
-#include "common/network_layout.h"
+#include "common/layout/network_layout.h"
 #include "common/random.h"
+#include "common/tensor/bfloat16.h"
 #include "tests/unit/worker/network/reference_network.h"
 #include "worker/network/precision.h"
 

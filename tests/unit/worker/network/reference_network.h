@@ -7,9 +7,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "common/parameter_layout.h"
+#include "common/layout/parameter_layout.h"
 #include "proto/config.pb.h"
-#include "worker/minibatch.h"
+#include "worker/data/minibatch.h"
 
 namespace downpour {
 

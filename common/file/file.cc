@@ -1,0 +1,77 @@
+// Where on the data's way: beside it; whole files: read at once, or replaced so that no reader sees half of
+// one.
+#include "common/file/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/str_cat.h"
+
+namespace downpour {
+namespace {
+
+absl::Status WriteAll(int fd, const std::string& path, absl::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = write(fd, bytes.data(), bytes.size());
+    if (written < 0 && errno != EINTR) return FileError("write", path);
+    if (written > 0) bytes.remove_prefix(static_cast<size_t>(written));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status WriteNew(const std::string& path, absl::Span<const absl::string_view> pieces) {
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (fd < 0) return FileError("create", path);
+  absl::Status status;
+  for (size_t i = 0; i < pieces.size() && status.ok(); ++i) status = WriteAll(fd, path, pieces[i]);
+  if (status.ok() && fsync(fd) != 0) status = FileError("sync", path);
+  // Some file systems report a full disk only here.
+  if (close(fd) != 0 && status.ok()) status = FileError("close", path);
+  return status;
+}
+
+}  // namespace
+
+absl::Status FileError(absl::string_view action, absl::string_view path) {
+  const int cause = errno;
+  const std::string message = absl::StrCat("cannot ", action, " ", path, ": ", std::strerror(cause));
+  if (cause == ENOSPC || cause == EDQUOT || cause == EFBIG) return absl::ResourceExhaustedError(message);
+  return absl::UnavailableError(message);
+}
+
+absl::StatusOr<std::string> ReadFile(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0 && errno == ENOENT) return absl::NotFoundError(absl::StrCat("no file ", path));
+  if (fd < 0) return FileError("open", path);
+  const absl::Cleanup close_file = [fd] { close(fd); };
+  struct stat info;
+  if (fstat(fd, &info) != 0) return FileError("examine", path);
+  // The byte more shows the end of a file that is as long as it says; one that is not (a pipe) makes it grow.
+  std::string bytes(info.st_size + 1, '\0');
+  for (size_t filled = 0;;) {
+    if (filled == bytes.size()) bytes.resize(2 * filled);
+    const ssize_t got = read(fd, &bytes[filled], bytes.size() - filled);
+    if (got < 0 && errno != EINTR) return FileError("read", path);
+    if (got > 0) filled += static_cast<size_t>(got);
+    if (got == 0) {
+      bytes.resize(filled);
+      return bytes;
+    }
+  }
+}
+
+absl::Status ReplaceFile(const std::string& path, absl::Span<const absl::string_view> pieces) {
+  const std::string partial = path + ".partial";
+  absl::Status status = WriteNew(partial, pieces);
+  if (status.ok() && std::rename(partial.c_str(), path.c_str()) != 0) status = FileError("replace", path);
+  if (!status.ok()) unlink(partial.c_str());
+  return status;
+}
+
+}  // namespace downpour

@@ -1,0 +1,30 @@
+// Where on the data's way: beside it; whole files: read at once, or replaced so that no reader sees half of
+// one.
+#ifndef DOWNPOUR_COMMON_FILE_FILE_H_
+#define DOWNPOUR_COMMON_FILE_FILE_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+
+namespace downpour {
+
+// What errno says of `action`, e.g. "write", on `path`. RESOURCE_EXHAUSTED: disk full. UNAVAILABLE: anything
+// else.
+absl::Status FileError(absl::string_view action, absl::string_view path);
+
+// NOT_FOUND: no such file. UNAVAILABLE: it cannot be read, a folder for example. The message names file and
+// cause.
+absl::StatusOr<std::string> ReadFile(const std::string& path);
+
+// Writes `pieces` one after the other to `path`.partial, syncs, and renames it over `path`: a full disk or a
+// crash leaves the old file as it was. RESOURCE_EXHAUSTED: disk full. UNAVAILABLE: any other failure; the
+// message names file and cause.
+absl::Status ReplaceFile(const std::string& path, absl::Span<const absl::string_view> pieces);
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_COMMON_FILE_FILE_H_

@@ -1,0 +1,39 @@
+// Where on the data's way: at rest; the bytes of an archive or checkpoint in the operating system's page cache, which holds
+// them once for all processes of a machine.
+#ifndef DOWNPOUR_COMMON_FILE_MAPPED_FILE_H_
+#define DOWNPOUR_COMMON_FILE_MAPPED_FILE_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+
+namespace downpour {
+
+// A file mapped for reading, as long as it was when it was opened. One that is replaced (by renaming, as
+// downpour-corpus does) stays as it was for those who have it mapped. One that is cut short in place ends
+// any process that then reads behind its new end with SIGBUS, as a read error of the disk does; started
+// again, the process refuses the file by DATA_LOSS. Immutable, so thread-safe.
+class MappedFile {
+ public:
+  // NOT_FOUND: no such file. UNAVAILABLE: cannot be mapped (a pipe, an empty file, a file system without
+  // mappings).
+  static absl::StatusOr<std::shared_ptr<const MappedFile>> Open(const std::string& path);
+  ~MappedFile();
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+
+  const char* data() const { return data_; }
+  int64_t size() const { return size_; }
+
+ private:
+  MappedFile(const char* data, int64_t size) : data_(data), size_(size) {}
+
+  const char* data_;
+  int64_t size_;
+};
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_COMMON_FILE_MAPPED_FILE_H_

@@ -1,0 +1,22 @@
+// Where on the data's way: the address of a piece of the flat parameter vector, used from gradient to fetch.
+#ifndef DOWNPOUR_COMMON_LAYOUT_KEY_RANGE_H_
+#define DOWNPOUR_COMMON_LAYOUT_KEY_RANGE_H_
+
+#include <cstdint>
+
+namespace downpour {
+
+// Half-open range [begin, end) of keys; a key is an element's index in the run's flat float32 parameter
+// vector.
+struct KeyRange {
+  int64_t begin = 0;
+  int64_t end = 0;
+
+  int64_t size() const { return end - begin; }
+  bool Contains(const KeyRange& other) const { return begin <= other.begin && other.end <= end; }
+  friend bool operator==(const KeyRange&, const KeyRange&) = default;
+};
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_COMMON_LAYOUT_KEY_RANGE_H_

@@ -1,0 +1,31 @@
+// Where on the data's way: turns the run description into the parameter layout and its initial values, the
+// same on shard and replica.
+#ifndef DOWNPOUR_COMMON_LAYOUT_NETWORK_LAYOUT_H_
+#define DOWNPOUR_COMMON_LAYOUT_NETWORK_LAYOUT_H_
+
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "common/layout/key_range.h"
+#include "common/layout/parameter_layout.h"
+#include "proto/config.pb.h"
+
+namespace downpour {
+
+// Tensors "layer0/weights" [width, input_dim] (row-major: one row per unit), "layer0/bias" [width], ..., for
+// every hidden layer and last the output layer [classes, width]. The paper's speech network has 42.8 M
+// elements. INVALID_ARGUMENT: a dimension below 1, or more than 2^40 elements.
+absl::StatusOr<ParameterLayout> NetworkLayout(const NetworkDescription& network, int64_t input_dim,
+                                              int64_t classes);
+
+// Fills `parameters` (keys.size() elements) with the initial values of `keys`: biases 0, weights uniform in
+// [-limit, limit], limit = sqrt(6 / fan_in) for RELU (He et al. 2015), sqrt(6 / (fan_in + fan_out)) for TANH
+// and the output layer (Glorot and Bengio 2010), four times that for LOGISTIC. Each value depends on (seed,
+// key) alone, so any split over shards gives the same bits.
+void InitializeParameters(const ParameterLayout& layout, NetworkDescription::Nonlinearity nonlinearity,
+                          uint64_t seed, KeyRange keys, absl::Span<float> parameters);
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_COMMON_LAYOUT_NETWORK_LAYOUT_H_

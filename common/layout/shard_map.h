@@ -1,0 +1,34 @@
+// Where on the data's way: which shard owns which keys; used to cut a gradient into pushes and to join
+// fetches.
+#ifndef DOWNPOUR_COMMON_LAYOUT_SHARD_MAP_H_
+#define DOWNPOUR_COMMON_LAYOUT_SHARD_MAP_H_
+
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+#include "common/layout/key_range.h"
+
+namespace downpour {
+
+// Splits [0, size) into `shards` half-open ranges whose sizes differ by at most 1, whatever the tensors. A
+// value.
+class ShardMap {
+ public:
+  // INVALID_ARGUMENT: shards < 1, or fewer keys than shards.
+  static absl::StatusOr<ShardMap> Create(int64_t size, int shards);
+
+  int shards() const { return shards_; }
+  int64_t size() const { return size_; }
+  // `shard` in [0, shards()).
+  KeyRange range(int shard) const;
+
+ private:
+  ShardMap(int64_t size, int shards) : size_(size), shards_(shards) {}
+
+  int64_t size_;
+  int shards_;
+};
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_COMMON_LAYOUT_SHARD_MAP_H_

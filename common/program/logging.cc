@@ -1,0 +1,34 @@
+// Where on the data's way: beside it; a program's log.
+#include "common/program/logging.h"
+
+#include <memory>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "spdlog/sinks/basic_file_sink.h"
+#include "spdlog/sinks/stdout_color_sinks.h"
+#include "spdlog/spdlog.h"
+
+namespace downpour {
+
+absl::Status SetUpLogging(const std::string& program, const std::string& file, bool verbose) {
+  auto terminal = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
+  terminal->set_level(verbose ? spdlog::level::debug : spdlog::level::warn);
+  std::vector<spdlog::sink_ptr> sinks = {terminal};
+  if (!file.empty()) {
+    try {
+      sinks.push_back(std::make_shared<spdlog::sinks::basic_file_sink_mt>(file));
+    } catch (const spdlog::spdlog_ex& error) {
+      return absl::UnavailableError(absl::StrCat("cannot open the log file ", file, ": ", error.what()));
+    }
+  }
+  auto logger = std::make_shared<spdlog::logger>(program, sinks.begin(), sinks.end());
+  logger->set_level(spdlog::level::debug);
+  logger->flush_on(spdlog::level::warn);
+  logger->set_pattern("%Y-%m-%d %H:%M:%S.%e %n %^%l%$ %v");
+  spdlog::set_default_logger(std::move(logger));
+  spdlog::flush_every(std::chrono::seconds(2));
+  return absl::OkStatus();
+}
+
+}  // namespace downpour

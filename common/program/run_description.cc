@@ -1,0 +1,156 @@
+// Where on the data's way: before it; the run description from its textproto file and the command line.
+#include "common/program/run_description.h"
+
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/io/tokenizer.h>
+#include <google/protobuf/text_format.h>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "common/file/file.h"
+#include "common/status_macros.h"
+
+namespace downpour {
+namespace {
+
+using google::protobuf::Descriptor;
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using google::protobuf::TextFormat;
+
+class FirstError final : public google::protobuf::io::ErrorCollector {
+ public:
+  explicit FirstError(absl::string_view text) : lines_(absl::StrSplit(text, '\n')) {}
+
+  // The text format counts lines and columns from 0, people count from 1; and it reports an unknown field where
+  // the token behind it begins.
+  void AddError(int line, google::protobuf::io::ColumnNumber column, const std::string& message) override {
+    if (!message_.empty()) return;
+    const std::vector<std::string> quoted = absl::StrSplit(message, '"');
+    if (absl::StrContains(message, " has no field named \"") && static_cast<size_t>(line) < lines_.size()) {
+      const size_t field = lines_[line].rfind(quoted[quoted.size() - 2], column);
+      if (field != absl::string_view::npos) column = static_cast<int>(field);
+    }
+    message_ = absl::StrCat(line + 1, ":", column + 1, ": ", message);
+  }
+  void AddWarning(int line, google::protobuf::io::ColumnNumber column, const std::string& message) override {
+    AddError(line, column, message);
+  }
+  const std::string& message() const { return message_; }
+
+ private:
+  const std::vector<absl::string_view> lines_;
+  std::string message_;
+};
+
+absl::Status MergeText(absl::string_view text, absl::string_view name, Message* message) {
+  FirstError error(text);
+  TextFormat::Parser parser;
+  parser.RecordErrorsTo(&error);
+  if (!parser.MergeFromString(std::string(text), message)) {
+    return absl::InvalidArgumentError(absl::StrCat(name, ":", error.message()));
+  }
+  return absl::OkStatus();
+}
+
+std::vector<std::string> FieldNames(const Descriptor& descriptor) {
+  std::vector<std::string> names;
+  for (int i = 0; i < descriptor.field_count(); ++i) names.emplace_back(descriptor.field(i)->name());
+  return names;
+}
+
+std::string TypeAndDefault(const FieldDescriptor& field) {
+  if (field.is_repeated()) return absl::StrCat("[", field.cpp_type_name(), ", ...]");
+  if (field.enum_type() != nullptr) {
+    std::vector<std::string> values;
+    for (int i = 0; i < field.enum_type()->value_count(); ++i) {
+      values.emplace_back(field.enum_type()->value(i)->name());
+    }
+    return absl::StrCat(absl::StrJoin(values, "|"), ", default ", field.default_value_enum()->name());
+  }
+  const std::string type(field.cpp_type_name());
+  switch (field.cpp_type()) {
+    case FieldDescriptor::CPPTYPE_INT32:
+      return absl::StrCat(type, ", default ", field.default_value_int32());
+    case FieldDescriptor::CPPTYPE_INT64:
+      return absl::StrCat(type, ", default ", field.default_value_int64());
+    case FieldDescriptor::CPPTYPE_UINT64:
+      return absl::StrCat(type, ", default ", field.default_value_uint64());
+    case FieldDescriptor::CPPTYPE_FLOAT:
+      return absl::StrCat(type, ", default ", field.default_value_float());
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+      return absl::StrCat(type, ", default ", field.default_value_double());
+    case FieldDescriptor::CPPTYPE_STRING:
+      return field.has_default_value()
+                 ? absl::StrCat(type, ", default \"", field.default_value_string(), "\"")
+                 : type;
+    default:
+      return type;
+  }
+}
+
+void AppendFields(const Descriptor& descriptor, const std::string& prefix, std::string* out) {
+  for (int i = 0; i < descriptor.field_count(); ++i) {
+    const FieldDescriptor& field = *descriptor.field(i);
+    const std::string path = absl::StrCat(prefix, std::string(field.name()));
+    if (field.message_type() != nullptr) {
+      AppendFields(*field.message_type(), path + ".", out);
+    } else {
+      absl::StrAppend(out, "  --", path, "  (", TypeAndDefault(field), ")\n");
+    }
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<RunDescription> ParseRunDescription(absl::string_view text, absl::string_view name) {
+  RunDescription description;
+  RETURN_IF_ERROR(MergeText(text, name, &description));
+  return description;
+}
+
+absl::StatusOr<RunDescription> ReadRunDescription(const std::string& path) {
+  ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  return ParseRunDescription(text, path);
+}
+
+absl::Status SetField(absl::string_view path, absl::string_view value, RunDescription* description) {
+  Message* message = description;
+  const std::vector<std::string> names = absl::StrSplit(path, '.');
+  for (size_t i = 0; i < names.size(); ++i) {
+    const FieldDescriptor* field = message->GetDescriptor()->FindFieldByName(names[i]);
+    const bool last = i + 1 == names.size();
+    if (field == nullptr || (field->message_type() == nullptr) != last) {
+      const Descriptor& wanted =
+          field == nullptr || last ? *message->GetDescriptor() : *description->GetDescriptor();
+      return absl::InvalidArgumentError(absl::StrCat("--", path, " names no setting: '", names[i],
+                                                     "' is not one of ",
+                                                     absl::StrJoin(FieldNames(wanted), ", ")));
+    }
+    if (!last) {
+      message = message->GetReflection()->MutableMessage(message, field);
+      continue;
+    }
+    message->GetReflection()->ClearField(message, field);
+    const bool quote = field->cpp_type() == FieldDescriptor::CPPTYPE_STRING && !field->is_repeated();
+    const std::string text = quote ? absl::StrCat("\"", absl::CEscape(value), "\"") : std::string(value);
+    RETURN_IF_ERROR(MergeText(absl::StrCat(names[i], ": ", text), absl::StrCat("--", path), message));
+    // A value such as "5 kind: SGD" would set more than its field.
+    if (field->is_repeated() ? value.find(':') != absl::string_view::npos
+                             : !quote && value.find_first_of(" :\n\t{") != absl::string_view::npos) {
+      return absl::InvalidArgumentError(absl::StrCat("--", path, ": '", value, "' is not one value"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::string DescribeFields() {
+  std::string out;
+  AppendFields(*RunDescription::descriptor(), "", &out);
+  return out;
+}
+
+}  // namespace downpour

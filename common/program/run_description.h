@@ -1,0 +1,45 @@
+// Where on the data's way: before it; the run description from its textproto file and the command line.
+#ifndef DOWNPOUR_COMMON_PROGRAM_RUN_DESCRIPTION_H_
+#define DOWNPOUR_COMMON_PROGRAM_RUN_DESCRIPTION_H_
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "proto/config.pb.h"
+
+namespace downpour {
+
+// INVALID_ARGUMENT with "file:line:column: what" for anything the text format does not know.
+absl::StatusOr<RunDescription> ParseRunDescription(absl::string_view text, absl::string_view name);
+// The same from a file. Other statuses as ReadFile() of common/file/file.h.
+absl::StatusOr<RunDescription> ReadRunDescription(const std::string& path);
+
+// Sets one field by its dotted path, e.g. ("optimizer.kind", "ADAGRAD") or ("network.hidden_width", "[512,
+// 512]"). INVALID_ARGUMENT: no such field (the message lists the fields there are), or a value it cannot
+// take.
+absl::Status SetField(absl::string_view path, absl::string_view value, RunDescription* description);
+
+// INVALID_ARGUMENT naming the first field out of its range, the value seen and the value wanted.
+absl::Status ValidateRunDescription(const RunDescription& description);
+
+// What the optimizer must satisfy besides: INVALID_ARGUMENT as Optimizer::Create says.
+absl::Status ValidateOptimizer(const OptimizerDescription& optimizer);
+
+// Whether two descriptions are of the same run: equal but for name, budget, evaluation, checkpoint,
+// cluster.replica_timeout_s, and where the data lies. FAILED_PRECONDITION naming the first difference
+// otherwise.
+absl::Status CheckSameRun(const RunDescription& seen, const RunDescription& wanted);
+// The same where replicas are processes, which join by themselves and in real time: cluster.replicas,
+// cluster.clock and virtual_clock may differ too.
+absl::Status CheckSameProcessRun(const RunDescription& seen, const RunDescription& wanted);
+
+// Every field with its type and default, one a line, for --help.
+std::string DescribeFields();
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_COMMON_PROGRAM_RUN_DESCRIPTION_H_

@@ -1,0 +1,196 @@
+// Where on the data's way: before it; what a run description must satisfy, and when two describe the same
+// run.
+#include <google/protobuf/util/message_differencer.h>
+
+#include <cmath>
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "common/program/run_description.h"
+#include "common/status_macros.h"
+
+namespace downpour {
+namespace {
+
+// `ok` false: an error that names the field, the value seen and the value wanted.
+template <typename T>
+absl::Status Want(bool ok, absl::string_view field, T seen, absl::string_view wanted) {
+  if (ok) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(field, " is ", seen, ", want ", wanted));
+}
+
+bool AtLeast(double value, double bound) { return value >= bound && std::isfinite(value); }
+bool Within(int32_t value, int32_t low, int32_t high) { return low <= value && value <= high; }
+
+// No run needs more, and sizes computed from them stay far from overflow.
+constexpr int32_t kMaxContext = 1000;     // frames
+constexpr int32_t kMaxWidth = 1 << 20;    // units of a layer
+constexpr int32_t kMaxParties = 1 << 16;  // shards, or replicas
+constexpr int32_t kMaxMinibatch = 1 << 20;
+// A larger epsilon would overflow when it is added to the largest E[g^2].
+constexpr float kMaxEpsilon = 1e30f;
+
+absl::Status ValidateData(const DataDescription& data) {
+  const bool kaldi = data.has_train_dir() || data.has_test_dir();
+  if (kaldi && data.has_mnist_dir()) {
+    return absl::InvalidArgumentError("data.mnist_dir and data.train_dir are both set, want one of them");
+  }
+  if (!data.has_mnist_dir() && (!data.has_train_dir() || !data.has_test_dir())) {
+    return absl::InvalidArgumentError(
+        "no data: set data.train_dir and data.test_dir (Kaldi data directories), or data.mnist_dir");
+  }
+  RETURN_IF_ERROR(Want(Within(data.left_context(), 0, kMaxContext), "data.left_context", data.left_context(),
+                       "0 to 1000"));
+  RETURN_IF_ERROR(Want(Within(data.right_context(), 0, kMaxContext), "data.right_context",
+                       data.right_context(), "0 to 1000"));
+  RETURN_IF_ERROR(Want(Within(data.classes(), 0, kMaxWidth), "data.classes", data.classes(),
+                       "0 (from the data) to 1048576"));
+  return Want(data.slice_frames() >= 1, "data.slice_frames", data.slice_frames(), "1 or more");
+}
+
+absl::Status ValidateCluster(const ClusterDescription& cluster) {
+  RETURN_IF_ERROR(
+      Want(Within(cluster.shards(), 1, kMaxParties), "cluster.shards", cluster.shards(), "1 to 65536"));
+  RETURN_IF_ERROR(
+      Want(Within(cluster.replicas(), 1, kMaxParties), "cluster.replicas", cluster.replicas(), "1 to 65536"));
+  RETURN_IF_ERROR(Want(Within(cluster.minibatch(), 1, kMaxMinibatch), "cluster.minibatch",
+                       cluster.minibatch(), "1 to 1048576 frames"));
+  RETURN_IF_ERROR(Want(cluster.n_push() >= 1, "cluster.n_push", cluster.n_push(), "1 or more"));
+  RETURN_IF_ERROR(Want(cluster.n_fetch() >= 1, "cluster.n_fetch", cluster.n_fetch(), "1 or more"));
+  RETURN_IF_ERROR(Want(cluster.warm_start_updates() >= 0, "cluster.warm_start_updates",
+                       cluster.warm_start_updates(), "0 or more"));
+  RETURN_IF_ERROR(Want(cluster.top_k_share() > 0 && cluster.top_k_share() <= 1, "cluster.top_k_share",
+                       cluster.top_k_share(), "above 0, up to 1"));
+  return Want(cluster.replica_timeout_s() > 0, "cluster.replica_timeout_s", cluster.replica_timeout_s(),
+              "above 0");
+}
+
+absl::Status ValidateVirtualClock(const VirtualClockDescription& clock) {
+  RETURN_IF_ERROR(
+      Want(clock.compute_mean_s() > 0, "virtual_clock.compute_mean_s", clock.compute_mean_s(), "above 0"));
+  RETURN_IF_ERROR(Want(AtLeast(clock.compute_sigma(), 0.0), "virtual_clock.compute_sigma",
+                       clock.compute_sigma(), "0 or more"));
+  RETURN_IF_ERROR(Want(AtLeast(clock.replica_speed_sigma(), 0.0), "virtual_clock.replica_speed_sigma",
+                       clock.replica_speed_sigma(), "0 or more"));
+  RETURN_IF_ERROR(Want(clock.straggler_probability() >= 0 && clock.straggler_probability() <= 1,
+                       "virtual_clock.straggler_probability", clock.straggler_probability(), "0 to 1"));
+  RETURN_IF_ERROR(Want(AtLeast(clock.straggler_factor(), 1.0), "virtual_clock.straggler_factor",
+                       clock.straggler_factor(), "1 or more"));
+  RETURN_IF_ERROR(
+      Want(AtLeast(clock.latency_s(), 0.0), "virtual_clock.latency_s", clock.latency_s(), "0 or more"));
+  RETURN_IF_ERROR(Want(AtLeast(clock.shard_bytes_per_s(), 0.0), "virtual_clock.shard_bytes_per_s",
+                       clock.shard_bytes_per_s(), "0 (any amount) or more"));
+  return Want(clock.bandwidth_bytes_per_s() > 0, "virtual_clock.bandwidth_bytes_per_s",
+              clock.bandwidth_bytes_per_s(), "above 0");
+}
+
+absl::Status ValidateBudget(const BudgetDescription& budget) {
+  RETURN_IF_ERROR(Want(AtLeast(budget.epochs(), 0.0), "budget.epochs", budget.epochs(), "0 or more"));
+  RETURN_IF_ERROR(Want(budget.updates() >= 0, "budget.updates", budget.updates(), "0 or more"));
+  if (budget.epochs() == 0 && budget.updates() == 0) {
+    return absl::InvalidArgumentError("the run has no end: set budget.epochs or budget.updates above 0");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ValidateNoise(const NoiseDescription& noise, double replica_timeout_s) {
+  const struct {
+    const char* field;
+    double seen;
+  } shares[] = {{"noise.label_share", noise.label_share()},
+                {"noise.push_delay_share", noise.push_delay_share()},
+                {"noise.push_repeat_share", noise.push_repeat_share()},
+                {"noise.adversary_share", noise.adversary_share()},
+                {"noise.slow_share", noise.slow_share()}};
+  for (const auto& [field, seen] : shares)
+    RETURN_IF_ERROR(Want(seen >= 0 && seen <= 1, field, seen, "0 to 1"));
+  RETURN_IF_ERROR(Want(noise.push_drop_share() >= 0 && noise.push_drop_share() < 1, "noise.push_drop_share",
+                       noise.push_drop_share(), "0 or more, and below 1: a run without pushes never ends"));
+  RETURN_IF_ERROR(Want(AtLeast(noise.gradient_sigma(), 0.0), "noise.gradient_sigma", noise.gradient_sigma(),
+                       "0 or more"));
+  RETURN_IF_ERROR(Want(std::isfinite(noise.adversary_scale()), "noise.adversary_scale",
+                       noise.adversary_scale(), "a finite factor"));
+  RETURN_IF_ERROR(
+      Want(AtLeast(noise.slow_factor(), 1.0), "noise.slow_factor", noise.slow_factor(), "1 or more"));
+  const bool delays = noise.push_delay_share() > 0;
+  return Want(AtLeast(noise.push_delay_s(), 0.0) && (!delays || noise.push_delay_s() < replica_timeout_s),
+              "noise.push_delay_s", noise.push_delay_s(), "0 or more, and below cluster.replica_timeout_s");
+}
+
+}  // namespace
+
+// Comparisons are written so that NaN does not pass.
+absl::Status ValidateOptimizer(const OptimizerDescription& optimizer) {
+  const float rho = optimizer.rho();
+  const float epsilon = optimizer.epsilon();
+  const float learning_rate = optimizer.learning_rate();
+  RETURN_IF_ERROR(Want(rho >= 0 && rho < 1, "optimizer.rho", rho, "0 <= rho < 1"));
+  const bool divides_by_epsilon = optimizer.kind() == OptimizerDescription::ADADELTA ||
+                                  optimizer.kind() == OptimizerDescription::WINDOWED;
+  RETURN_IF_ERROR(Want((divides_by_epsilon ? epsilon > 0 : epsilon >= 0) && epsilon <= kMaxEpsilon,
+                       "optimizer.epsilon", epsilon,
+                       divides_by_epsilon ? "0 < epsilon <= 1e30" : "0 <= epsilon <= 1e30"));
+  return Want(learning_rate > 0 && std::isfinite(learning_rate), "optimizer.learning_rate", learning_rate,
+              "a finite learning rate > 0");
+}
+
+absl::Status ValidateRunDescription(const RunDescription& description) {
+  RETURN_IF_ERROR(ValidateData(description.data()));
+  for (int32_t width : description.network().hidden_width()) {
+    RETURN_IF_ERROR(Want(Within(width, 1, kMaxWidth), "network.hidden_width", width,
+                         "1 to 1048576 units in every layer"));
+  }
+  const float loss_scale = description.network().loss_scale();
+  RETURN_IF_ERROR(Want(loss_scale > 0 && std::isfinite(loss_scale), "network.loss_scale", loss_scale,
+                       "a number above 0"));
+  RETURN_IF_ERROR(ValidateOptimizer(description.optimizer()));
+  RETURN_IF_ERROR(ValidateCluster(description.cluster()));
+  RETURN_IF_ERROR(ValidateVirtualClock(description.virtual_clock()));
+  RETURN_IF_ERROR(ValidateNoise(description.noise(), description.cluster().replica_timeout_s()));
+  RETURN_IF_ERROR(ValidateBudget(description.budget()));
+  const EvaluationDescription& evaluation = description.evaluation();
+  RETURN_IF_ERROR(Want(evaluation.every_updates() >= 1, "evaluation.every_updates",
+                       evaluation.every_updates(), "1 or more"));
+  RETURN_IF_ERROR(Want(evaluation.max_frames() >= 0, "evaluation.max_frames", evaluation.max_frames(),
+                       "0 (all) or more"));
+  return Want(description.checkpoint().every_s() > 0, "checkpoint.every_s",
+              description.checkpoint().every_s(), "above 0");
+}
+
+absl::Status CheckSameRun(const RunDescription& seen, const RunDescription& wanted) {
+  const auto essence = [](RunDescription description) {
+    description.clear_name();
+    description.clear_budget();
+    description.clear_evaluation();
+    description.clear_checkpoint();
+    description.mutable_cluster()->clear_replica_timeout_s();
+    DataDescription* data = description.mutable_data();
+    data->clear_train_dir();
+    data->clear_test_dir();
+    data->clear_test_human_dir();
+    data->clear_mnist_dir();
+    return description;
+  };
+  std::string difference;
+  google::protobuf::util::MessageDifferencer differencer;
+  differencer.set_message_field_comparison(google::protobuf::util::MessageDifferencer::EQUIVALENT);
+  differencer.ReportDifferencesToString(&difference);
+  if (differencer.Compare(essence(seen), essence(wanted))) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("another run's description: ", difference.substr(0, difference.find('\n'))));
+}
+
+absl::Status CheckSameProcessRun(const RunDescription& seen, const RunDescription& wanted) {
+  const auto without_simulation = [](RunDescription description) {
+    description.clear_virtual_clock();
+    description.mutable_cluster()->clear_replicas();
+    description.mutable_cluster()->clear_clock();
+    return description;
+  };
+  return CheckSameRun(without_simulation(seen), without_simulation(wanted));
+}
+
+}  // namespace downpour

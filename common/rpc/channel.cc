@@ -1,0 +1,104 @@
+// Where on the data's way: at both ends of the wire; how channels and servers are set up, once for all
+// programs.
+#include "common/rpc/channel.h"
+
+#include <grpc/grpc.h>
+#include <grpcpp/create_channel.h>
+#include <grpcpp/resource_quota.h>
+#include <grpcpp/security/credentials.h>
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/support/channel_arguments.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "common/wire/chunk_codec.h"
+
+namespace downpour {
+namespace {
+
+// gRPC refuses longer messages itself; the chunk codec's own limit lies well below and says more.
+constexpr int kMaxMessageBytes = 4 * 1024 * 1024;
+constexpr int kAheadBytes = 64 * 1024;
+// Of all connections of a server: near it, gRPC takes back the megabyte that each would keep ready for its next message.
+constexpr size_t kReadBufferBytes = size_t{32} * 1024 * 1024;
+constexpr int kKeepaliveMs = 10'000;
+constexpr int kReconnectMs[] = {100, 1000};  // first and longest wait before a new attempt to connect
+constexpr int kConnectTimeoutMs = 5'000;     // of one attempt
+
+// Both ends alike. A stream that nobody reads yet may send kAheadBytes and no more, which gRPC would otherwise raise on
+// a fast link; whose message is being read may send all of it, in frames larger than gRPC's 16 KiB.
+template <typename Set>
+void SetTransportArguments(Set set) {
+  set(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kAheadBytes);
+  set(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  set(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, kChunkBytes);
+  set(GRPC_ARG_HTTP2_WRITE_BUFFER_SIZE, 2 * kChunkBytes);
+  set(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  set(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveMs);
+  set(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+}
+
+}  // namespace
+
+std::shared_ptr<grpc::Channel> ConnectTo(const std::string& address, int connection) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  SetTransportArguments([&](const char* name, int value) { arguments.SetInt(name, value); });
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kReconnectMs[0]);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectTimeoutMs);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMs[1]);
+  // A coordinator or shard may come back under its old name at a new address; gRPC would look again after 30 s.
+  arguments.SetInt(GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, kReconnectMs[1]);
+  // gRPC's own retries would keep references to gradients after a call.
+  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  arguments.SetInt("downpour.connection", connection);
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+}
+
+absl::Status AwaitConnection(grpc::Channel& channel, const std::string& address) {
+  if (channel.WaitForConnected(std::chrono::system_clock::now() + std::chrono::seconds(1)))
+    return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat("nobody answers at ", address));
+}
+
+void ShutDownServer::operator()(grpc::Server* server) const {
+  server->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(1));
+  delete server;
+}
+
+absl::StatusOr<ListeningServer> ListenAt(const std::string& address,
+                                         const std::vector<grpc::Service*>& services) {
+  const size_t colon = address.rfind(':');
+  const std::string host = address.substr(0, colon);
+  int port = -1;
+  if (colon == std::string::npos || host.empty() || !absl::SimpleAtoi(address.substr(colon + 1), &port) ||
+      port < 0 || port > 65535) {
+    return absl::InvalidArgumentError(absl::StrCat("cannot listen at '", address, "': want host:port"));
+  }
+  // The error returned says all; gRPC's own lines about a port in use only repeat it.
+  setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
+  builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  SetTransportArguments([&](const char* name, int value) { builder.AddChannelArgument(name, value); });
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kKeepaliveMs / 2);
+  // With it, a second program on the same port would silently take half of the first one's connections.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  grpc::ResourceQuota quota;
+  builder.SetResourceQuota(quota.Resize(kReadBufferBytes));
+  for (grpc::Service* service : services) builder.RegisterService(service);
+  std::unique_ptr<grpc::Server, ShutDownServer> server(builder.BuildAndStart().release());
+  if (server == nullptr || port == 0) {
+    return absl::UnavailableError(absl::StrCat(
+        "cannot listen at ", address, ": the port is in use, or the host is not an address of this machine"));
+  }
+  return ListeningServer{std::move(server), absl::StrCat(host, ":", port)};
+}
+
+}  // namespace downpour

@@ -1,0 +1,57 @@
+// Where on the data's way: on both sides of the wire; one integer comparison a value, several lanes at once.
+#include "common/tensor/finite.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+
+#include "absl/types/span.h"
+#include "common/tensor/simd_clones.h"
+
+namespace downpour {
+namespace {
+
+DOWNPOUR_SIMD_CLONES
+uint32_t LargestMagnitudeBits(const float* values, size_t n) {
+  uint32_t largest = 0;
+  for (size_t i = 0; i < n; ++i) {
+    const uint32_t magnitude = std::bit_cast<uint32_t>(values[i]) & 0x7fffffffu;
+    largest = magnitude > largest ? magnitude : largest;
+  }
+  return largest;
+}
+
+DOWNPOUR_SIMD_CLONES
+uint16_t LargestMagnitudeBits(const uint16_t* values, size_t n) {
+  uint16_t largest = 0;
+  for (size_t i = 0; i < n; ++i) {
+    const uint16_t magnitude = values[i] & 0x7fffu;
+    largest = magnitude > largest ? magnitude : largest;
+  }
+  return largest;
+}
+
+size_t FindIn(absl::Span<const float> values) {
+  constexpr uint32_t kInfinityBits = 0x7f800000u;  // all exponent bits; NaN has mantissa bits besides
+  if (LargestMagnitudeBits(values.data(), values.size()) < kInfinityBits) return values.size();
+  const auto first =
+      std::find_if(values.begin(), values.end(), [](float value) { return !std::isfinite(value); });
+  return first - values.begin();
+}
+
+size_t FindIn(absl::Span<const uint16_t> values) {
+  constexpr uint16_t kInfinityBits = 0x7f80u;
+  if (LargestMagnitudeBits(values.data(), values.size()) < kInfinityBits) return values.size();
+  const auto first = std::find_if(values.begin(), values.end(),
+                                  [](uint16_t value) { return (value & 0x7fffu) >= kInfinityBits; });
+  return first - values.begin();
+}
+
+}  // namespace
+
+size_t FindNotFinite(TensorView values) {
+  return values.is_bfloat16() ? FindIn(values.bfloats()) : FindIn(values.floats());
+}
+
+}  // namespace downpour

@@ -1,0 +1,228 @@
+// Where on the data's way: the wire; a compressed gradient in few bytes.
+#include "common/wire/gradient_packing.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <optional>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
+#include "common/tensor/bfloat16.h"
+
+namespace downpour {
+namespace {
+
+using Block = absl::Span<const uint16_t>;
+
+enum Form : uint8_t { kPlain = 0, kTwoValues = 1, kEightBit = 2, kSparse = 3 };
+
+constexpr size_t kTwoValuesBytes = 5;  // beside its bits
+constexpr size_t kEightBitBytes = 2;   // beside its elements
+constexpr size_t kSparseBytes = 3;     // beside its offsets and values
+constexpr int kExponentBias = 127;
+
+template <typename T>
+void Append(const T* values, size_t count, std::string* packed) {
+  packed->append(reinterpret_cast<const char*>(values), count * sizeof(T));
+}
+
+// The other value of a block that has no third; its first value where it has no second.
+std::optional<uint16_t> SecondOfTwo(Block block) {
+  const uint16_t first = block[0];
+  const auto other =
+      std::find_if(block.begin(), block.end(), [first](uint16_t value) { return value != first; });
+  const uint16_t second = other == block.end() ? first : *other;
+  bool only_two = true;
+  for (const uint16_t value : block) only_two &= value == first || value == second;
+  return only_two ? std::optional(second) : std::nullopt;
+}
+
+// The exponent of the power of two of which all elements are multiples up to 127 times, if there is one.
+std::optional<int> CommonExponent(Block block) {
+  int lowest = kExponentBias;
+  uint16_t largest = 0;
+  for (const uint16_t value : block) {
+    const uint16_t magnitude = value & 0x7fff;
+    if (magnitude == 0) {
+      if (value != 0) return std::nullopt;  // -0
+      continue;
+    }
+    const int exponent = magnitude >> 7;
+    if (exponent == 0 || exponent == 255) return std::nullopt;  // denormal or not finite
+    const int significand = 0x80 | (magnitude & 0x7f);          // times 2^(exponent - bias - 7)
+    lowest =
+        std::min(lowest, exponent - kExponentBias - 7 + std::countr_zero(static_cast<unsigned>(significand)));
+    largest = std::max(largest, magnitude);
+  }
+  const bool fits = lowest >= 1 - kExponentBias && std::ldexp(FromBfloat16(largest), -lowest) <= 127;
+  return fits ? std::optional(lowest) : std::nullopt;
+}
+
+void AppendTwoValues(Block block, uint16_t second, std::string* packed) {
+  const uint16_t values[] = {block[0], second};
+  packed->push_back(kTwoValues);
+  Append(values, 2, packed);
+  for (size_t begin = 0; begin < block.size(); begin += 8) {
+    unsigned bits = 0;
+    const size_t count = std::min<size_t>(8, block.size() - begin);
+    for (size_t i = 0; i < count; ++i) bits |= unsigned{block[begin + i] != values[0]} << i;
+    packed->push_back(static_cast<char>(bits));
+  }
+}
+
+void AppendEightBit(Block block, int exponent, std::string* packed) {
+  packed->push_back(kEightBit);
+  packed->push_back(static_cast<char>(exponent + kExponentBias));
+  const float scale = std::ldexp(1.0f, -exponent);
+  for (const uint16_t value : block)
+    packed->push_back(static_cast<char>(static_cast<int>(FromBfloat16(value) * scale)));
+}
+
+void AppendSparse(Block block, uint16_t nonzeros, std::string* packed) {
+  packed->push_back(kSparse);
+  Append(&nonzeros, 1, packed);
+  for (size_t i = 0; i < block.size(); ++i) {
+    const auto offset = static_cast<uint16_t>(i);
+    if (block[i] != 0) Append(&offset, 1, packed);
+  }
+  for (const uint16_t value : block)
+    if (value != 0) Append(&value, 1, packed);
+}
+
+void AppendBlock(Block block, std::string* packed) {
+  const auto nonzeros =
+      static_cast<uint16_t>(block.size() - std::count(block.begin(), block.end(), uint16_t{0}));
+  const size_t sparse = kSparseBytes + 4 * size_t{nonzeros};
+  const size_t two_values = kTwoValuesBytes + (block.size() + 7) / 8;
+  if (two_values <= sparse) {
+    if (const std::optional<uint16_t> second = SecondOfTwo(block))
+      return AppendTwoValues(block, *second, packed);
+  }
+  if (kEightBitBytes + block.size() <= sparse) {
+    if (const std::optional<int> exponent = CommonExponent(block))
+      return AppendEightBit(block, *exponent, packed);
+  }
+  if (sparse <= 1 + 2 * block.size()) return AppendSparse(block, nonzeros, packed);
+  packed->push_back(kPlain);
+  Append(block.data(), block.size(), packed);
+}
+
+// Takes pieces off the front of packed bytes.
+class Reader {
+ public:
+  explicit Reader(absl::string_view packed) : packed_(packed), left_(packed) {}
+
+  absl::StatusOr<absl::string_view> Take(size_t bytes) {
+    if (bytes > left_.size()) {
+      return absl::InvalidArgumentError(absl::StrCat("packed gradient: ", left_.size(),
+                                                     " bytes left from byte ", packed_.size() - left_.size(),
+                                                     " on, want ", bytes));
+    }
+    const absl::string_view piece = left_.substr(0, bytes);
+    left_.remove_prefix(bytes);
+    return piece;
+  }
+  template <typename T>
+  absl::StatusOr<T> Take() {
+    ASSIGN_OR_RETURN(const absl::string_view piece, Take(sizeof(T)));
+    T value;
+    std::memcpy(&value, piece.data(), sizeof(T));
+    return value;
+  }
+  absl::Status Malformed(absl::string_view what) const {
+    return absl::InvalidArgumentError(
+        absl::StrCat("packed gradient, before byte ", packed_.size() - left_.size(), ": ", what));
+  }
+  size_t bytes_left() const { return left_.size(); }
+
+ private:
+  absl::string_view packed_;
+  absl::string_view left_;
+};
+
+absl::Status ReadTwoValues(Reader& reader, absl::Span<uint16_t> block) {
+  ASSIGN_OR_RETURN(const uint16_t first, reader.Take<uint16_t>());
+  ASSIGN_OR_RETURN(const uint16_t second, reader.Take<uint16_t>());
+  ASSIGN_OR_RETURN(const absl::string_view bits, reader.Take((block.size() + 7) / 8));
+  for (size_t i = 0; i < block.size(); ++i)
+    block[i] = (static_cast<uint8_t>(bits[i / 8]) >> (i % 8) & 1) != 0 ? second : first;
+  return absl::OkStatus();
+}
+
+absl::Status ReadEightBit(Reader& reader, absl::Span<uint16_t> block) {
+  ASSIGN_OR_RETURN(const uint8_t exponent, reader.Take<uint8_t>());
+  ASSIGN_OR_RETURN(const absl::string_view elements, reader.Take(block.size()));
+  const float scale = std::ldexp(1.0f, exponent - kExponentBias);
+  for (size_t i = 0; i < block.size(); ++i)
+    block[i] = ToBfloat16(static_cast<float>(static_cast<int8_t>(elements[i])) * scale);
+  return absl::OkStatus();
+}
+
+absl::Status ReadSparse(Reader& reader, absl::Span<uint16_t> block) {
+  ASSIGN_OR_RETURN(const uint16_t count, reader.Take<uint16_t>());
+  ASSIGN_OR_RETURN(const absl::string_view offsets, reader.Take(sizeof(uint16_t) * count));
+  ASSIGN_OR_RETURN(const absl::string_view values, reader.Take(sizeof(uint16_t) * count));
+  std::fill(block.begin(), block.end(), 0);
+  int last = -1;
+  for (size_t i = 0; i < count; ++i) {
+    uint16_t offset;
+    std::memcpy(&offset, &offsets[sizeof(offset) * i], sizeof(offset));
+    if (offset <= last || offset >= block.size()) {
+      return reader.Malformed(
+          absl::StrCat("an offset of ", offset, ", want one from ", last + 1, " to ", block.size() - 1));
+    }
+    std::memcpy(&block[offset], &values[sizeof(uint16_t) * i], sizeof(uint16_t));
+    last = offset;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadBlock(Reader& reader, absl::Span<uint16_t> block) {
+  ASSIGN_OR_RETURN(const uint8_t form, reader.Take<uint8_t>());
+  if (form == kTwoValues) return ReadTwoValues(reader, block);
+  if (form == kEightBit) return ReadEightBit(reader, block);
+  if (form == kSparse) return ReadSparse(reader, block);
+  if (form != kPlain) return reader.Malformed(absl::StrCat("a block of form ", form, ", want 0 to 3"));
+  ASSIGN_OR_RETURN(const absl::string_view elements, reader.Take(block.size() * sizeof(uint16_t)));
+  std::memcpy(block.data(), elements.data(), elements.size());
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::string PackGradient(int64_t begin, absl::Span<const uint16_t> values) {
+  std::string packed;
+  packed.reserve(values.size() + values.size() / 64 + sizeof(uint32_t));
+  const auto count = static_cast<uint32_t>(values.size());
+  Append(&count, 1, &packed);
+  const int64_t end = begin + count;
+  for (int64_t key = begin, block_end; key < end; key = block_end) {
+    block_end = GradientBlockEnd(key, end);
+    AppendBlock(values.subspan(key - begin, block_end - key), &packed);
+  }
+  return packed;
+}
+
+absl::StatusOr<absl::Span<const uint16_t>> UnpackGradient(int64_t begin, absl::string_view packed,
+                                                          absl::Span<uint16_t> buffer) {
+  Reader reader(packed);
+  ASSIGN_OR_RETURN(const uint32_t count, reader.Take<uint32_t>());
+  if (count > buffer.size())
+    return reader.Malformed(absl::StrCat(count, " elements, want at most ", buffer.size()));
+  // So that no block of them ends beyond the largest key there is.
+  if (begin < 0 || begin > std::numeric_limits<int64_t>::max() - kGradientBlockElements - int64_t{count})
+    return reader.Malformed(absl::StrCat(count, " elements from key ", begin, ", want keys from 0 to 2^63"));
+  const int64_t end = begin + count;
+  for (int64_t key = begin, block_end; key < end; key = block_end) {
+    block_end = GradientBlockEnd(key, end);
+    RETURN_IF_ERROR(ReadBlock(reader, buffer.subspan(key - begin, block_end - key)));
+  }
+  if (reader.bytes_left() > 0) return reader.Malformed(absl::StrCat(reader.bytes_left(), " bytes too many"));
+  return buffer.first(count);
+}
+
+}  // namespace downpour

@@ -1,0 +1,33 @@
+// Where on the data's way: at both ends of the wire; which run and push a request is of, as a value and as a message.
+#ifndef DOWNPOUR_COMMON_WIRE_RUN_IDENTITY_H_
+#define DOWNPOUR_COMMON_WIRE_RUN_IDENTITY_H_
+
+#include "common/wire/push.h"
+#include "proto/parameter_server.pb.h"
+
+namespace downpour {
+
+inline RunKey ToRunKey(const RunIdentity& run) { return {run.run_id(), run.layout_fingerprint()}; }
+
+inline void FillRunIdentity(const RunKey& run, RunIdentity* identity) {
+  identity->set_run_id(run.run_id);
+  identity->set_layout_fingerprint(run.layout_fingerprint);
+}
+
+inline PushHeader ToPushHeader(const PushIdentity& push) {
+  return {push.replica_id(), push.incarnation(), push.sequence(), push.fetched_version()};
+}
+
+inline void FillPushIdentity(const RunKey& run, const PushHeader& header, PushIdentity::Elements elements,
+                             PushIdentity* push) {
+  FillRunIdentity(run, push->mutable_run());
+  push->set_replica_id(header.replica_id);
+  push->set_incarnation(header.incarnation);
+  push->set_sequence(header.sequence);
+  push->set_fetched_version(header.fetched_version);
+  push->set_elements(elements);
+}
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_COMMON_WIRE_RUN_IDENTITY_H_

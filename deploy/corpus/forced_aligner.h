@@ -1,0 +1,57 @@
+// Where on the data's way: speech and its words -> one senone a frame, by a GMM-HMM system, as the paper's
+// labels were made.
+#ifndef DOWNPOUR_DEPLOY_CORPUS_FORCED_ALIGNER_H_
+#define DOWNPOUR_DEPLOY_CORPUS_FORCED_ALIGNER_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "deploy/corpus/state_alignment.h"
+
+namespace downpour {
+
+struct ForcedAlignerOptions {
+  // Where Debian's pocketsphinx-en-us puts its 5,126-senone model and its pronouncing dictionary.
+  std::string model_folder = "/usr/share/pocketsphinx/model/en-us/en-us";
+  std::string dictionary = "/usr/share/pocketsphinx/model/en-us/cmudict-en-us.dict";
+  // Words the dictionary lacks, with their phones: {"unmute", "AH N M Y UW T"}.
+  std::vector<std::pair<std::string, std::string>> extra_pronunciations;
+};
+
+// Two passes of pocketsphinx. First the words as a linear grammar: it finds pronunciations, optional silences
+// and noises. Then the HMM states of what was found. Not thread-safe; the result depends on the utterance
+// alone up to the top-N Gaussians carried over from the utterance before, which is why the corpus forks a
+// fresh copy for each shard.
+class ForcedAligner {
+ public:
+  // NOT_FOUND: the model or the dictionary is not there (the message names the package). UNIMPLEMENTED:
+  // another version of pocketsphinx.
+  static absl::StatusOr<std::unique_ptr<ForcedAligner>> Create(const ForcedAlignerOptions& options);
+  ~ForcedAligner();
+
+  int32_t num_senones() const { return states_->num_senones(); }
+  const std::vector<int32_t>& silence_senones() const { return states_->silence_senones(); }
+
+  // `samples`: 16 kHz mono. `words`: of the dictionary. The alignment has as many frames as a 25 ms window
+  // with a 10 ms shift fits in, or one more. NOT_FOUND: a word is not in the dictionary. FAILED_PRECONDITION:
+  // the speech does not fit the words, or is too short or too long.
+  absl::StatusOr<Alignment> Align(absl::Span<const int16_t> samples, const std::vector<std::string>& words);
+
+ private:
+  explicit ForcedAligner(ps_decoder_s* decoder) : decoder_(decoder) {}
+  // The first pass: `words` with fillers, as they were said.
+  absl::StatusOr<std::vector<std::string>> FindPronunciations(absl::Span<const int16_t> samples,
+                                                              const std::vector<std::string>& words);
+
+  ps_decoder_s* decoder_;  // owned
+  std::unique_ptr<StateAlignment> states_;
+};
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_DEPLOY_CORPUS_FORCED_ALIGNER_H_

@@ -1,0 +1,114 @@
+// Where on the data's way: beside it; makes the corpus's shards on all cores, in processes.
+#include "deploy/corpus/forked_tasks.h"
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/str_cat.h"
+#include "common/program/interrupt.h"
+#include "common/status_macros.h"
+
+namespace downpour {
+namespace {
+
+constexpr absl::Duration kPollInterval = absl::Milliseconds(10);
+constexpr size_t kMostMessageBytes = 4000;  // a pipe holds more, so that no child waits for its reader
+
+struct Child {
+  pid_t pid = -1;
+  int outcome = -1;  // the read end of the pipe its status comes through
+  int task = 0;
+};
+
+// The status goes through `outcome`, as its int32 code and its message. The exit code says nothing of it,
+// because a library may end the process with any.
+[[noreturn]] void RunInChild(const ForkedTasks& tasks, int task, pid_t parent, int outcome) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(1);
+  const absl::Status status = tasks.run(task);
+  const int32_t code = static_cast<int32_t>(status.code());
+  std::string record(reinterpret_cast<const char*>(&code), sizeof(code));
+  absl::StrAppend(&record, status.message().substr(0, kMostMessageBytes));
+  const bool written = write(outcome, record.data(), record.size()) == static_cast<ssize_t>(record.size());
+  // Not exit(): the parent's buffers and destructors are the parent's.
+  _exit(written ? 0 : 1);
+}
+
+absl::StatusOr<Child> Fork(const ForkedTasks& tasks, int task) {
+  int ends[2];
+  if (pipe(ends) != 0)
+    return absl::UnavailableError(absl::StrCat("no pipe for a process: ", std::strerror(errno)));
+  const pid_t parent = getpid();
+  const pid_t pid = fork();
+  if (pid == 0) RunInChild(tasks, task, parent, ends[1]);
+  const int error = errno;
+  close(ends[1]);
+  if (pid > 0) return Child{pid, ends[0], task};
+  close(ends[0]);
+  return absl::UnavailableError(absl::StrCat("no new process: ", std::strerror(error)));
+}
+
+absl::Status StatusOf(const Child& child, int wait_status) {
+  if (WIFSIGNALED(wait_status)) {
+    return absl::InternalError(
+        absl::StrCat("the process of task ", child.task, " was ended by signal ", WTERMSIG(wait_status)));
+  }
+  int32_t code = 0;
+  char record[sizeof(code) + kMostMessageBytes];
+  const ssize_t got = read(child.outcome, record, sizeof(record));
+  if (WEXITSTATUS(wait_status) != 0 || got < static_cast<ssize_t>(sizeof(code))) {
+    return absl::InternalError(
+        absl::StrCat("the process of task ", child.task, " ended with exit code ", WEXITSTATUS(wait_status)));
+  }
+  std::memcpy(&code, record, sizeof(code));
+  return absl::Status(static_cast<absl::StatusCode>(code),
+                      absl::string_view(record + sizeof(code), got - sizeof(code)));
+}
+
+}  // namespace
+
+absl::Status RunForked(const ForkedTasks& tasks, int jobs, Clock* clock) {
+  std::vector<Child> children;
+  absl::Cleanup kill_children = [&] {
+    for (const Child& child : children) {
+      kill(child.pid, SIGKILL);
+      waitpid(child.pid, nullptr, 0);
+      close(child.outcome);
+    }
+  };
+  for (;;) {
+    if (Interrupted()) return absl::CancelledError("interrupted");
+    while (static_cast<int>(children.size()) < jobs) {
+      const std::optional<int> task = tasks.next();
+      if (!task.has_value()) break;
+      ASSIGN_OR_RETURN(const Child child, Fork(tasks, *task));
+      children.push_back(child);
+    }
+    if (children.empty()) return absl::OkStatus();
+    clock->SleepFor(kPollInterval);
+    for (size_t i = 0; i < children.size();) {
+      int wait_status = 0;
+      if (waitpid(children[i].pid, &wait_status, WNOHANG) == 0) {
+        ++i;
+        continue;
+      }
+      const Child child = children[i];
+      children.erase(children.begin() + static_cast<int64_t>(i));
+      const absl::Status status = StatusOf(child, wait_status);
+      close(child.outcome);
+      RETURN_IF_ERROR(status);
+      RETURN_IF_ERROR(tasks.finished(child.task));
+    }
+  }
+}
+
+}  // namespace downpour

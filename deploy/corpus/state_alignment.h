@@ -1,0 +1,53 @@
+// Where on the data's way: speech -> one senone a frame, once the words and pronunciations are known. The
+// only file that uses what libpocketsphinx exports without a public header.
+#ifndef DOWNPOUR_DEPLOY_CORPUS_STATE_ALIGNMENT_H_
+#define DOWNPOUR_DEPLOY_CORPUS_STATE_ALIGNMENT_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+struct ps_decoder_s;
+
+namespace downpour {
+
+struct Alignment {
+  struct Phone {
+    std::string name;  // ARPAbet, or SIL, +NSN+, +SPN+
+    int32_t first_frame = 0;
+    int32_t frames = 0;
+  };
+  std::vector<int32_t> senones;  // one a frame of 10 ms; the tied HMM state, in [0, num_senones())
+  std::vector<Phone> phones;     // in order, without gaps
+};
+
+// The state alignment of pocketsphinx 0.8+5prealpha (Debian 12), which other versions lay out
+// otherwise. Not thread-safe.
+class StateAlignment {
+ public:
+  // Borrows `decoder`, whose acoustic model lies in `model_folder`; it must outlive this. UNIMPLEMENTED: the
+  // installed libpocketsphinx lacks one of the functions, or its structures do not hold what this version's
+  // do; the message names the library found and the version wanted. NOT_FOUND: no model definition in
+  // `model_folder`.
+  static absl::StatusOr<std::unique_ptr<StateAlignment>> Create(ps_decoder_s* decoder,
+                                                                const std::string& model_folder);
+  virtual ~StateAlignment() = default;
+
+  virtual int32_t num_senones() const = 0;
+  // Senones of the fillers (silence, noise, spoken noise), ascending.
+  virtual const std::vector<int32_t>& silence_senones() const = 0;
+
+  // Aligns the utterance that `decoder` has just finished (its features are reused) to `words`, which include
+  // fillers and alternative pronunciations as the dictionary writes them: "<sil>", "read(2)". NOT_FOUND: a
+  // word is not in the dictionary. FAILED_PRECONDITION: no path through these words, or over 32,767 frames.
+  virtual absl::StatusOr<Alignment> Align(const std::vector<std::string>& words) = 0;
+};
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_DEPLOY_CORPUS_STATE_ALIGNMENT_H_

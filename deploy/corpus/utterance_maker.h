@@ -1,0 +1,54 @@
+// Where on the data's way: one utterance from its words, or its recording, to frames and senones.
+#ifndef DOWNPOUR_DEPLOY_CORPUS_UTTERANCE_MAKER_H_
+#define DOWNPOUR_DEPLOY_CORPUS_UTTERANCE_MAKER_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "deploy/corpus/corpus_shard.h"
+#include "deploy/corpus/filterbank.h"
+#include "deploy/corpus/forced_aligner.h"
+#include "deploy/corpus/human_prompts.h"
+#include "deploy/corpus/speech_synthesizer.h"
+
+namespace downpour {
+
+// Not thread-safe.
+class UtteranceMaker {
+ public:
+  // `sentences`: in the order they are spoken. The errors of ForcedAligner::Create.
+  static absl::StatusOr<std::unique_ptr<UtteranceMaker>> Create(std::vector<std::string> sentences,
+                                                                uint64_t seed,
+                                                                const ForcedAlignerOptions& aligner);
+
+  int bins() const { return filterbank_options_.bins; }
+  int32_t num_senones() const { return aligner_->num_senones(); }
+  const std::vector<int32_t>& silence_senones() const { return aligner_->silence_senones(); }
+
+  // Utterance `index` >= 0 of the list without end. INTERNAL: flite made no sound.
+  absl::StatusOr<SpokenUtterance> Speak(int64_t index);
+  // A recorded prompt from folder `sounds`. NOT_FOUND: no recording.
+  absl::StatusOr<SpokenUtterance> Recorded(const HumanPrompt& prompt, const std::string& sounds);
+
+ private:
+  UtteranceMaker(std::vector<std::string> sentences, uint64_t seed)
+      : sentences_(std::move(sentences)), seed_(seed) {}
+  // Fills features and pdfs, or says why not. A frame count one more than Kaldi's loses its last label:
+  // pocketsphinx pads the last window where Kaldi leaves it out.
+  void AddFrames(absl::Span<const int16_t> samples, SpokenUtterance* utterance);
+
+  std::vector<std::string> sentences_;
+  uint64_t seed_;
+  FilterbankOptions filterbank_options_;
+  Filterbank filterbank_{filterbank_options_};
+  SpeechSynthesizer synthesizer_;
+  std::unique_ptr<ForcedAligner> aligner_;
+};
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_DEPLOY_CORPUS_UTTERANCE_MAKER_H_

@@ -1,0 +1,41 @@
+// Where on the data's way: beside it; scores an in-process cluster's parameters on the run's test sets.
+#ifndef DOWNPOUR_DEPLOY_IN_PROCESS_CLUSTER_EVALUATOR_H_
+#define DOWNPOUR_DEPLOY_IN_PROCESS_CLUSTER_EVALUATOR_H_
+
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "deploy/in_process/in_process_shards.h"
+#include "proto/coordinator.pb.h"
+#include "server/coordinator/coordinator.h"
+#include "worker/data/dataset.h"
+#include "worker/network/network.h"
+
+namespace downpour {
+
+// Not thread-safe.
+class ClusterEvaluator {
+ public:
+  // INVALID_ARGUMENT, UNIMPLEMENTED: as Network::Create. `data` outlives the evaluator.
+  static absl::StatusOr<ClusterEvaluator> Create(const RunDescription& description, const RunData& data,
+                                                 int threads);
+
+  // Does every evaluation that is due now. The coordinator's last answer: WAIT or STOP.
+  absl::StatusOr<NextEvaluationReply::Directive> EvaluateIfDue(const InProcessShards& shards,
+                                                               Coordinator& coordinator);
+
+ private:
+  ClusterEvaluator() = default;
+
+  const RunData* data_ = nullptr;
+  int64_t max_frames_ = 0;
+  std::vector<std::unique_ptr<Network>> networks_;
+  std::vector<Network*> network_pointers_;
+  std::vector<float> parameters_;
+};
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_DEPLOY_IN_PROCESS_CLUSTER_EVALUATOR_H_

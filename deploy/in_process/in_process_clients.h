@@ -1,0 +1,47 @@
+// Where on the data's way: between replica and shard of one process: a call instead of a wire.
+#ifndef DOWNPOUR_DEPLOY_IN_PROCESS_IN_PROCESS_CLIENTS_H_
+#define DOWNPOUR_DEPLOY_IN_PROCESS_IN_PROCESS_CLIENTS_H_
+
+#include "common/tensor/tensor_view.h"
+#include "server/coordinator/coordinator.h"
+#include "server/shard/parameter_shard.h"
+#include "worker/replica/coordinator_client.h"
+#include "worker/replica/shard_client.h"
+
+namespace downpour {
+
+// Pushes and fetches in the same chunks as the wire, so that others' pushes come in between likewise.
+class InProcessShardClient final : public ShardClient {
+ public:
+  // `shard` is not owned.
+  InProcessShardClient(ParameterShard* shard, RunKey run) : shard_(shard), run_(std::move(run)) {}
+
+  KeyRange range() const override { return shard_->range(); }
+  absl::StatusOr<PushOutcome> Push(const PushHeader& header, TensorView gradient) override;
+  absl::StatusOr<uint64_t> Fetch(MutableTensorView parameters) override;
+
+ private:
+  ParameterShard* shard_;
+  RunKey run_;
+};
+
+class InProcessCoordinatorClient final : public CoordinatorClient {
+ public:
+  // `coordinator` is not owned.
+  explicit InProcessCoordinatorClient(Coordinator* coordinator) : coordinator_(coordinator) {}
+
+  absl::StatusOr<DescribeReply> Describe(const DescribeRequest& request) override;
+  absl::StatusOr<JoinReply> Join(const JoinRequest& request) override;
+  absl::StatusOr<ReportReply> Report(const ReportRequest& request) override;
+  absl::StatusOr<LeaveReply> Leave(const LeaveRequest& request) override;
+  absl::StatusOr<NextEvaluationReply> NextEvaluation(const NextEvaluationRequest& request) override;
+  absl::StatusOr<RecordEvaluationReply> RecordEvaluation(const EvaluationResult& request) override;
+  absl::StatusOr<RunStatus> GetRunStatus(const RunStatusRequest& request) override;
+
+ private:
+  Coordinator* coordinator_;
+};
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_DEPLOY_IN_PROCESS_IN_PROCESS_CLIENTS_H_

@@ -1,0 +1,60 @@
+// Where on the data's way: the server's end of it in an in-process cluster: all shards of a run side by side.
+#include "deploy/in_process/in_process_shards.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
+#include "server/shard/shard_start.h"
+
+namespace downpour {
+
+absl::StatusOr<InProcessShards> CreateShards(const RunDescription& description, const std::string& run_id,
+                                             const DataSummary& data) {
+  ASSIGN_OR_RETURN(std::vector<ParameterShard::Options> options, ShardOptions(description, run_id, data));
+  InProcessShards shards;
+  for (ParameterShard::Options& shard : options) {
+    ASSIGN_OR_RETURN(shards.emplace_back(), CreateShard(std::move(shard), description));
+  }
+  return shards;
+}
+
+absl::StatusOr<InProcessShards> RestoreShards(const RunDescription& description, const std::string& run_id,
+                                              const DataSummary& data,
+                                              absl::Span<const ShardSnapshot> snapshots) {
+  ASSIGN_OR_RETURN(std::vector<ParameterShard::Options> options, ShardOptions(description, run_id, data));
+  if (options.size() != snapshots.size()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the checkpoint has ", snapshots.size(), " shards, cluster.shards is ", options.size()));
+  }
+  InProcessShards shards;
+  for (size_t i = 0; i < options.size(); ++i) {
+    ASSIGN_OR_RETURN(shards.emplace_back(), ParameterShard::Restore(std::move(options[i]), snapshots[i]));
+  }
+  return shards;
+}
+
+absl::Status RegisterShards(const InProcessShards& shards, const DataSummary& data,
+                            Coordinator& coordinator) {
+  JoinRequest join;
+  join.set_evaluator(true);
+  *join.mutable_data() = data;
+  const absl::Status joined = coordinator.Join(join).status();
+  if (!joined.ok() && !absl::IsUnavailable(joined)) return joined;
+  for (size_t i = 0; i < shards.size(); ++i) {
+    RegisterShardRequest request;
+    request.set_shard(i);
+    RETURN_IF_ERROR(coordinator.RegisterShard(request).status());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadParameters(const InProcessShards& shards, absl::Span<float> parameters) {
+  for (const auto& shard : shards) {
+    const KeyRange range = shard->range();
+    RETURN_IF_ERROR(shard->Read(range, parameters.subspan(range.begin, range.size())));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace downpour

@@ -1,0 +1,92 @@
+// Where on the data's way: the program around all of it: trains on an in-process cluster and leaves a run
+// folder.
+#include <algorithm>
+#include <string>
+#include <thread>
+
+#include "absl/flags/flag.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "common/program/command_line.h"
+#include "common/program/exit_code.h"
+#include "common/program/interrupt.h"
+#include "common/program/logging.h"
+#include "common/program/progress.h"
+#include "common/status_macros.h"
+#include "deploy/in_process/training_job.h"
+#include "spdlog/spdlog.h"
+
+ABSL_FLAG(std::string, run_dir, "", "run folder: log, curves and checkpoints; made if it is not there");
+ABSL_FLAG(int, threads, 0,
+          "compute threads; 0: one a core. The virtual clock gives the same bits for any number");
+ABSL_FLAG(bool, restart, false, "throw away the run in run_dir and begin anew");
+ABSL_FLAG(bool, quiet, false, "no progress on the terminal");
+ABSL_FLAG(bool, verbose, false, "the whole log on the terminal too, not warnings only");
+
+namespace downpour {
+namespace {
+
+constexpr char kUsage[] =
+    "Trains a network on an in-process cluster: shards, replicas, coordinator and evaluator in one process.\n"
+    "\n"
+    "  downpour-train deploy/quickstart.textproto --run_dir=runs/adadelta\n"
+    "  downpour-train deploy/quickstart.textproto --run_dir=runs/adagrad --optimizer.kind=ADAGRAD\n"
+    "\n"
+    "The first argument is a run description; any of its fields can be set on the command line. With\n"
+    "--cluster.clock=VIRTUAL (the default) the cluster is simulated in virtual time, and the same "
+    "description gives\n"
+    "the same bits; with WALL its threads run free. Ctrl-C writes a checkpoint; the same command goes on "
+    "from there.\n"
+    "The run folder holds frame_accuracy.csv, staleness.csv, TensorBoard event files, log.txt and "
+    "checkpoints/.";
+
+absl::Status Train(const CommandLine& command_line) {
+  ASSIGN_OR_RETURN(const RunDescription description, RunDescriptionFrom(command_line));
+  const std::string run_dir = absl::GetFlag(FLAGS_run_dir);
+  if (run_dir.empty()) return absl::InvalidArgumentError("--run_dir is missing: where shall the run go?");
+  const bool quiet = absl::GetFlag(FLAGS_quiet);
+  if (quiet && absl::GetFlag(FLAGS_verbose))
+    return absl::InvalidArgumentError("--quiet and --verbose contradict");
+  RETURN_IF_ERROR(PrepareRunFolder(run_dir, description, absl::GetFlag(FLAGS_restart)));
+  RETURN_IF_ERROR(SetUpLogging("train", run_dir + "/log.txt", absl::GetFlag(FLAGS_verbose)));
+
+  ASSIGN_OR_RETURN(RunData data, LoadRunData(description.data(), nullptr));
+  for (const std::string& note : data.notes) spdlog::warn("{}", note);
+
+  TrainingJob job;
+  job.description = description;
+  job.data = std::make_shared<RunData>(std::move(data));
+  job.run_dir = run_dir;
+  job.threads = absl::GetFlag(FLAGS_threads);
+  if (job.threads < 1) job.threads = std::max(1u, std::thread::hardware_concurrency());
+  job.stopped = Interrupted;
+  Progress progress(description.name(), Clock::Real());
+  if (!quiet) {
+    job.begun = [&](const RunStatus& status, bool resumed) {
+      if (status.phase() == RunStatus::FINISHED) {
+        absl::PrintF("The run in %s is finished; --restart begins it anew, a larger --budget.* goes on.\n",
+                     run_dir);
+      } else if (resumed) {
+        absl::PrintF("Resuming the run in %s at %d updates.\n", run_dir, status.updates());
+      }
+    };
+    job.progress = [&](const RunStatus& status) {
+      progress.Update(status.fraction_done(), DescribeStatus(status));
+    };
+  }
+  ASSIGN_OR_RETURN(const RunStatus end, RunJob(job));
+  if (!quiet) progress.Finish(DescribeStatus(end));
+  if (end.phase() == RunStatus::FINISHED) return absl::OkStatus();
+  return absl::CancelledError(absl::StrCat(
+      "stopped at ", end.updates(), " updates; the same command goes on from the checkpoint in ", run_dir));
+}
+
+}  // namespace
+}  // namespace downpour
+
+int main(int argc, char** argv) {
+  const auto command_line = downpour::ParseCommandLine(argc, argv, downpour::kUsage, /*takes_settings=*/true);
+  if (!command_line.ok()) return downpour::ExitCode("downpour-train", command_line.status());
+  downpour::CatchInterrupts();
+  return downpour::ExitCode("downpour-train", downpour::Train(*command_line));
+}

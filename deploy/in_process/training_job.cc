@@ -1,0 +1,61 @@
+// Where on the data's way: around all of it; the run folder of a run in one process.
+#include "deploy/in_process/training_job.h"
+
+#include <filesystem>
+#include <system_error>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "common/program/run_description.h"
+#include "common/status_macros.h"
+#include "server/storage/folder_lock.h"
+
+namespace downpour {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Only what a run writes: the folder may be a user's.
+absl::Status RemoveRun(const std::string& run_dir) {
+  std::error_code error;
+  fs::remove_all(run_dir + "/checkpoints", error);
+  fs::directory_iterator entry, end;
+  if (!error) entry = fs::directory_iterator(run_dir, error);
+  for (; !error && entry != end; entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    const bool ours = name == "run.textproto" || name == "frame_accuracy.csv" || name == "staleness.csv" ||
+                      name == "data_summary.textproto" || name == "log.txt" ||
+                      absl::StartsWith(name, "events.out.tfevents.");
+    std::error_code ignored;
+    if (ours) fs::remove(entry->path(), ignored);
+  }
+  if (!error) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat("cannot clear ", run_dir, ": ", error.message()));
+}
+
+}  // namespace
+
+absl::Status PrepareRunFolder(const std::string& run_dir, const RunDescription& description, bool restart) {
+  std::error_code error;
+  fs::create_directories(run_dir + "/checkpoints", error);
+  if (error) return absl::UnavailableError(absl::StrCat("cannot make ", run_dir, ": ", error.message()));
+  if (restart) {
+    RETURN_IF_ERROR(FolderLock::Acquire(run_dir + "/checkpoints").status());  // nobody is at work in it
+    RETURN_IF_ERROR(RemoveRun(run_dir));
+    return PrepareRunFolder(run_dir, description, false);
+  }
+  const absl::StatusOr<RunDescription> held = ReadRunDescription(run_dir + "/run.textproto");
+  if (absl::IsNotFound(held.status())) return absl::OkStatus();
+  RETURN_IF_ERROR(held.status());
+  const absl::Status same = CheckSameRun(*held, description);
+  if (same.ok()) return same;
+  return absl::FailedPreconditionError(
+      absl::StrCat(run_dir, " holds another run: ", same.message(),
+                   "; name another --run_dir, or give --restart to throw that run ", "away and begin anew"));
+}
+
+absl::StatusOr<RunStatus> RunJob(const TrainingJob& job) {
+  return job.description.cluster().clock() == ClusterDescription::WALL ? RunWallJob(job) : RunVirtualJob(job);
+}
+
+}  // namespace downpour

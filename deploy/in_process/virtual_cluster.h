@@ -1,0 +1,133 @@
+// Where on the data's way: all of it in one process and in virtual time: a seeded discrete-event simulation
+// of the cluster that trains a real network.
+#ifndef DOWNPOUR_DEPLOY_IN_PROCESS_VIRTUAL_CLUSTER_H_
+#define DOWNPOUR_DEPLOY_IN_PROCESS_VIRTUAL_CLUSTER_H_
+
+#include <functional>
+#include <future>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/clock.h"
+#include "deploy/in_process/cluster_evaluator.h"
+#include "deploy/in_process/compute_pool.h"
+#include "deploy/in_process/event_queue.h"
+#include "deploy/in_process/in_process_shards.h"
+#include "deploy/in_process/virtual_cluster_checkpoint.h"
+#include "deploy/in_process/virtual_time.h"
+#include "server/coordinator/coordinator.h"
+#include "worker/data/dataset.h"
+#include "worker/replica/model_replica.h"
+#include "worker/replica/parameter_snapshot.h"
+
+namespace downpour {
+
+// Each replica goes round
+//   REPORT -> (a transfer a shard) FETCHED -> (compute time) COMPUTED -> (a transfer a shard) PUSHED
+//          -> (latency) ACKNOWLEDGED, which reports and begins anew;
+// shards of a fetch are read, and pushes applied, each at its own virtual time, in the order of the event
+// queue. Gradients are pure functions of a replica's snapshot and minibatch, so threads compute them ahead of
+// their COMPUTED event: the same description and data give the same bits, whatever `threads` is. Evaluations
+// happen at the very report that makes them due, and the run ends at the report that reaches the budget. Not
+// thread-safe.
+class VirtualCluster {
+ public:
+  struct Options {
+    RunDescription description;  // valid by ValidateRunDescription
+    std::string run_id;
+    std::shared_ptr<const RunData> data;
+    int threads = 1;              // that compute gradients, the caller's included; and of evaluations
+    std::string checkpoint_path;  // empty: none is written
+    // Called before each checkpoint is written, from another thread; the checkpoint is not written if it
+    // fails.
+    std::function<absl::Status()> before_checkpoint = [] { return absl::OkStatus(); };
+    RunObserver* observer = nullptr;                       // not owned
+    Clock* wall_clock = Clock::Real();                     // not owned; of wall_s and of checkpoint.every_s
+    std::function<bool()> stopped = [] { return false; };  // asked at each event
+    std::function<void(const RunStatus&)> progress = [](const RunStatus&) {};  // told some 5 times a second
+  };
+
+  // A run from its beginning, or from a checkpoint of itself (not null). INVALID_ARGUMENT: a description no
+  // cluster fits. FAILED_PRECONDITION: the checkpoint is of another run, data set or size; the message names
+  // the difference.
+  static absl::StatusOr<std::unique_ptr<VirtualCluster>> Create(Options options,
+                                                                const VirtualClusterSnapshot* checkpoint);
+  ~VirtualCluster();
+
+  // Until the budget is used up: OK. CANCELLED: stopped() said so. In both cases the last checkpoint has been
+  // written; where that failed, its status is returned. Others: as Network::ComputeGradient,
+  // ParameterShard::ApplyChunk (but for INVALID_ARGUMENT, a rejected push, which is counted) and
+  // EvaluateTestSet.
+  absl::Status Run();
+
+  absl::StatusOr<RunStatus> Status() { return coordinator_->GetRunStatus({}); }
+  // The whole parameter vector as the shards have it.
+  std::vector<float> Parameters() const;
+
+ private:
+  struct Replica {
+    std::unique_ptr<ModelReplica> model;
+    ReplicaTimes times;
+    ParameterSnapshot parameters;  // as fetched last
+    int transfers_left = 0;
+    std::vector<uint64_t> answers = {};  // one per shard: version (fetch) or staleness (push)
+    bool push_rejected = false;
+    bool in_pool = false;        // submitted and not finished
+    absl::Status computed = {};  // of the last gradient
+  };
+
+  explicit VirtualCluster(Options options);
+  absl::Status CreateComputation();
+  Coordinator::Options CoordinatorOptions();
+  absl::Status Begin();
+  absl::Status Resume(const VirtualClusterSnapshot& checkpoint);
+  std::unique_ptr<ModelReplica> NewModel(uint64_t replica_id, uint64_t incarnation);
+  ParameterSnapshot NewSnapshot() const;
+
+  absl::Status Handle(const EventQueue::Event& event);
+  absl::Status Report(uint32_t index);
+  void BeginStep(uint32_t index);
+  void BeginTransfers(uint32_t index, EventQueue::Kind arrival, absl::Duration delay = absl::ZeroDuration());
+  void BeginCompute(uint32_t index);
+  absl::Status Fetched(uint32_t index, uint32_t shard);
+  absl::Status Computed(uint32_t index);
+  absl::Status Pushed(uint32_t index, uint32_t shard);
+  absl::Status Acknowledged(uint32_t index);
+  absl::Status EvaluateIfDue();
+  void ReportLater(uint32_t index);
+
+  // Refers to the replicas' memory, so the pool is paused from before it until it has been written or copied.
+  VirtualClusterSnapshot Snapshot();
+  // Writes a snapshot, on a thread of its own where a copy of the replicas is small, unless the one before is still
+  // being written.
+  void WriteCheckpointAside();
+  // Waits for that one, if any, and logs its failure.
+  void AwaitCheckpoint();
+  absl::Status WriteCheckpoint(const VirtualClusterSnapshot& snapshot) const;
+  absl::Status WriteLastCheckpoint();
+
+  const Options options_;
+  const VirtualClockDescription times_;
+  int64_t elements_ = 0;  // of the parameter vector
+  VirtualClock clock_;
+  InProcessShards shards_;
+  std::unique_ptr<Coordinator> coordinator_;
+  std::optional<ClusterEvaluator> evaluator_;
+  std::unique_ptr<GradientPool> gradients_;
+  std::unique_ptr<RoundedGradientPool> rounded_gradients_;  // null but for a bfloat16 wire
+  std::vector<Replica> replicas_;
+  EventQueue events_;
+  std::vector<int64_t> link_free_ns_;  // as VirtualClusterCheckpoint has it
+  bool finished_ = false;
+  std::future<absl::Status> checkpoint_writing_;
+  std::unique_ptr<ComputePool> pool_;  // last: its threads use the replicas
+};
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_DEPLOY_IN_PROCESS_VIRTUAL_CLUSTER_H_

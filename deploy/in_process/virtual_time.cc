@@ -1,0 +1,30 @@
+// Where on the data's way: inside the virtual cluster; how long things take there.
+#include "deploy/in_process/virtual_time.h"
+
+#include <cmath>
+
+namespace downpour {
+namespace {
+
+// Streams of the run's seed from here on are the replicas' times.
+constexpr uint64_t kFirstStream = uint64_t{1} << 32;
+
+int64_t Nanoseconds(double seconds) { return std::llround(seconds * 1e9); }
+
+}  // namespace
+
+ReplicaTimes::ReplicaTimes(uint64_t seed, uint32_t replica, const VirtualClockDescription& description)
+    : random_(seed, kFirstStream + replica), speed_(random_.LogNormal(description.replica_speed_sigma())) {}
+
+int64_t ReplicaTimes::ComputeNs(const VirtualClockDescription& description) {
+  const double usual = description.compute_mean_s() * speed_ * random_.LogNormal(description.compute_sigma());
+  const bool straggles = random_.Uniform() < description.straggler_probability();
+  return Nanoseconds(straggles ? usual * description.straggler_factor() : usual);
+}
+
+int64_t ReplicaTimes::TransferNs(const VirtualClockDescription& description, int64_t bytes) {
+  return Nanoseconds(description.latency_s() * random_.Exponential() +
+                     static_cast<double>(bytes) / description.bandwidth_bytes_per_s());
+}
+
+}  // namespace downpour

@@ -1,0 +1,148 @@
+// Where on the data's way: all of it in one process and in real time: replica threads run free over
+// in-process shards.
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "common/status_macros.h"
+#include "deploy/in_process/in_process_clients.h"
+#include "deploy/in_process/training_job.h"
+#include "server/coordinator/run_folder.h"
+#include "server/shard/checkpointer.h"
+#include "server/shard/shard_start.h"
+#include "worker/evaluator/evaluator_loop.h"
+#include "worker/replica/replica_loop.h"
+
+namespace downpour {
+namespace {
+
+constexpr absl::Duration kWatchInterval = absl::Milliseconds(200);
+
+class WallCluster {
+ public:
+  explicit WallCluster(const TrainingJob& job) : job_(job) {}
+
+  absl::StatusOr<RunStatus> Run();
+
+ private:
+  absl::Status StartShards();
+  void StartThreads();
+  // On a thread of its own; a failure stops the cluster.
+  void Start(std::function<absl::Status()> body);
+  void Fail(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status failure() const ABSL_LOCKS_EXCLUDED(mutex_);
+  bool stopped() const { return job_.stopped() || !failure().ok(); }
+  ShardConnector Connector() const;
+  absl::Status WriteLastCheckpoint();
+
+  const TrainingJob& job_;
+  std::unique_ptr<RunFolder> folder_;
+  std::unique_ptr<InProcessCoordinatorClient> coordinator_;
+  std::vector<std::unique_ptr<ParameterShard>> shards_;
+  std::vector<std::unique_ptr<Checkpointer>> checkpointers_;
+  std::vector<std::thread> threads_;
+  mutable absl::Mutex mutex_;
+  absl::Status failure_ ABSL_GUARDED_BY(mutex_);
+};
+
+absl::Status WallCluster::failure() const {
+  absl::MutexLock lock(&mutex_);
+  return failure_;
+}
+
+void WallCluster::Fail(const absl::Status& status) {
+  absl::MutexLock lock(&mutex_);
+  failure_.Update(status);
+}
+
+void WallCluster::Start(std::function<absl::Status()> body) {
+  threads_.emplace_back([this, body = std::move(body)] { Fail(body()); });
+}
+
+ShardConnector WallCluster::Connector() const {
+  return [this](const ShardAddress& address, const KeyRange&, const RunKey& run,
+                const ClusterDescription&) -> absl::StatusOr<std::unique_ptr<ShardClient>> {
+    return std::make_unique<InProcessShardClient>(shards_[address.shard()].get(), run);
+  };
+}
+
+absl::Status WallCluster::StartShards() {
+  const std::string checkpoints = job_.run_dir + "/checkpoints";
+  JoinRequest join;
+  join.set_evaluator(true);
+  *join.mutable_data() = job_.data->summary;
+  const absl::Status joined = folder_->coordinator().Join(join).status();
+  if (!joined.ok() && !absl::IsUnavailable(joined)) return joined;  // UNAVAILABLE: shards are still to come
+  for (int shard = 0; shard < job_.description.cluster().shards(); ++shard) {
+    RegisterShardRequest request;
+    request.set_shard(shard);
+    ASSIGN_OR_RETURN(const RegisterShardReply registered, folder_->coordinator().RegisterShard(request));
+    ASSIGN_OR_RETURN(shards_.emplace_back(), StartShard(registered, checkpoints));
+    checkpointers_.push_back(
+        std::make_unique<Checkpointer>(shards_.back().get(), ShardCheckpointPath(checkpoints, shard),
+                                       absl::Seconds(job_.description.checkpoint().every_s())));
+  }
+  return absl::OkStatus();
+}
+
+void WallCluster::StartThreads() {
+  EvaluatorLoopOptions evaluator;
+  evaluator.coordinator = coordinator_.get();
+  evaluator.connect_shard = Connector();
+  evaluator.data = job_.data.get();
+  evaluator.threads = job_.threads;
+  evaluator.stopped = [this] { return stopped(); };
+  Start([evaluator] { return RunEvaluator(evaluator); });
+
+  ReplicaLoopOptions replica;
+  replica.coordinator = coordinator_.get();
+  replica.connect_shard = Connector();
+  replica.data = job_.data->train;
+  replica.data_summary = job_.data->summary;
+  replica.host = "wall cluster";
+  replica.parallel_shards = false;
+  replica.stopped = [this] { return stopped(); };
+  for (int index = 0; index < job_.description.cluster().replicas(); ++index) {
+    replica.jitter_seed = index;
+    Start([replica] { return RunReplica(replica); });
+  }
+}
+
+absl::Status WallCluster::WriteLastCheckpoint() {
+  for (const auto& checkpointer : checkpointers_) RETURN_IF_ERROR(checkpointer->CheckpointNow());
+  return folder_->CheckpointNow();
+}
+
+absl::StatusOr<RunStatus> WallCluster::Run() {
+  ASSIGN_OR_RETURN(RunFolder folder, RunFolder::Open(job_.run_dir, job_.description, Clock::Real()));
+  folder_ = std::make_unique<RunFolder>(std::move(folder));
+  Coordinator& coordinator = folder_->coordinator();
+  coordinator_ = std::make_unique<InProcessCoordinatorClient>(&coordinator);
+  RETURN_IF_ERROR(StartShards());
+  ASSIGN_OR_RETURN(RunStatus status, coordinator.GetRunStatus({}));
+  job_.begun(status, folder_->resumed());
+  if (status.phase() == RunStatus::FINISHED) return status;
+
+  StartThreads();
+  while (status.phase() != RunStatus::FINISHED && !stopped()) {
+    Clock::Real()->SleepFor(kWatchInterval);
+    coordinator.RemoveDeadReplicas();
+    status = coordinator.GetRunStatus({}).value();
+    job_.progress(status);
+  }
+  for (std::thread& thread : threads_) thread.join();
+  RETURN_IF_ERROR(failure());
+  RETURN_IF_ERROR(WriteLastCheckpoint());
+  return coordinator.GetRunStatus({});
+}
+
+}  // namespace
+
+absl::StatusOr<RunStatus> RunWallJob(const TrainingJob& job) { return WallCluster(job).Run(); }
+
+}  // namespace downpour

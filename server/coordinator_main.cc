@@ -1,0 +1,101 @@
+// Where on the data's way: the program beside it all; owns the run folder and tells replicas, shards and
+// evaluator what to do.
+#include <string>
+
+#include "absl/flags/flag.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "common/file/file.h"
+#include "common/program/command_line.h"
+#include "common/program/exit_code.h"
+#include "common/program/interrupt.h"
+#include "common/program/logging.h"
+#include "common/program/progress.h"
+#include "common/rpc/channel.h"
+#include "common/status_macros.h"
+#include "server/coordinator/run_folder.h"
+#include "server/service/coordinator_service.h"
+#include "spdlog/spdlog.h"
+
+ABSL_FLAG(std::string, run_dir, "",
+          "the run folder: log, checkpoints, run.textproto; a run in it is resumed");
+ABSL_FLAG(std::string, listen, "127.0.0.1:7100", "host:port to listen at; port 0 takes a free one");
+ABSL_FLAG(std::string, port_file, "", "if set, host:port is written to this file as soon as it listens");
+ABSL_FLAG(bool, verbose, false, "log to the terminal as well as to <run_dir>/log.txt");
+
+namespace downpour {
+namespace {
+
+constexpr char kUsage[] =
+    "Coordinates one run: gives shards their range and replicas their data, notices those that die, writes "
+    "the\n"
+    "accuracy log, and ends the run at its budget. Ends by itself then; Ctrl-C stops it, and the same "
+    "command resumes.\n"
+    "\n"
+    "  downpour-coordinator run.textproto --run_dir=runs/mine --budget.epochs=3\n"
+    "\n"
+    "then, on the same or other machines: downpour-server, downpour-worker and downpour-evaluator, each "
+    "with\n"
+    "--coordinator=host:port. deploy/local starts them all on this machine.";
+
+constexpr absl::Duration kTick = absl::Milliseconds(100);
+constexpr absl::Duration kDeathCheck = absl::Seconds(1);
+// Everybody asks the coordinator at least once a second; who has been told that the run is over asks no more.
+constexpr absl::Duration kQuiet = absl::Milliseconds(2500);
+constexpr absl::Duration kLongestGoodbye = absl::Seconds(60);
+
+// Until the run is over and everybody knows. CANCELLED: interrupted.
+absl::Status Coordinate(Coordinator& coordinator, const CoordinatorService& service, Clock* clock) {
+  Progress progress("coordinator", clock);
+  absl::Time next_death_check = clock->Now();
+  absl::Time finished = absl::InfiniteFuture();
+  for (;; clock->SleepFor(kTick)) {
+    if (Interrupted()) return absl::CancelledError("stopped; the same command resumes");
+    const absl::Time now = clock->Now();
+    if (now >= next_death_check) {
+      coordinator.RemoveDeadReplicas();
+      next_death_check = now + kDeathCheck;
+    }
+    ASSIGN_OR_RETURN(const RunStatus status, coordinator.GetRunStatus({}));
+    if (status.phase() != RunStatus::FINISHED) {
+      progress.Update(status.fraction_done(), DescribeStatus(status));
+      continue;
+    }
+    finished = std::min(finished, now);
+    const bool all_told =
+        status.live_replicas() == 0 && now - std::max(service.last_request(), finished) > kQuiet;
+    if (all_told || now - finished > kLongestGoodbye) {
+      progress.Finish(absl::StrCat("finished: ", DescribeStatus(status)));
+      return absl::OkStatus();
+    }
+  }
+}
+
+absl::Status Run(const CommandLine& command_line) {
+  ASSIGN_OR_RETURN(const RunDescription description, RunDescriptionFrom(command_line));
+  const std::string folder = absl::GetFlag(FLAGS_run_dir);
+  if (folder.empty()) return absl::InvalidArgumentError("--run_dir is not set; want the folder of the run");
+  RETURN_IF_ERROR(
+      SetUpLogging("coordinator", absl::StrCat(folder, "/log.txt"), absl::GetFlag(FLAGS_verbose)));
+  Clock* const clock = Clock::Real();
+  ASSIGN_OR_RETURN(RunFolder run, RunFolder::Open(folder, description, clock));
+  CoordinatorService service(&run.coordinator(), clock);
+  ASSIGN_OR_RETURN(const ListeningServer server, ListenAt(absl::GetFlag(FLAGS_listen), {&service}));
+  spdlog::info("{} a run at {}", run.resumed() ? "resumed" : "began", server.address);
+  if (const std::string file = absl::GetFlag(FLAGS_port_file); !file.empty()) {
+    RETURN_IF_ERROR(ReplaceFile(file, {server.address, "\n"}));
+  }
+  const absl::Status status = Coordinate(run.coordinator(), service, clock);
+  RETURN_IF_ERROR(run.CheckpointNow());
+  return status;
+}
+
+}  // namespace
+}  // namespace downpour
+
+int main(int argc, char** argv) {
+  const auto command_line = downpour::ParseCommandLine(argc, argv, downpour::kUsage, /*takes_settings=*/true);
+  if (!command_line.ok()) return downpour::ExitCode("downpour-coordinator", command_line.status());
+  downpour::CatchInterrupts();
+  return downpour::ExitCode("downpour-coordinator", downpour::Run(*command_line));
+}

@@ -1,0 +1,356 @@
+// Where on the data's way: the shard's end of the wire; pushes arrive chunk by chunk, fetches leave chunk by
+// chunk.
+#include "server/service/parameter_service.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/types/span.h"
+#include "common/rpc/grpc_chunk.h"
+#include "common/rpc/grpc_status.h"
+#include "common/status_macros.h"
+#include "common/tensor/tensor_view.h"
+#include "common/wire/chunk_codec.h"
+#include "common/wire/gradient_packing.h"
+#include "common/wire/run_identity.h"
+
+namespace downpour {
+namespace {
+
+static_assert(ParameterShard::kSegmentElements == kChunkElements, "a chunk takes the lock of one segment");
+
+absl::Status TooMany(absl::string_view what, int limit) {
+  return absl::ResourceExhaustedError(
+      absl::StrCat(limit, " ", what, " under way, which is as many as this shard takes"));
+}
+
+// A chunk's slot, given back with the last copy of it.
+using SharedSlot = std::shared_ptr<const void>;
+
+// Lets go of both when gRPC has sent the parameters.
+grpc::Slice SliceOf(const LentParameters& lent, const SharedSlot& slot) {
+  using Owners = std::pair<std::shared_ptr<const void>, SharedSlot>;
+  const absl::string_view bytes = lent.parameters.bytes();
+  // gRPC only reads what it sends.
+  return {const_cast<char*>(bytes.data()), bytes.size(),
+          [](void* sent) { delete static_cast<Owners*>(sent); }, new Owners(lent.owner, slot)};
+}
+
+// Counts a stream in, if there is room.
+class StreamSlot {
+ public:
+  StreamSlot(std::atomic<int>* count, int limit) : count_(count), granted_(count->fetch_add(1) < limit) {}
+  bool granted() const { return granted_; }
+  // Once, when the stream's work is done and before its peer hears of it, who may come back at once.
+  void Release() { --*count_; }
+
+ private:
+  std::atomic<int>* const count_;
+  const bool granted_;
+};
+
+}  // namespace
+
+// slot -> StartRead -> gRPC -> OnReadDone -> executor: Apply -> ... until the range is covered, the sender ends or a chunk
+// is refused. The next chunk is read while one is applied. It goes when gRPC says OnDone.
+class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc::ByteBuffer> {
+ public:
+  PushReactor(ParameterService* service, grpc::ByteBuffer* reply)
+      : service_(service),
+        reply_(reply),
+        slot_(&service->pushes_, service->options_.max_pushes),
+        place_(service->chunks_in_.Arrive()) {
+    Proceed([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      if (!slot_.granted()) status_ = TooMany("pushes", service->options_.max_pushes);
+    });
+  }
+
+  void OnReadDone(bool ok) override {
+    if (!ok) service_->chunks_in_.Release();
+    Proceed([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      reading_ = false;
+      (ok ? read_ : over_) = true;
+    });
+  }
+
+  void OnDone() override { delete this; }
+
+ private:
+  // After `change` of the state begins what can be begun. Not under the lock, since gRPC may call back from within; what
+  // is under way keeps this alive, and who has found that nothing is ends it.
+  template <typename Change>
+  void Proceed(Change change) {
+    bool apply, read, end;
+    {
+      absl::MutexLock lock(&mutex_);
+      change();
+      apply = read_ && !applying_ && status_.ok();
+      if (apply) {
+        message_.Swap(&next_message_);
+        read_ = false;
+        applying_ = true;
+      }
+      read = !read_ && !reading_ && !over_ && status_.ok();
+      if (read) reading_ = true;
+      end = !applying_ && !reading_;
+    }
+    if (read) service_->chunks_in_.Acquire(place_, [this] { StartRead(&next_message_); });
+    if (apply && !service_->executor_.TryRun([this] { Apply(); })) {
+      Applied(TooMany("tasks", service_->options_.max_pushes));
+    }
+    if (end) End();
+  }
+
+  void Apply() { Applied(ApplyMessage()); }
+
+  void Applied(const absl::Status& status) {
+    message_.Clear();
+    service_->chunks_in_.Release();
+    Proceed([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      applying_ = false;
+      status_ = status;
+    });
+  }
+
+  void End() ABSL_NO_THREAD_SAFETY_ANALYSIS {  // nothing else is under way
+    if (read_) service_->chunks_in_.Release();
+    if (status_.ok()) status_ = Reply();
+    slot_.Release();
+    Finish(ToGrpcStatus(status_));
+  }
+
+  absl::Status ApplyMessage() {
+    if (shard_ == nullptr) {
+      ASSIGN_OR_RETURN(shard_, service_->shard());
+    }
+    // For a tensor that arrived in several pieces; of an executor's thread, of which there are few.
+    thread_local std::vector<float> buffer(kChunkElements);
+    PushChunk chunk;
+    const absl::StatusOr<absl::string_view> payload =
+        DecodeChunk(&message_, MutableTensorView(absl::MakeSpan(buffer)).bytes(), &chunk);
+    if (begun_ && !payload.ok()) return shard_->RejectPush(header_, payload.status().message());
+    if (begun_ && chunk.has_header()) return shard_->RejectPush(header_, "a second push header");
+    RETURN_IF_ERROR(payload.status());
+    if (!begun_) {
+      if (!chunk.has_header()) return absl::InvalidArgumentError("no push header in the first message");
+      RETURN_IF_ERROR(shard_->CheckRun(ToRunKey(chunk.header().run())));
+      header_ = ToPushHeader(chunk.header());
+      elements_ = chunk.header().elements();
+      begun_ = true;
+    }
+    return ApplyPayload(static_cast<int64_t>(chunk.begin()), *payload);
+  }
+
+  absl::Status ApplyPayload(int64_t begin, absl::string_view payload) {
+    if (elements_ == PushIdentity::FLOAT32) return ApplyElements(begin, ChunkElements<float>(payload));
+    if (elements_ == PushIdentity::BFLOAT16) return ApplyElements(begin, ChunkElements<uint16_t>(payload));
+    if (elements_ != PushIdentity::PACKED)
+      return shard_->RejectPush(header_, absl::StrCat("elements of kind ", elements_, ", want 0 to 2"));
+    thread_local std::vector<uint16_t> unpacked(kChunkElements);
+    return ApplyElements(begin, UnpackGradient(begin, payload, absl::MakeSpan(unpacked)));
+  }
+
+  template <typename Element>
+  absl::Status ApplyElements(int64_t begin, const absl::StatusOr<absl::Span<const Element>>& gradient) {
+    if (!gradient.ok()) return shard_->RejectPush(header_, gradient.status().message());
+    ASSIGN_OR_RETURN(outcome_, shard_->ApplyChunk(header_, begin, TensorView(*gradient)));
+    next_key_ = begin + static_cast<int64_t>(gradient->size());
+    return absl::OkStatus();
+  }
+
+  absl::Status Reply() {
+    if (!begun_) return absl::InvalidArgumentError("a push without a message");
+    if (next_key_ != shard_->range().end) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("the push ended at key ", next_key_, ", want ", shard_->range().end));
+    }
+    PushReply reply;
+    reply.set_version(outcome_.version);
+    reply.set_staleness(outcome_.staleness);
+    reply.set_duplicate(outcome_.duplicate);
+    *reply_ = SerializeMessage(reply);
+    return absl::OkStatus();
+  }
+
+  ParameterService* const service_;
+  grpc::ByteBuffer* const reply_;
+  StreamSlot slot_;
+  const uint64_t place_;
+  absl::Mutex mutex_;
+  bool reading_ ABSL_GUARDED_BY(mutex_) = false;   // the next chunk, or waiting for a slot to do so
+  bool read_ ABSL_GUARDED_BY(mutex_) = false;      // next_message_ is one to be applied
+  bool applying_ ABSL_GUARDED_BY(mutex_) = false;  // message_
+  bool over_ ABSL_GUARDED_BY(mutex_) = false;      // the sender sends no more
+  absl::Status status_ ABSL_GUARDED_BY(mutex_);
+  grpc::ByteBuffer next_message_;
+  grpc::ByteBuffer message_;
+  // Of the executor's turns, which do not overlap.
+  std::shared_ptr<ParameterShard> shard_;
+  bool begun_ = false;
+  int elements_ = PushIdentity::FLOAT32;
+  PushHeader header_;
+  PushOutcome outcome_;
+  int64_t next_key_ = 0;
+};
+
+// slot -> executor: Prepare -> StartWrite -> gRPC -> OnWriteDone -> ... until the range is covered. The next chunk is
+// prepared while one is sent. It goes when gRPC says OnDone.
+class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
+ public:
+  FetchReactor(ParameterService* service, const grpc::ByteBuffer& request)
+      : service_(service),
+        request_(request),
+        slot_(&service->fetches_, service->options_.max_fetches),
+        place_(service->chunks_out_->Arrive()) {
+    Proceed([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      if (!slot_.granted()) status_ = TooMany("fetches", service->options_.max_fetches);
+    });
+  }
+
+  void OnWriteDone(bool ok) override {
+    message_.Clear();
+    Proceed([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      writing_ = false;
+      if (!ok) status_.Update(absl::CancelledError("the fetching replica is gone"));
+    });
+  }
+
+  void OnDone() override { delete this; }
+
+ private:
+  // As PushReactor's.
+  template <typename Change>
+  void Proceed(Change change) {
+    bool write, last, prepare, end;
+    {
+      absl::MutexLock lock(&mutex_);
+      change();
+      write = prepared_ && !writing_ && status_.ok();
+      if (write) {
+        message_.Swap(&next_message_);
+        prepared_ = false;
+        writing_ = true;
+      }
+      last = over_;
+      prepare = !prepared_ && !preparing_ && !over_ && status_.ok();
+      if (prepare) preparing_ = true;
+      end = !writing_ && !preparing_;
+    }
+    if (prepare) {
+      service_->chunks_out_->Acquire(place_, [this] {
+        const SharedSlot slot(nullptr, [slots = service_->chunks_out_](const void*) { slots->Release(); });
+        if (!service_->executor_.TryRun([this, slot] { Prepared(PrepareNext(slot)); }))
+          Prepared(TooMany("tasks", service_->options_.max_fetches));
+      });
+    }
+    if (write) Write(last);
+    if (end) End();
+  }
+
+  void Prepared(const absl::Status& status) {
+    Proceed([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      preparing_ = false;
+      prepared_ = status.ok();
+      over_ = status.ok() && next_key_ == shard_->range().end;
+      status_.Update(status);
+    });
+  }
+
+  void Write(bool last) {
+    if (!last) return StartWrite(&message_);
+    slot_.Release();
+    StartWriteAndFinish(&message_, grpc::WriteOptions(), grpc::Status::OK);
+  }
+
+  void End() ABSL_NO_THREAD_SAFETY_ANALYSIS {  // nothing else is under way
+    slot_.Release();
+    Finish(ToGrpcStatus(status_));
+  }
+
+  // Fills next_message_, which refers to the shard's own memory and has the slot while it does.
+  absl::Status PrepareNext(const SharedSlot& slot) {
+    FetchChunk chunk;
+    if (shard_ == nullptr) {
+      ASSIGN_OR_RETURN(shard_, service_->shard());
+      FetchRequest request;
+      RETURN_IF_ERROR(ParseMessage(&request_, &request));
+      RETURN_IF_ERROR(shard_->CheckRun(ToRunKey(request.run())));
+      bfloat16_ = request.bfloat16();
+      next_key_ = shard_->range().begin;
+      chunk.set_version(shard_->version());
+    }
+    const int64_t elements = kChunkBytes / (bfloat16_ ? sizeof(uint16_t) : sizeof(float));
+    const KeyRange keys{next_key_, std::min(next_key_ + elements, shard_->range().end)};
+    ASSIGN_OR_RETURN(const std::vector<LentParameters> lent, shard_->Lend(keys, bfloat16_));
+    std::vector<grpc::Slice> slices;
+    slices.reserve(lent.size());
+    for (const LentParameters& piece : lent) slices.push_back(SliceOf(piece, slot));
+    chunk.set_begin(keys.begin);
+    next_message_ = EncodeChunk(chunk, slices);
+    next_key_ = keys.end;
+    return absl::OkStatus();
+  }
+
+  ParameterService* const service_;
+  grpc::ByteBuffer request_;
+  StreamSlot slot_;
+  const uint64_t place_;
+  absl::Mutex mutex_;
+  bool preparing_ ABSL_GUARDED_BY(mutex_) = false;  // the next chunk, or waiting for a slot to do so
+  bool prepared_ ABSL_GUARDED_BY(mutex_) = false;   // next_message_ is one to be sent
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;    // message_
+  bool over_ ABSL_GUARDED_BY(mutex_) = false;       // all has been prepared
+  absl::Status status_ ABSL_GUARDED_BY(mutex_);
+  grpc::ByteBuffer message_;
+  grpc::ByteBuffer next_message_;
+  // Of the executor's turns, which do not overlap.
+  std::shared_ptr<ParameterShard> shard_;
+  bool bfloat16_ = false;
+  int64_t next_key_ = 0;
+};
+
+ParameterService::ParameterService(const Options& options)
+    : options_(options),
+      chunks_in_(options.max_chunks),
+      chunks_out_(std::make_shared<TransferSlots>(2 * options.max_chunks)),
+      executor_(options.threads, 2 * static_cast<size_t>(options.max_pushes + options.max_fetches)) {}
+
+void ParameterService::Serve(std::shared_ptr<ParameterShard> shard) {
+  absl::MutexLock lock(&mutex_);
+  shard_ = std::move(shard);
+}
+
+absl::StatusOr<std::shared_ptr<ParameterShard>> ParameterService::shard() const {
+  absl::MutexLock lock(&mutex_);
+  if (shard_ == nullptr) return absl::UnavailableError("this shard has not been told its range yet");
+  return shard_;
+}
+
+grpc::ServerReadReactor<grpc::ByteBuffer>* ParameterService::Push(grpc::CallbackServerContext*,
+                                                                  grpc::ByteBuffer* reply) {
+  return new PushReactor(this, reply);
+}
+
+grpc::ServerWriteReactor<grpc::ByteBuffer>* ParameterService::Fetch(grpc::CallbackServerContext*,
+                                                                    const grpc::ByteBuffer* request) {
+  return new FetchReactor(this, *request);
+}
+
+grpc::ServerUnaryReactor* ParameterService::GetStatus(grpc::CallbackServerContext* context,
+                                                      const ShardStatusRequest*, ShardStatus* reply) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  const auto answer = [this, reply, reactor] {
+    const absl::StatusOr<std::shared_ptr<ParameterShard>> current = shard();
+    if (current.ok()) *reply = (*current)->Status();
+    reactor->Finish(ToGrpcStatus(current.status()));
+  };
+  if (!executor_.TryRun(answer)) reactor->Finish(ToGrpcStatus(TooMany("tasks", options_.max_pushes)));
+  return reactor;
+}
+
+}  // namespace downpour

@@ -1,0 +1,221 @@
+// Where on the data's way: the shard's end of the way to replicas on its own host; gradients are applied from
+// their memory, and parameters are written to it.
+#include "server/service/shared_memory_service.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "common/rpc/grpc_status.h"
+#include "common/status_macros.h"
+#include "common/tensor/bfloat16.h"
+#include "common/tensor/copy_past_caches.h"
+#include "common/tensor/tensor_view.h"
+#include "common/wire/descriptor_socket.h"
+#include "common/wire/run_identity.h"
+#include "common/wire/shared_memory.h"
+
+namespace downpour {
+namespace {
+
+// Between two looks at whether the replica is still there, and the most that a checkpoint waits for.
+constexpr int64_t kElementsAtOnce = 16 * ParameterShard::kSegmentElements;
+
+absl::Status TooMany(absl::string_view what, int limit) {
+  return absl::ResourceExhaustedError(
+      absl::StrCat(limit, " ", what, ", which is as many as this shard takes"));
+}
+
+void CopyElements(absl::Span<const float> from, absl::Span<float> to) {
+  std::copy(from.begin(), from.end(), to.begin());
+}
+void CopyElements(absl::Span<const uint16_t> from, absl::Span<float> to) { FromBfloat16(from, to); }
+
+}  // namespace
+
+// gRPC -> OnReadDone -> executor: Handle -> StartWrite -> gRPC -> OnWriteDone -> StartRead -> ... until the
+// replica ends the stream or is gone. Either gRPC or the executor holds it, never both; it goes when gRPC says
+// OnDone.
+class SharedMemoryService::Session final
+    : public grpc::ServerBidiReactor<SharedMemoryRequest, SharedMemoryReply> {
+ public:
+  explicit Session(SharedMemoryService* service) : service_(service) {
+    const int limit = service->options_.max_sessions;
+    if (++service->sessions_ > limit) {
+      Finish(ToGrpcStatus(TooMany("sessions", limit)));
+    } else {
+      StartRead(&request_);
+    }
+  }
+  ~Session() override { --service_->sessions_; }
+
+  void OnReadDone(bool ok) override {
+    if (!ok) {
+      Finish(grpc::Status::OK);
+    } else if (!service_->executor_.TryRun([this] { Handle(); })) {
+      Finish(ToGrpcStatus(TooMany("tasks", service_->options_.max_sessions)));
+    }
+  }
+  void OnWriteDone(bool ok) override {
+    if (ok) {
+      StartRead(&request_);
+    } else {
+      Finish(ToGrpcStatus(absl::CancelledError("the replica is gone")));
+    }
+  }
+  void OnCancel() override { cancelled_ = true; }
+  void OnDone() override { delete this; }
+
+ private:
+  void Handle() {
+    reply_.Clear();
+    const absl::Status status = Answer();
+    if (!status.ok() && !memory_.valid()) return Finish(ToGrpcStatus(status));
+    reply_.set_code(static_cast<uint32_t>(status.code()));
+    reply_.set_message(std::string(status.message()));
+    StartWrite(&reply_);
+  }
+
+  absl::Status Answer() {
+    switch (request_.request_case()) {
+      case SharedMemoryRequest::kAttach:
+        if (socket_ == nullptr && !memory_.valid()) return Listen();
+        break;
+      case SharedMemoryRequest::kConnected:
+        if (socket_ != nullptr) return Receive();
+        break;
+      case SharedMemoryRequest::kPush:
+        if (memory_.valid()) return Push();
+        break;
+      case SharedMemoryRequest::kFetch:
+        if (memory_.valid()) return Fetch();
+        break;
+      case SharedMemoryRequest::REQUEST_NOT_SET:
+        break;
+    }
+    return absl::InvalidArgumentError("a request out of order");
+  }
+
+  absl::Status Listen() {
+    ASSIGN_OR_RETURN(shard_, service_->shard());
+    RETURN_IF_ERROR(shard_->CheckRun(ToRunKey(request_.attach())));
+    absl::StatusOr<std::unique_ptr<DescriptorSocket>> socket =
+        DescriptorSocket::Listen(service_->options_.directory);
+    // Not UNAVAILABLE: that would pass.
+    if (!socket.ok()) return absl::FailedPreconditionError(socket.status().message());
+    socket_ = *std::move(socket);
+    reply_.set_socket(socket_->name());
+    return absl::OkStatus();
+  }
+
+  absl::Status Receive() {
+    ASSIGN_OR_RETURN(FileDescriptor memory, socket_->Receive());
+    socket_.reset();
+    RETURN_IF_ERROR(CheckSealed(memory));
+    memory_ = std::move(memory);
+    return absl::OkStatus();
+  }
+
+  // `view` as it is, or of `offset`.
+  template <typename Element>
+  absl::StatusOr<absl::Span<Element>> View(uint64_t offset, SharedMemoryView* view) const {
+    const int64_t elements = shard_->range().size();
+    if (!view->Is(offset, elements, sizeof(Element))) {
+      ASSIGN_OR_RETURN(*view, SharedMemoryView::Map(memory_, offset, elements, sizeof(Element)));
+    }
+    return view->elements<Element>();
+  }
+
+  absl::Status Push() {
+    const PushIdentity& identity = request_.push().header();
+    RETURN_IF_ERROR(shard_->CheckRun(ToRunKey(identity.run())));
+    const PushHeader header = ToPushHeader(identity);
+    if (identity.elements() == PushIdentity::FLOAT32) return Apply<float>(header);
+    if (identity.elements() == PushIdentity::BFLOAT16) return Apply<uint16_t>(header);
+    return absl::InvalidArgumentError(
+        absl::StrCat("elements of kind ", identity.elements(), ", want 0 or 1"));
+  }
+
+  template <typename Element>
+  absl::Status Apply(const PushHeader& header) {
+    ASSIGN_OR_RETURN(const absl::Span<const Element> gradient,
+                     View<Element>(request_.push().offset(), &gradient_));
+    const KeyRange range = shard_->range();
+    const auto read = [&](int64_t begin, absl::Span<float> copy) {
+      CopyElements(gradient.subspan(begin - range.begin, copy.size()), copy);
+    };
+    PushOutcome outcome;
+    for (KeyRange keys = range; keys.begin < range.end; keys.begin = keys.end) {
+      if (cancelled_) return absl::CancelledError("the replica is gone");
+      keys.end = std::min(keys.begin + kElementsAtOnce, range.end);
+      ASSIGN_OR_RETURN(outcome, shard_->ApplySegments(header, keys, read, service_->parallel_for_));
+    }
+    PushReply& reply = *reply_.mutable_push();
+    reply.set_version(outcome.version);
+    reply.set_staleness(outcome.staleness);
+    reply.set_duplicate(outcome.duplicate);
+    return absl::OkStatus();
+  }
+
+  absl::Status Fetch() {
+    RETURN_IF_ERROR(shard_->CheckRun(ToRunKey(request_.fetch().run())));
+    return request_.fetch().bfloat16() ? Write<uint16_t>() : Write<float>();
+  }
+
+  template <typename Element>
+  absl::Status Write() {
+    ASSIGN_OR_RETURN(const absl::Span<Element> parameters,
+                     View<Element>(request_.fetch().offset(), &parameters_));
+    const KeyRange range = shard_->range();
+    constexpr int64_t kStep = ParameterShard::kSegmentElements;
+    reply_.set_fetched_version(shard_->version());
+    service_->parallel_for_((range.size() + kStep - 1) / kStep, [&](int64_t index) {
+      thread_local std::vector<Element> buffer(kStep);
+      const int64_t begin = index * kStep;
+      const auto copy = absl::MakeSpan(buffer).first(std::min(kStep, range.size() - begin));
+      const int64_t key = range.begin + begin;
+      // Cannot fail: the keys are the shard's own.
+      shard_->Read({key, key + static_cast<int64_t>(copy.size())}, MutableTensorView(copy)).IgnoreError();
+      CopyPastCaches(TensorView(copy).bytes(), reinterpret_cast<char*>(&parameters[begin]));
+    });
+    return absl::OkStatus();
+  }
+
+  SharedMemoryService* const service_;
+  std::shared_ptr<ParameterShard> shard_;
+  SharedMemoryRequest request_;
+  SharedMemoryReply reply_;
+  std::unique_ptr<DescriptorSocket> socket_;  // from attach to connected
+  FileDescriptor memory_;                     // from connected on
+  SharedMemoryView gradient_;
+  SharedMemoryView parameters_;
+  std::atomic<bool> cancelled_ = false;
+};
+
+SharedMemoryService::SharedMemoryService(const Options& options)
+    : options_(options),
+      executor_(options.threads, static_cast<size_t>(options.max_sessions) * options.threads),
+      parallel_for_(ParallelForOn(&executor_, options.threads - 1)) {
+  RemoveDeadSockets(options.directory);
+}
+
+void SharedMemoryService::Serve(std::shared_ptr<ParameterShard> shard) {
+  absl::MutexLock lock(&mutex_);
+  shard_ = std::move(shard);
+}
+
+absl::StatusOr<std::shared_ptr<ParameterShard>> SharedMemoryService::shard() const {
+  absl::MutexLock lock(&mutex_);
+  if (shard_ == nullptr) return absl::UnavailableError("this shard has not been told its range yet");
+  return shard_;
+}
+
+grpc::ServerBidiReactor<SharedMemoryRequest, SharedMemoryReply>* SharedMemoryService::Attach(
+    grpc::CallbackServerContext*) {
+  return new Session(this);
+}
+
+}  // namespace downpour

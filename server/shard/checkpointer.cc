@@ -1,0 +1,111 @@
+// Where on the data's way: beside the shard; parameters, optimizer state and ledger to disk and back.
+#include "server/shard/checkpointer.h"
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
+#include "server/optimizer/optimizer.h"
+#include "spdlog/spdlog.h"
+
+namespace downpour {
+namespace {
+
+constexpr absl::string_view kKind = "downpour.ShardCheckpoint";
+
+absl::StatusOr<std::vector<float>> FloatsFrom(const CheckpointFile& file, const std::string& name,
+                                              uint64_t elements) {
+  ASSIGN_OR_RETURN(std::vector<float> values, file.Floats(name));
+  if (values.size() == elements) return values;
+  return absl::DataLossError(
+      absl::StrCat("section '", name, "' has ", values.size(), " float32, want ", elements));
+}
+
+// Of a description that a shard was made with, or that comes from a file.
+absl::StatusOr<std::vector<std::string>> StateNames(const OptimizerDescription& description) {
+  const absl::StatusOr<std::unique_ptr<Optimizer>> optimizer = Optimizer::Create(description);
+  if (!optimizer.ok())
+    return absl::DataLossError(absl::StrCat("checkpoint header: ", optimizer.status().message()));
+  return (*optimizer)->state_names();
+}
+
+}  // namespace
+
+void AddSections(const ShardSnapshot& snapshot, absl::string_view prefix, CheckpointFile* file) {
+  file->AddFloats(absl::StrCat(prefix, "parameters"), snapshot.parameters);
+  const std::vector<std::string> names = *StateNames(snapshot.header.optimizer());
+  for (size_t i = 0; i < names.size(); ++i)
+    file->AddFloats(absl::StrCat(prefix, names[i]), snapshot.state[i]);
+}
+
+absl::StatusOr<ShardSnapshot> SnapshotFromSections(const CheckpointFile& file, absl::string_view prefix,
+                                                   ShardCheckpoint header) {
+  if (header.begin() >= header.end()) {
+    return absl::DataLossError(
+        absl::StrCat("checkpoint header: keys [", header.begin(), ", ", header.end(), "), want begin < end"));
+  }
+  const uint64_t elements = header.end() - header.begin();
+  ShardSnapshot snapshot;
+  ASSIGN_OR_RETURN(snapshot.parameters, FloatsFrom(file, absl::StrCat(prefix, "parameters"), elements));
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, StateNames(header.optimizer()));
+  for (const std::string& name : names) {
+    ASSIGN_OR_RETURN(snapshot.state.emplace_back(), FloatsFrom(file, absl::StrCat(prefix, name), elements));
+  }
+  snapshot.header = std::move(header);
+  return snapshot;
+}
+
+std::string ShardCheckpointPath(absl::string_view directory, uint32_t shard) {
+  return absl::StrCat(directory, "/shard-", shard, ".ckpt");
+}
+
+absl::Status SaveShardSnapshot(const std::string& path, const ShardSnapshot& snapshot) {
+  CheckpointFile file;
+  file.kind = std::string(kKind);
+  file.header = snapshot.header.SerializeAsString();
+  AddSections(snapshot, "", &file);
+  return WriteCheckpointFile(path, file);
+}
+
+absl::StatusOr<ShardSnapshot> LoadShardSnapshot(const std::string& path) {
+  ASSIGN_OR_RETURN(const CheckpointFile file, ReadCheckpointFile(path, kKind));
+  ShardCheckpoint header;
+  if (!header.ParseFromString(file.header)) {
+    return absl::DataLossError(absl::StrCat(path, ": the header is no ", kKind));
+  }
+  absl::StatusOr<ShardSnapshot> snapshot = SnapshotFromSections(file, "", std::move(header));
+  if (snapshot.ok()) return snapshot;
+  return absl::Status(snapshot.status().code(), absl::StrCat(path, ": ", snapshot.status().message()));
+}
+
+Checkpointer::Checkpointer(const ParameterShard* shard, std::string path, absl::Duration interval)
+    : shard_(shard), path_(std::move(path)), interval_(interval), thread_([this] { Run(); }) {}
+
+Checkpointer::~Checkpointer() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stop_ = true;
+  }
+  thread_.join();
+}
+
+absl::Status Checkpointer::CheckpointNow() {
+  absl::MutexLock lock(&write_mutex_);
+  return SaveShardSnapshot(path_, shard_->Snapshot());
+}
+
+void Checkpointer::Run() {
+  const auto stopped = [this] {
+    absl::MutexLock lock(&mutex_);
+    return mutex_.AwaitWithTimeout(absl::Condition(&stop_), interval_);
+  };
+  while (!stopped()) {
+    if (const absl::Status status = CheckpointNow(); !status.ok()) {
+      spdlog::warn("no checkpoint this time, the last good one stays: {}", status.ToString());
+    }
+  }
+}
+
+}  // namespace downpour

@@ -1,0 +1,65 @@
+// Where on the data's way: beside the shard; parameters, optimizer state and ledger to disk and back.
+#ifndef DOWNPOUR_SERVER_SHARD_CHECKPOINTER_H_
+#define DOWNPOUR_SERVER_SHARD_CHECKPOINTER_H_
+
+#include <cstdint>
+#include <string>
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "server/shard/parameter_shard.h"
+#include "server/storage/checkpoint_file.h"
+
+namespace downpour {
+
+// Appends the snapshot's vectors to `file`, one section each: "<prefix>parameters" and "<prefix><state
+// name>", float32. They refer to `snapshot`'s memory. The header is the caller's to store: a file may hold
+// several shards.
+void AddSections(const ShardSnapshot& snapshot, absl::string_view prefix, CheckpointFile* file);
+
+// The snapshot with this header from such sections. DATA_LOSS: a section is missing or is not of the header's
+// range, or the header names no valid range or optimizer.
+absl::StatusOr<ShardSnapshot> SnapshotFromSections(const CheckpointFile& file, absl::string_view prefix,
+                                                   ShardCheckpoint header);
+
+// <directory>/shard-<shard>.ckpt, a "downpour.ShardCheckpoint".
+std::string ShardCheckpointPath(absl::string_view directory, uint32_t shard);
+// Statuses as WriteCheckpointFile.
+absl::Status SaveShardSnapshot(const std::string& path, const ShardSnapshot& snapshot);
+// Statuses as ReadCheckpointFile and SnapshotFromSections.
+absl::StatusOr<ShardSnapshot> LoadShardSnapshot(const std::string& path);
+
+// Writes one shard's checkpoint every `interval` from a thread of its own, aside from pushes and fetches:
+// they wait for the copy in memory, never for the disk. A failed write is logged, leaves the last good file,
+// and is tried again after the next interval. Thread-safe.
+class Checkpointer {
+ public:
+  // `shard` must outlive it. The first checkpoint is due one interval from now; InfiniteDuration(): by
+  // CheckpointNow() only.
+  Checkpointer(const ParameterShard* shard, std::string path, absl::Duration interval);
+  // Waits for a write under way; begins none. A clean end calls CheckpointNow() first.
+  ~Checkpointer();
+
+  // Statuses as WriteCheckpointFile.
+  absl::Status CheckpointNow() ABSL_LOCKS_EXCLUDED(write_mutex_);
+
+ private:
+  void Run() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  const ParameterShard* const shard_;
+  const std::string path_;
+  const absl::Duration interval_;
+  absl::Mutex write_mutex_;  // one write at a time
+  absl::Mutex mutex_;
+  bool stop_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread thread_;
+};
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_SERVER_SHARD_CHECKPOINTER_H_

@@ -1,0 +1,66 @@
+// Where on the data's way: inside the shard; the keys that one lock guards, stepped by pushes and read by fetches.
+#include "server/shard/segment.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/algorithm/container.h"
+#include "absl/container/inlined_vector.h"
+#include "common/tensor/bfloat16.h"
+
+namespace downpour {
+namespace {
+
+constexpr int64_t kBlock = 4096;  // elements that are widened, stepped and rounded in the first-level cache
+
+absl::Span<const float> Widen(TensorView block, absl::Span<float> memory) {
+  if (!block.is_bfloat16()) return block.floats();
+  FromBfloat16(block.bfloats(), memory.first(block.size()));
+  return memory.first(block.size());
+}
+
+}  // namespace
+
+Segment::Segment(int64_t begin, absl::Span<const float> parameters, size_t states, SegmentMemory memory)
+    : range_{begin, begin + static_cast<int64_t>(parameters.size())},
+      memory_(std::move(memory)),
+      parameters_(parameters.size(), memory_.floats),
+      state_(states, std::vector<float>(parameters.size())) {
+  absl::c_copy(parameters, parameters_.Writable().begin());
+}
+
+void Segment::Step(const Optimizer& optimizer, int64_t begin, TensorView gradient) {
+  if (!rounded_lent_) rounded_.reset();
+  rounded_lent_ = false;
+  const absl::Span<float> parameters = parameters_.Writable();
+  const absl::Span<uint16_t> rounded = rounded_.has_value() ? rounded_->Writable() : absl::Span<uint16_t>();
+  float widened[kBlock];
+  absl::InlinedVector<float*, 2> state(state_.size());
+  const auto size = static_cast<int64_t>(gradient.size());
+  for (int64_t done = 0; done < size; done += kBlock) {
+    const TensorView block = gradient[{done, std::min(done + kBlock, size)}];
+    const int64_t offset = begin - range_.begin + done;
+    for (size_t i = 0; i < state.size(); ++i) state[i] = &state_[i][offset];
+    const absl::Span<float> stepped = parameters.subspan(offset, block.size());
+    optimizer.Apply(Widen(block, absl::MakeSpan(widened)), stepped, state);
+    if (!rounded.empty()) ToBfloat16(stepped, rounded.subspan(offset, block.size()));
+  }
+}
+
+void Segment::Read(KeyRange keys, MutableTensorView parameters) const {
+  const absl::Span<const float> from = TensorView(parameters_.Get())[Offsets(keys)].floats();
+  if (parameters.is_bfloat16()) return ToBfloat16(from, parameters.bfloats());
+  absl::c_copy(from, parameters.floats().begin());
+}
+
+LentParameters Segment::Lend(KeyRange keys, bool bfloat16) {
+  if (!bfloat16) return {TensorView(parameters_.Get())[Offsets(keys)], parameters_.Lend()};
+  if (!rounded_.has_value()) {
+    rounded_.emplace(range_.size(), memory_.bfloats);
+    ToBfloat16(parameters_.Get(), rounded_->Writable());
+  }
+  rounded_lent_ = true;
+  return {TensorView(rounded_->Get())[Offsets(keys)], rounded_->Lend()};
+}
+
+}  // namespace downpour

@@ -1,0 +1,113 @@
+// Where on the data's way: before the shard; from what the coordinator says to a shard ready to serve.
+#include "server/shard/shard_start.h"
+
+#include <filesystem>
+#include <set>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "common/layout/network_layout.h"
+#include "common/layout/shard_map.h"
+#include "common/status_macros.h"
+#include "server/shard/checkpointer.h"
+#include "spdlog/spdlog.h"
+
+namespace downpour {
+
+absl::StatusOr<ShardClaim> ClaimShard(const std::string& state_dir, uint32_t shard) {
+  absl::StatusOr<FolderLock> lock = FolderLock::Acquire(state_dir, absl::StrCat(".lock-shard-", shard));
+  if (absl::IsFailedPrecondition(lock.status())) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("another process serves shard ", shard, " from ", state_dir));
+  }
+  RETURN_IF_ERROR(lock.status());
+  return ShardClaim{shard, *std::move(lock)};
+}
+
+absl::StatusOr<std::optional<ShardClaim>> ClaimShardLeft(const std::string& state_dir) {
+  std::set<uint32_t> shards;
+  std::error_code error;
+  for (std::filesystem::directory_iterator file(state_dir, error), end; !error && file != end;
+       file.increment(error)) {
+    const std::string name = file->path().filename().string();
+    absl::string_view number = name;
+    uint32_t shard;
+    if (absl::ConsumePrefix(&number, "shard-") && absl::ConsumeSuffix(&number, ".ckpt") &&
+        absl::SimpleAtoi(number, &shard))
+      shards.insert(shard);
+  }
+  if (error) return absl::UnavailableError(absl::StrCat("cannot list ", state_dir, ": ", error.message()));
+  for (const uint32_t shard : shards) {
+    absl::StatusOr<ShardClaim> claim = ClaimShard(state_dir, shard);
+    if (claim.ok()) return std::optional(*std::move(claim));
+    if (!absl::IsFailedPrecondition(claim.status())) return claim.status();
+  }
+  return std::nullopt;
+}
+
+absl::StatusOr<std::vector<ParameterShard::Options>> ShardOptions(const RunDescription& description,
+                                                                  const std::string& run_id,
+                                                                  const DataSummary& data) {
+  ASSIGN_OR_RETURN(const ParameterLayout layout,
+                   NetworkLayout(description.network(), data.input_dim(), data.classes()));
+  ASSIGN_OR_RETURN(const ShardMap map, ShardMap::Create(layout.size(), description.cluster().shards()));
+  std::vector<ParameterShard::Options> options;
+  for (int shard = 0; shard < map.shards(); ++shard) {
+    options.push_back({.run = {run_id, layout.fingerprint()},
+                       .shard = static_cast<uint32_t>(shard),
+                       .range = map.range(shard),
+                       .layout = layout,
+                       .optimizer = description.optimizer()});
+  }
+  return options;
+}
+
+absl::StatusOr<std::unique_ptr<ParameterShard>> CreateShard(ParameterShard::Options options,
+                                                            const RunDescription& description) {
+  std::vector<float> initial(options.range.size());
+  InitializeParameters(options.layout, description.network().nonlinearity(), description.seed(),
+                       options.range, absl::MakeSpan(initial));
+  return ParameterShard::Create(std::move(options), initial);
+}
+
+absl::StatusOr<std::unique_ptr<ParameterShard>> StartShard(const RegisterShardReply& registered,
+                                                           const std::string& state_dir) {
+  const RunDescription& description = registered.description();
+  ASSIGN_OR_RETURN(std::vector<ParameterShard::Options> all,
+                   ShardOptions(description, registered.run().run_id(), registered.data()));
+  if (registered.shard() >= all.size()) {
+    return absl::FailedPreconditionError(absl::StrCat("the coordinator names this shard ", registered.shard(),
+                                                      ", want one of its ", all.size()));
+  }
+  ParameterShard::Options options = std::move(all[registered.shard()]);
+  if (options.run.layout_fingerprint != registered.run().layout_fingerprint()) {
+    return absl::FailedPreconditionError(absl::StrCat("the coordinator's parameter layout has fingerprint ",
+                                                      registered.run().layout_fingerprint(),
+                                                      ", this shard's has ", options.run.layout_fingerprint));
+  }
+  const std::string path = ShardCheckpointPath(state_dir, registered.shard());
+  const absl::StatusOr<ShardSnapshot> snapshot = LoadShardSnapshot(path);
+  if (absl::IsNotFound(snapshot.status())) {
+    if (registered.updates() > 0) {
+      spdlog::warn("shard {}: no {}, so it starts from initial parameters in a run of {} updates",
+                   registered.shard(), path, registered.updates());
+    }
+    ASSIGN_OR_RETURN(std::unique_ptr<ParameterShard> created, CreateShard(std::move(options), description));
+    RETURN_IF_ERROR(SaveShardSnapshot(path, created->Snapshot()));
+    return created;
+  }
+  RETURN_IF_ERROR(snapshot.status());
+  absl::StatusOr<std::unique_ptr<ParameterShard>> shard =
+      ParameterShard::Restore(std::move(options), *snapshot);
+  if (!shard.ok())
+    return absl::Status(shard.status().code(), absl::StrCat(path, ": ", shard.status().message()));
+  spdlog::info("shard {} goes on from {} at version {}; the run has {} updates", registered.shard(), path,
+               (*shard)->version(), registered.updates());
+  return shard;
+}
+
+}  // namespace downpour

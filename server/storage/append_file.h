@@ -1,0 +1,41 @@
+// Where on the data's way: at its end; a file of the run folder that grows by whole records.
+#ifndef DOWNPOUR_SERVER_STORAGE_APPEND_FILE_H_
+#define DOWNPOUR_SERVER_STORAGE_APPEND_FILE_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace downpour {
+
+// Keeps what it could not write (a full disk) for the next Flush, and never leaves part of it between two
+// records that are whole. Move-only; not thread-safe.
+class AppendFile {
+ public:
+  // Creates the file if need be and cuts it to its first `keep_bytes`. Statuses as FileError() of
+  // common/file/file.h.
+  static absl::StatusOr<AppendFile> Open(const std::string& path, int64_t keep_bytes);
+  AppendFile(AppendFile&& other) noexcept;
+  AppendFile& operator=(AppendFile&&) = delete;
+  ~AppendFile();
+
+  void Append(absl::string_view bytes) { pending_.append(bytes.data(), bytes.size()); }
+  // Hands what was appended to the operating system, so that it outlives this process. RESOURCE_EXHAUSTED,
+  // UNAVAILABLE: not all of it could be written; it stays for the next call.
+  absl::Status Flush();
+
+ private:
+  AppendFile(std::string path, int fd, int64_t size) : path_(std::move(path)), fd_(fd), size_(size) {}
+
+  std::string path_;
+  int fd_;
+  int64_t size_;  // bytes known to be written
+  std::string pending_;
+};
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_SERVER_STORAGE_APPEND_FILE_H_

@@ -1,0 +1,181 @@
+// Where on the data's way: parameters at rest; written whole or not at all, believed only whole.
+#include "server/storage/checkpoint_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <bit>
+#include <cstdint>
+#include <deque>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "common/file/crc32c.h"
+#include "common/file/file.h"
+#include "common/file/mapped_file.h"
+#include "common/status_macros.h"
+
+namespace downpour {
+namespace {
+
+static_assert(std::endian::native == std::endian::little,
+              "integers and tensors are copied as they are in memory");
+constexpr absl::string_view kMagic = "DPCKPT01";
+
+// A rename lasts only once its directory is on the disk.
+absl::Status SyncDirectoryOf(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  const std::string directory = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  const int fd = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return FileError("open directory", directory);
+  absl::Status status = fsync(fd) == 0 ? absl::OkStatus() : FileError("sync directory", directory);
+  close(fd);
+  return status;
+}
+
+// Takes bytes off the front; never reads past the end, whatever the lengths say.
+class Reader {
+ public:
+  Reader(absl::string_view bytes, absl::string_view name) : bytes_(bytes), name_(name) {}
+
+  absl::StatusOr<absl::string_view> Bytes(uint64_t size, absl::string_view what) {
+    if (size > left())
+      return Error(absl::StrCat("truncated: ", what, " of ", size, " bytes, but ", left(), " are left"));
+    const absl::string_view taken = bytes_.substr(offset_, size);
+    offset_ += size;
+    return taken;
+  }
+
+  template <typename Integer>
+  absl::StatusOr<Integer> Number(absl::string_view what) {
+    ASSIGN_OR_RETURN(const absl::string_view bytes, Bytes(sizeof(Integer), what));
+    Integer value;
+    std::memcpy(&value, bytes.data(), sizeof(value));
+    return value;
+  }
+
+  template <typename Length>
+  absl::StatusOr<absl::string_view> Counted(absl::string_view what) {
+    ASSIGN_OR_RETURN(const Length size, Number<Length>(absl::StrCat("length of ", what)));
+    return Bytes(size, what);
+  }
+
+  absl::Status Error(absl::string_view what) const {
+    return absl::DataLossError(absl::StrCat(name_, ": byte ", offset_, ": ", what));
+  }
+
+  uint64_t offset() const { return offset_; }
+  uint64_t left() const { return bytes_.size() - offset_; }
+
+ private:
+  const absl::string_view bytes_;
+  const absl::string_view name_;
+  uint64_t offset_ = 0;
+};
+
+absl::Status CheckCrc(absl::string_view bytes, Reader* reader) {
+  if (reader->left() > sizeof(uint32_t))
+    return reader->Error(absl::StrCat(reader->left(), " bytes left, want 4"));
+  const uint32_t wanted = Crc32c(bytes.substr(0, reader->offset()));
+  ASSIGN_OR_RETURN(const uint32_t seen, reader->Number<uint32_t>("checksum"));
+  if (seen == wanted) return absl::OkStatus();
+  return reader->Error(absl::StrCat("CRC-32C is ", absl::Hex(seen, absl::kZeroPad8), ", want ",
+                                    absl::Hex(wanted, absl::kZeroPad8)));
+}
+
+// `storage` has the memory of `stored`.
+absl::StatusOr<CheckpointFile> Parse(absl::string_view stored, std::shared_ptr<const void> storage,
+                                     absl::string_view wanted_kind, absl::string_view name) {
+  CheckpointFile file;
+  file.storage = std::move(storage);
+  Reader reader(stored, name);
+  if (stored.substr(0, kMagic.size()) != kMagic) {
+    return reader.Error(absl::StrCat("not a checkpoint: starts with '",
+                                     absl::CHexEscape(stored.substr(0, kMagic.size())), "', want '", kMagic,
+                                     "'"));
+  }
+  RETURN_IF_ERROR(reader.Bytes(kMagic.size(), "magic").status());
+  ASSIGN_OR_RETURN(const absl::string_view header, reader.Counted<uint64_t>("header"));
+  ASSIGN_OR_RETURN(const absl::string_view kind, reader.Counted<uint32_t>("kind"));
+  file.header = std::string(header);
+  file.kind = std::string(kind);
+  ASSIGN_OR_RETURN(const uint32_t sections, reader.Number<uint32_t>("section count"));
+  for (uint32_t i = 0; i < sections; ++i) {
+    ASSIGN_OR_RETURN(const absl::string_view section_name, reader.Counted<uint32_t>("section name"));
+    ASSIGN_OR_RETURN(const absl::string_view data,
+                     reader.Counted<uint64_t>(absl::StrCat("section ", i, " of ", sections)));
+    file.sections.push_back({std::string(section_name), data});
+  }
+  RETURN_IF_ERROR(CheckCrc(stored, &reader));
+  if (file.kind != wanted_kind) {
+    return absl::DataLossError(
+        absl::StrCat(name, ": is a '", absl::CHexEscape(file.kind), "', want a '", wanted_kind, "'"));
+  }
+  return file;
+}
+
+}  // namespace
+
+absl::StatusOr<absl::string_view> CheckpointFile::Find(absl::string_view name) const {
+  for (const Section& section : sections) {
+    if (section.name == name) return section.data;
+  }
+  return absl::DataLossError(absl::StrCat("the ", kind, " has no section '", name, "'"));
+}
+
+void CheckpointFile::AddFloats(std::string name, absl::Span<const float> values) {
+  sections.push_back(
+      {std::move(name), {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)}});
+}
+
+absl::StatusOr<std::vector<float>> CheckpointFile::Floats(absl::string_view name) const {
+  ASSIGN_OR_RETURN(const absl::string_view bytes, Find(name));
+  if (bytes.size() % sizeof(float) != 0) {
+    return absl::DataLossError(
+        absl::StrCat("section '", name, "' has ", bytes.size(), " bytes, want whole float32"));
+  }
+  return ToElements<float>(bytes);
+}
+
+absl::Status WriteCheckpointFile(const std::string& path, const CheckpointFile& file) {
+  std::deque<std::string> numbers;  // which does not move what it holds
+  std::vector<absl::string_view> pieces = {kMagic};
+  const auto add_number = [&](auto value) {
+    numbers.emplace_back(reinterpret_cast<const char*>(&value), sizeof(value));
+    pieces.push_back(numbers.back());
+  };
+  add_number(static_cast<uint64_t>(file.header.size()));
+  pieces.push_back(file.header);
+  add_number(static_cast<uint32_t>(file.kind.size()));
+  pieces.push_back(file.kind);
+  add_number(static_cast<uint32_t>(file.sections.size()));
+  for (const CheckpointFile::Section& section : file.sections) {
+    add_number(static_cast<uint32_t>(section.name.size()));
+    pieces.push_back(section.name);
+    add_number(static_cast<uint64_t>(section.data.size()));
+    pieces.push_back(section.data);
+  }
+  uint32_t crc = 0;
+  for (absl::string_view piece : pieces) crc = Crc32c(piece, crc);
+  add_number(crc);
+  RETURN_IF_ERROR(ReplaceFile(path, pieces));
+  return SyncDirectoryOf(path);
+}
+
+absl::StatusOr<CheckpointFile> ReadCheckpointFile(const std::string& path, absl::string_view wanted_kind) {
+  if (const auto mapped = MappedFile::Open(path); mapped.ok()) {
+    const absl::string_view stored((*mapped)->data(), (*mapped)->size());
+    return Parse(stored, *mapped, wanted_kind, path);
+  }
+  ASSIGN_OR_RETURN(std::string bytes, ReadFile(path));
+  return ParseCheckpoint(std::move(bytes), wanted_kind, path);
+}
+
+absl::StatusOr<CheckpointFile> ParseCheckpoint(std::string bytes, absl::string_view wanted_kind,
+                                               absl::string_view name) {
+  const auto storage = std::make_shared<const std::string>(std::move(bytes));
+  return Parse(*storage, storage, wanted_kind, name);
+}
+
+}  // namespace downpour

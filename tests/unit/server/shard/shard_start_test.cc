@@ -1,0 +1,88 @@
+// Where on the data's way: before the shard; which one a server takes up, and from what it starts.
+#include "server/shard/shard_start.h"
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include "common/layout/network_layout.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "server/shard/checkpointer.h"
+#include "spdlog/sinks/ostream_sink.h"
+#include "spdlog/spdlog.h"
+
+namespace downpour {
+namespace {
+
+using ::testing::HasSubstr;
+
+class ShardStartTest : public ::testing::Test {
+ protected:
+  ShardStartTest() { std::filesystem::create_directories(folder_); }
+
+  void Touch(const std::string& name) const { std::ofstream(folder_ + "/" + name) << "x"; }
+
+  const std::string folder_ = ::testing::TempDir() + "/shard_start_test_" +
+                              ::testing::UnitTest::GetInstance()->current_test_info()->name();
+};
+
+TEST_F(ShardStartTest, AClaimIsForOneProcess) {
+  const auto claim = ClaimShard(folder_, 3);
+  ASSERT_TRUE(claim.ok()) << claim.status();
+  EXPECT_EQ(ClaimShard(folder_, 3).status(),
+            absl::FailedPreconditionError("another process serves shard 3 from " + folder_));
+  EXPECT_TRUE(ClaimShard(folder_, 4).ok());
+  EXPECT_EQ(ClaimShard(folder_ + "/none", 3).status().code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(ShardStartTest, WhoIsToldNoIndexTakesUpACheckpointThatNobodyServes) {
+  for (const char* name : {"coordinator.ckpt", "shard-.ckpt", "shard-x.ckpt", "shard-1.ckpt.partial"})
+    Touch(name);
+  EXPECT_FALSE(ClaimShardLeft(folder_)->has_value());
+  Touch("shard-2.ckpt");
+  Touch("shard-10.ckpt");
+  const auto first = ClaimShardLeft(folder_);
+  const auto second = ClaimShardLeft(folder_);
+  ASSERT_TRUE(first->has_value() && second->has_value());
+  EXPECT_EQ((*first)->shard, 2u);
+  EXPECT_EQ((*second)->shard, 10u);
+  EXPECT_FALSE(ClaimShardLeft(folder_)->has_value());
+}
+
+RegisterShardReply Registered(int64_t updates) {
+  RegisterShardReply reply;
+  reply.mutable_data()->set_input_dim(3);
+  reply.mutable_data()->set_classes(5);
+  reply.mutable_description()->mutable_cluster()->set_shards(2);
+  reply.mutable_run()->set_run_id("run-1");
+  reply.mutable_run()->set_layout_fingerprint(NetworkLayout({}, 3, 5)->fingerprint());
+  reply.set_shard(1);
+  reply.set_updates(updates);
+  return reply;
+}
+
+TEST_F(ShardStartTest, ANewShardHasACheckpointAtOnceAndSaysWhatItDoesNotKnow) {
+  std::ostringstream log;
+  spdlog::default_logger()->sinks().push_back(std::make_shared<spdlog::sinks::ostream_sink_mt>(log));
+  const auto created = StartShard(Registered(700), folder_);
+  ASSERT_TRUE(created.ok()) << created.status();
+  EXPECT_THAT(log.str(), HasSubstr("starts from initial parameters in a run of 700 updates"));
+  const auto restored = StartShard(Registered(700), folder_);
+  spdlog::default_logger()->sinks().pop_back();
+  ASSERT_TRUE(restored.ok()) << restored.status();
+  EXPECT_EQ((*restored)->Snapshot().parameters, (*created)->Snapshot().parameters);
+  EXPECT_THAT(log.str(), HasSubstr("at version 0; the run has 700 updates"));
+}
+
+TEST_F(ShardStartTest, AShardThatTheRunDoesNotHaveIsRefused) {
+  RegisterShardReply reply = Registered(0);
+  reply.set_shard(2);
+  const absl::Status status = StartShard(reply, folder_).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("shard 2, want one of its 2"));
+}
+
+}  // namespace
+}  // namespace downpour

@@ -1,0 +1,39 @@
+// Where on the data's way: beside it; fetches the parameters whenever an evaluation is due and reports their
+// accuracy.
+#ifndef DOWNPOUR_WORKER_EVALUATOR_EVALUATOR_LOOP_H_
+#define DOWNPOUR_WORKER_EVALUATOR_EVALUATOR_LOOP_H_
+
+#include <functional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "common/clock.h"
+#include "worker/data/dataset.h"
+#include "worker/replica/coordinator_client.h"
+#include "worker/replica/replica_loop.h"
+
+namespace downpour {
+
+struct EvaluatorLoopOptions {
+  CoordinatorClient* coordinator = nullptr;  // not owned
+  ShardConnector connect_shard;
+  const RunData* data = nullptr;  // not owned; the test sets, as the run's description names them
+  std::string run_id;
+  int threads = 1;               // that score frames
+  Clock* clock = Clock::Real();  // not owned
+  absl::Duration give_up_after =
+      absl::Minutes(10);  // of an unbroken row of failures to reach coordinator or shards
+  std::function<bool()> stopped = [] { return false; };
+};
+
+// Does every evaluation that falls due until the coordinator says STOP or stopped() says true; returns OK
+// then. Shards and coordinator may restart meanwhile, and shards move. A transient status
+// (common/back_off.h), OUT_OF_RANGE or DATA_LOSS: for give_up_after one of them stayed away, or answered as
+// no shard should. FAILED_PRECONDITION: another run, layout or data set. INVALID_ARGUMENT: as
+// EvaluateTestSet.
+absl::Status RunEvaluator(const EvaluatorLoopOptions& options);
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_WORKER_EVALUATOR_EVALUATOR_LOOP_H_

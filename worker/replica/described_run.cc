@@ -1,0 +1,71 @@
+// Where on the data's way: before it; what a worker or evaluator process learns from the coordinator before
+// it joins.
+#include "worker/replica/described_run.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/program/run_description.h"
+#include "common/status_macros.h"
+#include "spdlog/spdlog.h"
+
+namespace downpour {
+namespace {
+
+void LogNotes(const DescribedRun& run) {
+  for (const std::string& note : run.data.notes) spdlog::warn("{}", note);
+}
+
+}  // namespace
+
+absl::StatusOr<RunDescription> LocalDescription(const RunDescription& coordinators,
+                                                const CommandLine& command_line) {
+  RunDescription own = coordinators;
+  if (command_line.positional.size() > 1) {
+    return absl::InvalidArgumentError(absl::StrCat("unexpected argument '", command_line.positional[1],
+                                                   "': want at most one run description file"));
+  }
+  if (!command_line.positional.empty()) {
+    ASSIGN_OR_RETURN(own, ReadRunDescription(command_line.positional[0]));
+  }
+  for (const auto& [path, value] : command_line.settings) RETURN_IF_ERROR(SetField(path, value, &own));
+  RETURN_IF_ERROR(CheckSameProcessRun(own, coordinators));
+  RunDescription local = coordinators;
+  *local.mutable_data() = own.data();
+  RETURN_IF_ERROR(ValidateRunDescription(local));
+  return local;
+}
+
+absl::StatusOr<bool> RunIsFinished(CoordinatorClient& coordinator) {
+  ASSIGN_OR_RETURN(const RunStatus status, coordinator.GetRunStatus({}));
+  return status.phase() == RunStatus::FINISHED;
+}
+
+absl::StatusOr<DescribedRun> LoadWorkersRun(CoordinatorClient& coordinator, const CommandLine& command_line) {
+  ASSIGN_OR_RETURN(const DescribeReply reply, coordinator.Describe({}));
+  DescribedRun run;
+  run.run_id = reply.run_id();
+  ASSIGN_OR_RETURN(run.description, LocalDescription(reply.description(), command_line));
+  const DataDescription& data = run.description.data();
+  ASSIGN_OR_RETURN(run.data,
+                   reply.has_data() ? LoadTrainingPart(data, reply.data()) : LoadRunData(data, nullptr));
+  run.data.test.reset();
+  run.data.test_human.reset();
+  LogNotes(run);
+  return run;
+}
+
+absl::StatusOr<DescribedRun> LoadEvaluatorsRun(CoordinatorClient& coordinator,
+                                               const CommandLine& command_line) {
+  ASSIGN_OR_RETURN(const DescribeReply reply, coordinator.Describe({}));
+  DescribedRun run;
+  run.run_id = reply.run_id();
+  ASSIGN_OR_RETURN(run.description, LocalDescription(reply.description(), command_line));
+  if (!reply.has_data())
+    return absl::UnavailableError("the run's data is not known yet: no replica has joined");
+  ASSIGN_OR_RETURN(run.data, LoadTestSets(run.description.data(), reply.data()));
+  LogNotes(run);
+  return run;
+}
+
+}  // namespace downpour

@@ -1,0 +1,125 @@
+// Where on the data's way: one replica's loop of Dean et al. 2012: fetch, compute the gradient, accumulate,
+// push.
+#ifndef DOWNPOUR_WORKER_REPLICA_MODEL_REPLICA_H_
+#define DOWNPOUR_WORKER_REPLICA_MODEL_REPLICA_H_
+
+#include <bit>
+#include <cstdint>
+#include <memory_resource>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "common/tensor/tensor_view.h"
+#include "common/wire/push.h"
+#include "proto/checkpoint.pb.h"
+#include "proto/config.pb.h"
+#include "worker/data/minibatch_source.h"
+#include "worker/network/network.h"
+#include "worker/replica/gradient_compressor.h"
+#include "worker/replica/gradient_pool.h"
+#include "worker/replica/replica_noise.h"
+
+namespace downpour {
+
+// The state of one replica and the steps of its loop, in the order
+//   if FetchDue(): fetch the parameters from every shard, then FetchDone(versions)
+//   ComputeGradient(parameters, network)        accumulates into gradient()
+//   while PushDue(): push gradient() to every shard as NextPush(s), then PushDone()
+// As in Dean et al.'s appendix (7.1), step counts from 0, a fetch is due when step mod n_fetch == 0, before
+// the step's gradient, and a push when step mod n_push == 0, after it: the first push carries one minibatch,
+// each later one n_push. Unlike there, a replica takes no local step between fetches: with the adaptive rules
+// the step belongs to the server. Who drives the steps decides when and how the bytes move:
+// worker/replica/replica_loop.h in real time, deploy/in_process/virtual_cluster.h in virtual time. Not thread-safe.
+class ModelReplica {
+ public:
+  struct Options {
+    uint64_t replica_id = 0;
+    uint64_t incarnation = 0;
+    ClusterDescription cluster = {};  // n_push, n_fetch, gradient_compression
+    int shards = 1;
+    int32_t classes = 1;
+    uint64_t seed = 0;  // the run's; of the noise
+    NoiseDescription noise = {};
+  };
+  // `pool` has buffers of `parameters` elements and outlives the replica, which holds one from
+  // ComputeGradient() until PushDone() or PushRejected(). With a `rounded_pool`, likewise, a gradient that is due is
+  // kept in bfloat16, in one of its buffers instead.
+  ModelReplica(const Options& options, int64_t parameters, MinibatchSource source, GradientPool* pool,
+               RoundedGradientPool* rounded_pool = nullptr);
+
+  bool FetchDue() const { return fetched_step_ != step_ && step_ % options_.cluster.n_fetch() == 0; }
+  // Versions as the shards gave them, one per shard.
+  void FetchDone(std::vector<uint64_t> versions);
+
+  // Takes the next minibatch and adds its mean gradient at `parameters`, those fetched last. NOT_FOUND: no data in the source (add a slice); no
+  // step is taken. DATA_LOSS: loss or gradient has a NaN or Inf: the minibatch is dropped whole, counted in
+  // pushes_rejected() and not accumulated, so that no shard sees part of it. Its frames count as read, lest a
+  // run that diverged never ends. Others: as Network::ComputeGradient.
+  absl::Status ComputeGradient(TensorView parameters, Network& network);
+
+  // False where every minibatch since the last push was dropped.
+  bool PushDue() const {
+    return accumulated_ > 0 && step_ > 0 && (step_ - 1) % options_.cluster.n_push() == 0;
+  }
+  // Sum over the minibatches since the last push, compressed and rounded once a push is due; empty when there is none.
+  TensorView gradient() const { return rounded_.empty() ? TensorView(gradient_) : TensorView(rounded_); }
+  PushHeader NextPush(int shard) const;
+  // How long noise holds the next push back.
+  absl::Duration PushDelay() const { return noise_.PushDelay(sequence_); }
+  // `staleness` as each shard gave it; their rounded mean is reported. Both advance the sequence and clear gradient(),
+  // but for a push that noise repeats: then PushDue() once more.
+  void PushDone(absl::Span<const uint64_t> staleness);
+  void PushRejected();
+  // Whether noise drops the push that is due; if so, gradient() is cleared and the sequence advanced.
+  bool DropPush();
+  const ReplicaNoise& noise() const { return noise_; }
+  int64_t pushes_rejected() const { return state_.pushes_rejected(); }
+  // A replica gone wild drops every minibatch: the log has the 1st, 2nd, 4th, 8th, ... of all.
+  bool RejectionIsWorthALine() const { return std::has_single_bit(static_cast<uint64_t>(pushes_rejected())); }
+
+  MinibatchSource& source() { return source_; }
+  // A report of all totals so far, of finished slices and of staleness since the last call; `wants_slice` is
+  // set when the source needs one. One push in kPushesPerSketch has its gradient's sketch with it.
+  static constexpr int kPushesPerSketch = 4;
+  ReportRequest TakeReport();
+
+  // What compressed pushes have left out so far; empty where none has.
+  absl::Span<const float> residual() const { return compressor_.residual(); }
+
+  // For the virtual cluster's checkpoint, gradient() and residual() aside. LoadState: those two as they were, perhaps
+  // empty. INVALID_ARGUMENT: the state does not fit the data set or the sizes.
+  // DATA_LOSS: its parts contradict each other.
+  ReplicaState SaveState() const;
+  absl::Status LoadState(const ReplicaState& state, TensorView gradient, absl::Span<const float> residual);
+
+ private:
+  // Whether the network can give a gradient in bfloat16 at once: nothing is added to it, or left out, before it is pushed.
+  bool ComputedAsPushed() const;
+  void FinishGradient();  // of a push that is due
+  void GiveRounded();
+  void ClearGradient();
+
+  Options options_;
+  ReplicaNoise noise_;
+  GradientCompressor compressor_;
+  MinibatchSource source_;
+  GradientPool* pool_;
+  RoundedGradientPool* rounded_pool_;
+  Minibatch minibatch_;
+  int64_t parameters_;                  // how many there are
+  std::pmr::vector<float> gradient_;    // of the pool; empty unless accumulated_ > 0
+  std::pmr::vector<uint16_t> rounded_;  // instead of gradient_, once a push is due
+  std::vector<uint64_t> fetched_versions_;
+  int64_t step_ = 0;           // minibatches computed or dropped
+  int64_t fetched_step_ = -1;  // the step for which the last fetch was
+  int64_t accumulated_ = 0;    // minibatches in gradient_
+  uint64_t sequence_ = 1;      // of the next push
+  bool repeating_ = false;     // the next push is noise's repeat of the last
+  ReportRequest state_;        // totals so far, and what the next report says
+};
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_WORKER_REPLICA_MODEL_REPLICA_H_

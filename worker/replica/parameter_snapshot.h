@@ -1,0 +1,41 @@
+// Where on the data's way: between fetch and network; the parameters that one replica has fetched.
+#ifndef DOWNPOUR_WORKER_REPLICA_PARAMETER_SNAPSHOT_H_
+#define DOWNPOUR_WORKER_REPLICA_PARAMETER_SNAPSHOT_H_
+
+#include <cstdint>
+#include <memory_resource>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "common/tensor/tensor_view.h"
+
+namespace downpour {
+
+// A whole parameter vector, zeros at first, kept as it comes over the wire: in float32, or in bfloat16, which halves
+// what hundreds of replicas hold. Not thread-safe.
+class ParameterSnapshot {
+ public:
+  ParameterSnapshot(int64_t elements, bool bfloat16,
+                    std::pmr::memory_resource* memory = std::pmr::new_delete_resource())
+      : floats_(bfloat16 ? 0 : elements, memory), bfloats_(bfloat16 ? elements : 0, memory) {}
+
+  // All elements, in this memory; to be read, and to be fetched into.
+  TensorView view() const { return bfloats_.empty() ? TensorView(floats_) : TensorView(bfloats_); }
+  MutableTensorView memory() {
+    return bfloats_.empty() ? MutableTensorView(absl::MakeSpan(floats_))
+                            : MutableTensorView(absl::MakeSpan(bfloats_));
+  }
+
+  // From a checkpoint. INVALID_ARGUMENT if `bytes` are not as many as view().bytes() has.
+  absl::Status Load(absl::string_view bytes);
+
+ private:
+  std::pmr::vector<float> floats_;  // empty where bfloats_ has the elements
+  std::pmr::vector<uint16_t> bfloats_;
+};
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_WORKER_REPLICA_PARAMETER_SNAPSHOT_H_

@@ -1,0 +1,332 @@
+// Where on the data's way: drives one model replica in real time.
+#include "worker/replica/replica_loop.h"
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/back_off.h"
+#include "common/layout/shard_map.h"
+#include "common/random.h"
+#include "common/status_macros.h"
+#include "common/wire/run_identity.h"
+#include "spdlog/spdlog.h"
+#include "worker/replica/model_replica.h"
+#include "worker/replica/parameter_snapshot.h"
+
+namespace downpour {
+namespace {
+
+constexpr absl::Duration kWaitForWork = absl::Milliseconds(200);
+
+class ReplicaLoop {
+ public:
+  explicit ReplicaLoop(const ReplicaLoopOptions& options)
+      : options_(options), replica_id_(options.replica_id) {}
+
+  absl::Status Run();
+
+ private:
+  struct Shard {
+    KeyRange range;
+    ShardAddress address;
+    std::unique_ptr<ShardClient> client;  // null until connected
+  };
+
+  absl::Status Join();
+  absl::Status Train();
+  absl::Status Steps();
+  absl::Status Fetch();
+  absl::Status Push();
+  absl::StatusOr<ReportReply::Directive> Report();
+  void LogRejected(const absl::Status& why) const;
+  void Leave();
+
+  void Wait(absl::Duration duration);
+  bool Stopped() const { return run_finished_ || options_.stopped(); }
+  absl::StatusOr<ShardClient*> Client(Shard& shard);
+  // Whether it is, or will be, or may be (the coordinator cannot be asked now) somewhere else; notes whether the
+  // run is finished.
+  bool LookUp(Shard& shard);
+
+  // Calls `call(shard index, client)` for every shard, with retries; the first failure, if any.
+  template <typename Call>
+  absl::Status ForEachShard(const Call& call);
+  template <typename Attempt>
+  auto Retry(const Attempt& attempt);
+
+  const ReplicaLoopOptions& options_;
+  std::optional<uint64_t> replica_id_;
+  RunDescription description_;
+  RunKey run_;
+  std::vector<Shard> shards_;
+  std::unique_ptr<Network> network_;
+  std::unique_ptr<GradientPool> pool_;
+  std::unique_ptr<RoundedGradientPool> rounded_pool_;  // null but for a bfloat16 wire
+  std::optional<ParameterSnapshot> parameters_;        // as fetched last
+  std::unique_ptr<ModelReplica> replica_;
+  uint64_t incarnation_ = 0;
+  absl::Time last_report_;
+  bool forgotten_ = false;                  // the coordinator does not know this incarnation (any more)
+  std::atomic<bool> run_finished_ = false;  // seen while looking a shard up
+  std::atomic<uint64_t> jitter_streams_ = 0;
+};
+
+template <typename Attempt>
+auto ReplicaLoop::Retry(const Attempt& attempt) {
+  Random jitter(options_.jitter_seed, ++jitter_streams_);
+  RetryPolicy policy;
+  policy.give_up_after = options_.give_up_after;
+  policy.stopped = [this] { return Stopped(); };
+  return CallWithRetries(policy, options_.clock, &jitter, attempt);
+}
+
+template <typename Call>
+absl::Status ReplicaLoop::ForEachShard(const Call& call) {
+  std::vector<absl::Status> statuses(shards_.size());
+  const auto call_one = [&](size_t index) {
+    Shard& shard = shards_[index];
+    const auto attempt = [&]() -> absl::StatusOr<bool> {
+      ASSIGN_OR_RETURN(ShardClient* const client, Client(shard));
+      RETURN_IF_ERROR(call(index, *client));
+      return true;
+    };
+    statuses[index] = Retry([&]() -> absl::StatusOr<bool> {
+                        absl::StatusOr<bool> done = attempt();
+                        const bool foreign =
+                            absl::IsOutOfRange(done.status()) || absl::IsDataLoss(done.status());
+                        if (!foreign && !IsTransient(done.status())) return done;
+                        const bool moved = LookUp(shard);
+                        if (foreign && moved) return absl::UnavailableError(done.status().message());
+                        return done;
+                      }).status();
+  };
+  std::vector<std::thread> threads;
+  for (size_t index = 1; index < shards_.size(); ++index) {
+    if (options_.parallel_shards) {
+      threads.emplace_back(call_one, index);
+    } else {
+      call_one(index);
+    }
+  }
+  call_one(0);
+  for (std::thread& thread : threads) thread.join();
+  for (const absl::Status& status : statuses) RETURN_IF_ERROR(status);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ShardClient*> ReplicaLoop::Client(Shard& shard) {
+  if (shard.client == nullptr) {
+    ASSIGN_OR_RETURN(shard.client,
+                     options_.connect_shard(shard.address, shard.range, run_, description_.cluster()));
+  }
+  return shard.client.get();
+}
+
+bool ReplicaLoop::LookUp(Shard& shard) {
+  spdlog::warn("replica {}: shard {} does not answer as it should; looking it up", *replica_id_,
+               shard.address.shard());
+  const absl::StatusOr<RunStatus> status = options_.coordinator->GetRunStatus({});
+  if (!status.ok()) return IsTransient(status.status());
+  run_finished_ = status->phase() == RunStatus::FINISHED;
+  // As an evaluator: that gives the shard map without a new incarnation, and so without losing this one's
+  // data.
+  JoinRequest request;
+  request.set_run_id(run_.run_id);
+  *request.mutable_data() = options_.data_summary;
+  request.set_evaluator(true);
+  const absl::StatusOr<JoinReply> reply = options_.coordinator->Join(request);
+  if (!reply.ok()) return IsTransient(reply.status());
+  bool moved = false;
+  const std::string old_address = shard.address.address();
+  for (const ShardAddress& address : reply->shards()) {
+    const bool same_address = address.address() == old_address;
+    const bool same_shard = address.shard() == shard.address.shard();
+    // An address that another shard has registered is this one's no more, wherever it will turn up.
+    if (same_shard == same_address || old_address.empty()) continue;
+    moved = true;
+    if (!same_shard) continue;
+    spdlog::info("shard {} has moved from {} to {}", address.shard(), old_address, address.address());
+    shard.address = address;
+    shard.client.reset();
+  }
+  return moved;
+}
+
+absl::Status ReplicaLoop::Join() {
+  JoinRequest request;
+  request.set_run_id(options_.run_id);
+  *request.mutable_data() = options_.data_summary;
+  request.set_host(options_.host);
+  if (replica_id_.has_value()) request.set_replica_id(*replica_id_);
+  ASSIGN_OR_RETURN(const JoinReply reply, Retry([&] { return options_.coordinator->Join(request); }));
+  replica_id_ = reply.replica_id();
+  incarnation_ = reply.incarnation();
+  description_ = reply.description();
+  run_ = ToRunKey(reply.run());
+  const ClusterDescription& cluster = description_.cluster();
+  if (network_ == nullptr) {
+    ASSIGN_OR_RETURN(network_, Network::Create({.network = description_.network(),
+                                                .input_dim = reply.data().input_dim(),
+                                                .classes = reply.data().classes(),
+                                                .max_frames = cluster.minibatch(),
+                                                .threads = options_.compute_threads}));
+    const int64_t elements = network_->layout().size();
+    const bool bfloat16 = cluster.wire() == ClusterDescription::BFLOAT16;
+    pool_ = std::make_unique<GradientPool>(elements, options_.memory);
+    if (bfloat16) rounded_pool_ = std::make_unique<RoundedGradientPool>(elements, options_.memory);
+    parameters_.emplace(elements, bfloat16, options_.memory);
+  }
+  RETURN_IF_ERROR(CheckLayout(network_->layout(), reply.run()));
+  const int64_t size = network_->layout().size();
+  ASSIGN_OR_RETURN(const ShardMap map, ShardMap::Create(size, reply.shards_size()));
+  shards_.clear();
+  for (int shard = 0; shard < map.shards(); ++shard)
+    shards_.push_back({map.range(shard), reply.shards(shard), nullptr});
+  replica_ = std::make_unique<ModelReplica>(
+      ModelReplica::Options{*replica_id_, incarnation_, cluster, map.shards(), reply.data().classes(),
+                            description_.seed(), description_.noise()},
+      size, MinibatchSource(options_.data, cluster.minibatch(), description_.seed()), pool_.get(),
+      rounded_pool_.get());
+  spdlog::info("replica {} (incarnation {}) has joined", *replica_id_, incarnation_);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ReportReply::Directive> ReplicaLoop::Report() {
+  const ReportRequest request = replica_->TakeReport();
+  const absl::StatusOr<ReportReply> reply = Retry([&] { return options_.coordinator->Report(request); });
+  forgotten_ = absl::IsNotFound(reply.status());
+  RETURN_IF_ERROR(reply.status());
+  last_report_ = options_.clock->Now();
+  if (reply->has_slice()) RETURN_IF_ERROR(replica_->source().AddSlice(reply->slice()));
+  return reply->directive();
+}
+
+absl::Status ReplicaLoop::Fetch() {
+  std::vector<uint64_t> versions(shards_.size());
+  RETURN_IF_ERROR(ForEachShard([&](size_t shard, ShardClient& client) -> absl::Status {
+    const KeyRange range = shards_[shard].range;
+    ASSIGN_OR_RETURN(versions[shard], client.Fetch(parameters_->memory()[range]));
+    return absl::OkStatus();
+  }));
+  replica_->FetchDone(std::move(versions));
+  return absl::OkStatus();
+}
+
+// In pieces, so that it ends soon after Stopped().
+void ReplicaLoop::Wait(absl::Duration duration) {
+  for (; duration > absl::ZeroDuration() && !Stopped(); duration -= kWaitForWork)
+    options_.clock->SleepFor(std::min(duration, kWaitForWork));
+}
+
+void ReplicaLoop::LogRejected(const absl::Status& why) const {
+  if (!replica_->RejectionIsWorthALine()) return;
+  spdlog::warn("{} ({} rejected so far)", std::string(why.message()), replica_->pushes_rejected());
+}
+
+absl::Status ReplicaLoop::Push() {
+  std::vector<uint64_t> staleness(shards_.size());
+  const absl::Status status = ForEachShard([&](size_t shard, ShardClient& client) -> absl::Status {
+    const KeyRange range = shards_[shard].range;
+    ASSIGN_OR_RETURN(const PushOutcome outcome,
+                     client.Push(replica_->NextPush(static_cast<int>(shard)), replica_->gradient()[range]));
+    staleness[shard] = outcome.staleness;
+    return absl::OkStatus();
+  });
+  if (absl::IsInvalidArgument(status)) {
+    replica_->PushRejected();
+    LogRejected(status);
+    return absl::OkStatus();
+  }
+  RETURN_IF_ERROR(status);
+  replica_->PushDone(staleness);
+  return absl::OkStatus();
+}
+
+// From one report to the next: to the next push, or to where data or the coordinator's patience run out.
+absl::Status ReplicaLoop::Steps() {
+  const absl::Duration heartbeat = absl::Seconds(description_.cluster().replica_timeout_s()) / 4;
+  do {
+    if (replica_->FetchDue()) RETURN_IF_ERROR(Fetch());
+    const absl::Time began = options_.clock->Now();
+    const absl::Status status = replica_->ComputeGradient(parameters_->view(), *network_);
+    Wait((replica_->noise().slowness() - 1) * (options_.clock->Now() - began));
+    if (absl::IsNotFound(status)) {
+      options_.clock->SleepFor(kWaitForWork);
+      return absl::OkStatus();
+    }
+    const bool dropped = absl::IsDataLoss(status);
+    if (dropped) {
+      LogRejected(status);
+    } else {
+      RETURN_IF_ERROR(status);
+    }
+    if (replica_->PushDue() && !replica_->DropPush()) {
+      Wait(replica_->PushDelay());
+      do {
+        RETURN_IF_ERROR(Push());
+      } while (replica_->PushDue());
+      return absl::OkStatus();
+    }
+    if (dropped) return absl::OkStatus();  // to report it: it counts towards the end of the run
+  } while (!replica_->source().needs_slice() && options_.clock->Now() - last_report_ < heartbeat &&
+           !Stopped());
+  return absl::OkStatus();
+}
+
+absl::Status ReplicaLoop::Train() {
+  for (;;) {
+    ASSIGN_OR_RETURN(const ReportReply::Directive directive, Report());
+    if (directive == ReportReply::STOP || Stopped()) return absl::OkStatus();
+    if (directive == ReportReply::WAIT) {
+      options_.clock->SleepFor(kWaitForWork);
+    } else {
+      RETURN_IF_ERROR(Steps());
+    }
+  }
+}
+
+void ReplicaLoop::Leave() {
+  LeaveRequest request;
+  request.set_replica_id(*replica_id_);
+  request.set_incarnation(incarnation_);
+  const absl::Status status = options_.coordinator->Leave(request).status();
+  if (!status.ok())
+    spdlog::info("replica {} left without a good-bye: {}", *replica_id_, std::string(status.message()));
+}
+
+absl::Status ReplicaLoop::Run() {
+  for (;;) {
+    forgotten_ = false;
+    absl::Status status = Join();
+    const bool joined = status.ok();
+    if (joined) status = Train();
+    if (forgotten_) {
+      spdlog::info("the coordinator no longer knows replica {}; joining again", *replica_id_);
+      // Under an id of its own: where two have come to the same one, they must not take it from each other
+      // for ever, nor come back together.
+      replica_id_.reset();
+      options_.clock->SleepFor(kWaitForWork *
+                               (0.5 + Random(options_.jitter_seed, ++jitter_streams_).Uniform()));
+      continue;
+    }
+    if (joined) Leave();
+    return Stopped() && (IsTransient(status) || absl::IsCancelled(status)) ? absl::OkStatus() : status;
+  }
+}
+
+}  // namespace
+
+absl::Status CheckLayout(const ParameterLayout& own, const RunIdentity& run) {
+  if (own.fingerprint() == run.layout_fingerprint()) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat("the run's parameter layout has fingerprint ",
+                                                    run.layout_fingerprint(), ", this process's has ",
+                                                    own.fingerprint()));
+}
+
+absl::Status RunReplica(const ReplicaLoopOptions& options) { return ReplicaLoop(options).Run(); }
+
+}  // namespace downpour

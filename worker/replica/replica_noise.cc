@@ -1,0 +1,101 @@
+// Where on the data's way: between gradient and push, in studies of robustness; what disturbs one replica.
+#include "worker/replica/replica_noise.h"
+
+#include <array>
+#include <cmath>
+
+#include "common/random.h"
+
+namespace downpour {
+namespace {
+
+constexpr int kQuantiles = 1 << 16;
+
+// The normal distribution by as many equally likely values, its quantiles at (k + 1/2) / kQuantiles: a draw costs
+// 16 random bits and no logarithm, which at a draw an element is most of a run's time.
+const std::array<float, kQuantiles>& NormalQuantiles() {
+  static const auto* const quantiles = [] {
+    auto* table = new std::array<float, kQuantiles>;
+    for (int k = 0; k < kQuantiles / 2; ++k) {
+      const double wanted = (k + 0.5) / kQuantiles;
+      double low = -8, high = 0;
+      while (high - low > 1e-9) {
+        const double middle = (low + high) / 2;
+        (std::erfc(-middle / std::sqrt(2.0)) / 2 < wanted ? low : high) = middle;
+      }
+      (*table)[k] = static_cast<float>(low);
+      (*table)[kQuantiles - 1 - k] = static_cast<float>(-low);
+    }
+    return table;
+  }();
+  return *quantiles;
+}
+
+// Whether replica `id`, counted from 1, is of a share spread evenly over the ids, beginning at `offset` in [0, 1).
+bool InShare(double share, uint64_t id, double offset) {
+  const double n = static_cast<double>(id);
+  return std::floor(n * share + offset) > std::floor((n - 1) * share + offset);
+}
+
+double RootMeanSquare(absl::Span<const float> values) {
+  double squares = 0;
+  for (const float value : values) squares += static_cast<double>(value) * value;
+  return std::sqrt(squares / static_cast<double>(values.size()));
+}
+
+}  // namespace
+
+ReplicaNoise::ReplicaNoise(const NoiseDescription& description, uint64_t seed, uint64_t replica_id,
+                           int32_t classes)
+    : description_(description),
+      seed_(RandomAt(seed, replica_id)),
+      classes_(classes),
+      adversary_(InShare(description.adversary_share(), replica_id, 0)),
+      slow_(InShare(description.slow_share(), replica_id, 0.5)) {}
+
+uint64_t ReplicaNoise::SeedOf(Stream stream) const { return RandomAt(seed_, stream); }
+
+bool ReplicaNoise::Befalls(double share, Stream stream, uint64_t sequence) const {
+  return share > 0 && Random(SeedOf(stream), sequence).Uniform() < share;
+}
+
+void ReplicaNoise::DisturbLabels(int64_t step, absl::Span<int32_t> labels) const {
+  if (description_.label_share() == 0) return;
+  Random random(SeedOf(kLabels), step);
+  for (int32_t& label : labels) {
+    if (random.Uniform() < description_.label_share()) label = static_cast<int32_t>(random.Below(classes_));
+  }
+}
+
+void ReplicaNoise::DisturbGradient(int64_t step, absl::Span<float> gradient) const {
+  if (description_.gradient_sigma() > 0) {
+    const auto& quantiles = NormalQuantiles();
+    const auto sigma = static_cast<float>(description_.gradient_sigma() * RootMeanSquare(gradient));
+    Random random(SeedOf(kGradient), step);
+    uint64_t bits = 0;
+    for (size_t i = 0; i < gradient.size(); ++i, bits >>= 16) {
+      if (i % 4 == 0) bits = random.Next();
+      gradient[i] += sigma * quantiles[bits % kQuantiles];
+    }
+  }
+  if (adversary_) {
+    const auto scale = static_cast<float>(description_.adversary_scale());
+    for (float& value : gradient) value *= scale;
+  }
+}
+
+bool ReplicaNoise::PushDropped(uint64_t sequence) const {
+  return Befalls(description_.push_drop_share(), kDrop, sequence);
+}
+
+bool ReplicaNoise::PushRepeated(uint64_t sequence) const {
+  return Befalls(description_.push_repeat_share(), kRepeat, sequence);
+}
+
+absl::Duration ReplicaNoise::PushDelay(uint64_t sequence) const {
+  return Befalls(description_.push_delay_share(), kDelay, sequence)
+             ? absl::Seconds(description_.push_delay_s())
+             : absl::ZeroDuration();
+}
+
+}  // namespace downpour

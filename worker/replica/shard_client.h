@@ -1,0 +1,36 @@
+// Where on the data's way: the replica's end of the way to one shard; in-process and gRPC implement it alike.
+#ifndef DOWNPOUR_WORKER_REPLICA_SHARD_CLIENT_H_
+#define DOWNPOUR_WORKER_REPLICA_SHARD_CLIENT_H_
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/layout/key_range.h"
+#include "common/tensor/tensor_view.h"
+#include "common/wire/push.h"
+
+namespace downpour {
+
+// One replica's access to one shard. What type a tensor has it has on the way too: bfloat16 takes half the bytes. Not
+// thread-safe; each replica has its own. Calls block; UNAVAILABLE and RESOURCE_EXHAUSTED may be retried with the same
+// header, and a push is applied once all the same.
+class ShardClient {
+ public:
+  virtual ~ShardClient() = default;
+
+  virtual KeyRange range() const = 0;
+
+  // `gradient` has range().size() elements and is read until the call returns. Statuses as
+  // ParameterShard::ApplyChunk and CheckRun; UNAVAILABLE: the shard cannot be reached.
+  virtual absl::StatusOr<PushOutcome> Push(const PushHeader& header, TensorView gradient) = 0;
+
+  // Fills `parameters` (range().size() elements), rounded to nearest even in bfloat16; returns the shard's version when the
+  // fetch began. Statuses as ParameterShard::CheckRun; UNAVAILABLE: the shard cannot be reached; DATA_LOSS: it sent
+  // something else than its range.
+  virtual absl::StatusOr<uint64_t> Fetch(MutableTensorView parameters) = 0;
+};
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_WORKER_REPLICA_SHARD_CLIENT_H_

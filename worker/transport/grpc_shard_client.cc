@@ -1,0 +1,219 @@
+// Where on the data's way: the replica's end of the wire to one shard; gradients leave and parameters arrive
+// in chunks.
+#include "worker/transport/grpc_shard_client.h"
+
+#include <grpcpp/client_context.h>
+#include <grpcpp/completion_queue.h>
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/slice.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "common/rpc/channel.h"
+#include "common/rpc/grpc_chunk.h"
+#include "common/rpc/grpc_status.h"
+#include "common/status_macros.h"
+#include "common/wire/chunk_codec.h"
+#include "common/wire/gradient_packing.h"
+#include "common/wire/run_identity.h"
+#include "proto/parameter_server.pb.h"
+
+namespace downpour {
+namespace {
+
+// One streaming call of raw messages, driven step by step from the calling thread.
+class RawCall {
+ public:
+  RawCall(grpc::GenericStub& stub, const std::string& method, absl::Duration timeout) {
+    context_.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
+    call_ = stub.PrepareCall(&context_, method, &queue_);
+    call_->StartCall(nullptr);
+    Await();
+  }
+  // Ends the call if Finish() was not reached.
+  ~RawCall() {
+    if (!finished_) {
+      context_.TryCancel();
+      Finish().IgnoreError();
+    }
+    queue_.Shutdown();
+    void* tag = nullptr;
+    bool ok = false;
+    while (queue_.Next(&tag, &ok)) {
+    }
+  }
+  RawCall(const RawCall&) = delete;
+  RawCall& operator=(const RawCall&) = delete;
+
+  // Begin one write or read, which has ended when Await() returns. `last` also tells the peer that no more will come.
+  void StartWrite(const grpc::ByteBuffer& message, bool last) {
+    if (last) {
+      call_->WriteLast(message, grpc::WriteOptions(), nullptr);
+    } else {
+      call_->Write(message, nullptr);
+    }
+  }
+  void StartRead(grpc::ByteBuffer* message) { call_->Read(message, nullptr); }
+  // False: the call is over, and Finish() says why.
+  bool Await() {
+    void* tag = nullptr;
+    bool ok = false;
+    return queue_.Next(&tag, &ok) && ok;
+  }
+  absl::Status Finish() {
+    grpc::Status status;
+    finished_ = true;
+    call_->Finish(&status, this);
+    void* tag = nullptr;
+    bool ok = false;
+    while (tag != this && queue_.Next(&tag, &ok)) {  // a read that was begun may end first
+    }
+    return FromGrpcStatus(status);
+  }
+
+ private:
+  grpc::ClientContext context_;
+  grpc::CompletionQueue queue_;
+  std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call_;
+  bool finished_ = false;
+};
+
+// The caller's memory while gRPC sends from it.
+class LentMemory {
+ public:
+  // Blocks until all slices are back.
+  ~LentMemory() {
+    absl::MutexLock lock(&mutex_);
+    mutex_.Await(absl::Condition(
+        +[](LentMemory* self) ABSL_EXCLUSIVE_LOCKS_REQUIRED(self->mutex_) { return self->lent_ == 0; },
+        this));
+  }
+
+  grpc::Slice Lend(absl::string_view memory) {
+    {
+      absl::MutexLock lock(&mutex_);
+      ++lent_;
+    }
+    // gRPC only reads what it sends.
+    return {const_cast<char*>(memory.data()), memory.size(), &LentMemory::TakeBack, this};
+  }
+
+ private:
+  static void TakeBack(void* self) {
+    auto* lent = static_cast<LentMemory*>(self);
+    absl::MutexLock lock(&lent->mutex_);
+    --lent->lent_;
+  }
+
+  absl::Mutex mutex_;
+  int64_t lent_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+absl::Status CheckSize(size_t seen, KeyRange wanted) {
+  if (static_cast<int64_t>(seen) == wanted.size()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("a vector of ", seen, " elements for the shard of keys [",
+                                                 wanted.begin, ", ", wanted.end, "), want ", wanted.size()));
+}
+
+}  // namespace
+
+GrpcShardClient::GrpcShardClient(const Options& options)
+    : options_(options),
+      jitter_(options.jitter_seed),
+      channel_(ConnectTo(options.address, options.connection)),
+      stub_(channel_) {}
+
+absl::StatusOr<PushOutcome> GrpcShardClient::Push(const PushHeader& header, TensorView gradient) {
+  RETURN_IF_ERROR(CheckSize(gradient.size(), options_.range));
+  return CallWithRetries(options_.retry, options_.clock, &jitter_, [&] { return TryPush(header, gradient); });
+}
+
+absl::StatusOr<uint64_t> GrpcShardClient::Fetch(MutableTensorView parameters) {
+  RETURN_IF_ERROR(CheckSize(parameters.size(), options_.range));
+  return CallWithRetries(options_.retry, options_.clock, &jitter_, [&] { return TryFetch(parameters); });
+}
+
+absl::StatusOr<PushOutcome> GrpcShardClient::TryPush(const PushHeader& header, TensorView gradient) {
+  RETURN_IF_ERROR(AwaitConnection(*channel_, options_.address));
+  LentMemory lent;
+  RawCall call(stub_, "/downpour.ParameterServer/Push", options_.rpc_timeout);
+  const bool pack = options_.pack_gradients && gradient.is_bfloat16();
+  const PushIdentity::Elements elements = pack                     ? PushIdentity::PACKED
+                                          : gradient.is_bfloat16() ? PushIdentity::BFLOAT16
+                                                                   : PushIdentity::FLOAT32;
+  PushChunk chunk;
+  FillPushIdentity(options_.run, header, elements, chunk.mutable_header());
+  const auto size = static_cast<int64_t>(gradient.size());
+  int64_t begin = 0;
+  const auto next_message = [&] {
+    const TensorView piece = gradient[{begin, std::min(begin + kChunkElements, size)}];
+    const int64_t key = options_.range.begin + begin;
+    chunk.set_begin(key);
+    const grpc::ByteBuffer message = EncodeChunk(
+        chunk, {pack ? grpc::Slice(PackGradient(key, piece.bfloats())) : lent.Lend(piece.bytes())});
+    chunk.clear_header();
+    begin += static_cast<int64_t>(piece.size());
+    return message;
+  };
+  grpc::ByteBuffer message = next_message();
+  for (bool last = false, written = true; written && !last;) {
+    last = begin == size;
+    call.StartWrite(message, last);
+    if (!last) message = next_message();  // while that one leaves
+    written = call.Await();
+  }
+  grpc::ByteBuffer bytes;
+  call.StartRead(&bytes);
+  const bool replied = call.Await();
+  RETURN_IF_ERROR(call.Finish());
+  PushReply reply;
+  if (!replied) return absl::InternalError("the shard ended a push without a reply");
+  RETURN_IF_ERROR(ParseMessage(&bytes, &reply));
+  return PushOutcome{reply.version(), reply.staleness(), reply.duplicate()};
+}
+
+absl::StatusOr<uint64_t> GrpcShardClient::TryFetch(MutableTensorView parameters) {
+  RETURN_IF_ERROR(AwaitConnection(*channel_, options_.address));
+  grpc::ByteBuffer next;  // outlives the call, which may be reading into it when this returns
+  RawCall call(stub_, "/downpour.ParameterServer/Fetch", options_.rpc_timeout);
+  FetchRequest request;
+  FillRunIdentity(options_.run, request.mutable_run());
+  request.set_bfloat16(parameters.is_bfloat16());
+  call.StartWrite(SerializeMessage(request), /*last=*/true);
+  call.Await();
+  const absl::Span<char> memory = parameters.bytes();
+  const size_t element_bytes = parameters.element_bytes();
+  uint64_t version = 0;
+  size_t filled = 0;  // in bytes
+  call.StartRead(&next);
+  while (call.Await()) {
+    grpc::ByteBuffer bytes;
+    bytes.Swap(&next);
+    call.StartRead(&next);  // while this one is copied
+    FetchChunk chunk;
+    const absl::Span<char> destination = memory.subspan(filled, kChunkBytes);
+    const absl::StatusOr<absl::string_view> payload = DecodeChunk(&bytes, destination, &chunk);
+    if (!payload.ok()) return absl::DataLossError(payload.status().message());
+    const int64_t wanted = options_.range.begin + static_cast<int64_t>(filled / element_bytes);
+    if (static_cast<int64_t>(chunk.begin()) != wanted || payload->empty() ||
+        payload->size() % element_bytes != 0) {
+      return absl::DataLossError(absl::StrCat("fetched ", payload->size(), " bytes from key ", chunk.begin(),
+                                              ", want some elements of ", element_bytes, " from key ",
+                                              wanted));
+    }
+    if (payload->data() != destination.data())
+      std::copy(payload->begin(), payload->end(), destination.begin());
+    if (filled == 0) version = chunk.version();
+    filled += payload->size();
+  }
+  RETURN_IF_ERROR(call.Finish());
+  if (filled == memory.size()) return version;
+  return absl::DataLossError(absl::StrCat("fetched ", filled, " bytes, want ", memory.size()));
+}
+
+}  // namespace downpour

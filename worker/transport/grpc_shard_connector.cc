@@ -1,0 +1,49 @@
+// Where on the data's way: at the replica's end of the wire; opens the way to a shard at its address.
+#include "worker/transport/grpc_shard_connector.h"
+
+#include <memory>
+#include <utility>
+
+#include "common/back_off.h"
+#include "common/random.h"
+#include "spdlog/spdlog.h"
+#include "worker/transport/grpc_shard_client.h"
+#include "worker/transport/grpc_shared_memory_client.h"
+
+namespace downpour {
+namespace {
+
+// One TCP connection moves about what one core can; more than a few per process gain nothing.
+constexpr int kConnections = 4;
+
+}  // namespace
+
+std::unique_ptr<SharedMemoryResource> SharedMemoryFor(const std::string& directory) {
+  if (directory.empty()) return nullptr;
+  absl::StatusOr<std::unique_ptr<SharedMemoryResource>> memory = SharedMemoryResource::Create();
+  if (memory.ok()) return *std::move(memory);
+  spdlog::warn("no shared memory, so all goes over gRPC: {}", std::string(memory.status().message()));
+  return nullptr;
+}
+
+ShardConnector GrpcShardConnector(int index, std::function<bool()> stopped, const std::string& directory,
+                                  SharedMemoryResource* memory) {
+  return [index, stopped = std::move(stopped), directory, memory](
+             const ShardAddress& address, const KeyRange& range, const RunKey& run,
+             const ClusterDescription& cluster) -> absl::StatusOr<std::unique_ptr<ShardClient>> {
+    GrpcShardClient::Options options;
+    options.address = address.address();
+    options.connection = index % kConnections;
+    options.range = range;
+    options.run = run;
+    options.pack_gradients = cluster.gradient_compression() != ClusterDescription::NONE;
+    options.retry.give_up_after = absl::Seconds(2);
+    options.retry.stopped = stopped;
+    options.jitter_seed = RandomAt(ProcessJitterSeed(), index);
+    if (memory == nullptr) return std::make_unique<GrpcShardClient>(options);
+    return std::make_unique<SharedMemoryShardClient>(
+        SharedMemoryShardClient::Options{options, directory, memory});
+  };
+}
+
+}  // namespace downpour

@@ -1,0 +1,185 @@
+// Where on the data's way: the replica's end of the way to a shard, through memory where both are on one
+// host.
+#include "worker/transport/grpc_shared_memory_client.h"
+
+#include <grpcpp/client_context.h>
+#include <grpcpp/completion_queue.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/time/clock.h"
+#include "common/rpc/channel.h"
+#include "common/rpc/grpc_status.h"
+#include "common/status_macros.h"
+#include "common/tensor/copy_past_caches.h"
+#include "common/wire/descriptor_socket.h"
+#include "common/wire/run_identity.h"
+#include "spdlog/spdlog.h"
+
+namespace downpour {
+namespace {
+
+// Whether it is no use to try again; else nobody answers, and nothing is known.
+bool MeansApart(const absl::Status& attached) {
+  return absl::IsNotFound(attached) || absl::IsUnimplemented(attached) ||
+         absl::IsFailedPrecondition(attached);
+}
+
+}  // namespace
+
+// The stream, driven step by step from the calling thread.
+class SharedMemoryShardClient::Session {
+ public:
+  Session(SharedMemory::Stub& stub, absl::Duration timeout) : timeout_(timeout) {
+    call_ = stub.PrepareAsyncAttach(&context_, &queue_);
+    call_->StartCall(nullptr);
+    open_ = Await();
+  }
+  ~Session() {
+    if (open_) {
+      context_.TryCancel();
+      Finish().IgnoreError();
+    }
+    queue_.Shutdown();
+    void* tag = nullptr;
+    bool ok = false;
+    while (queue_.Next(&tag, &ok)) {
+    }
+  }
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  bool open() const { return open_; }
+
+  // The request's own status where open() afterwards, else that with which the stream has ended.
+  absl::StatusOr<SharedMemoryReply> Call(const SharedMemoryRequest& request) {
+    SharedMemoryReply reply;
+    call_->Write(request, nullptr);
+    bool replied = Await();
+    if (replied) {
+      call_->Read(&reply, nullptr);
+      replied = Await();
+    }
+    if (!replied) return Finish();
+    if (reply.code() == 0) return reply;
+    return absl::Status(static_cast<absl::StatusCode>(reply.code()), reply.message());
+  }
+
+ private:
+  bool Await() {
+    void* tag = nullptr;
+    bool ok = false;
+    const auto deadline = absl::ToChronoTime(absl::Now() + timeout_);
+    if (queue_.AsyncNext(&tag, &ok, deadline) == grpc::CompletionQueue::GOT_EVENT) return ok;
+    timed_out_ = true;
+    context_.TryCancel();
+    return queue_.Next(&tag, &ok) && false;
+  }
+  absl::Status Finish() {
+    open_ = false;
+    grpc::Status status;
+    call_->Finish(&status, nullptr);
+    void* tag = nullptr;
+    bool ok = false;
+    queue_.Next(&tag, &ok);
+    if (timed_out_) return absl::DeadlineExceededError("the shard does not answer");
+    // An end without a reply is none that it should have made.
+    return status.ok() ? absl::UnavailableError("the shard has ended the session") : FromGrpcStatus(status);
+  }
+
+  const absl::Duration timeout_;
+  grpc::ClientContext context_;
+  grpc::CompletionQueue queue_;
+  std::unique_ptr<grpc::ClientAsyncReaderWriter<SharedMemoryRequest, SharedMemoryReply>> call_;
+  bool open_ = false;
+  bool timed_out_ = false;
+};
+
+SharedMemoryShardClient::SharedMemoryShardClient(const Options& options)
+    : options_(options),
+      grpc_(options.grpc),
+      channel_(ConnectTo(options.grpc.address, options.grpc.connection)),
+      stub_(SharedMemory::NewStub(channel_)),
+      buffer_(options.memory) {}
+
+SharedMemoryShardClient::~SharedMemoryShardClient() = default;
+
+absl::StatusOr<PushOutcome> SharedMemoryShardClient::Push(const PushHeader& header, TensorView gradient) {
+  const bool fits = static_cast<int64_t>(gradient.size()) == range().size();
+  Session* const session = fits ? Attached() : nullptr;
+  if (session == nullptr) return grpc_.Push(header, gradient);
+  SharedMemoryRequest request;
+  FillPushIdentity(options_.grpc.run, header,
+                   gradient.is_bfloat16() ? PushIdentity::BFLOAT16 : PushIdentity::FLOAT32,
+                   request.mutable_push()->mutable_header());
+  const absl::string_view bytes = gradient.bytes();
+  const std::optional<uint64_t> in_place = options_.memory->OffsetOf(bytes);
+  request.mutable_push()->set_offset(in_place.has_value() ? *in_place : Buffer(bytes.size()));
+  if (!in_place.has_value()) CopyPastCaches(bytes, buffer_.data());
+  const absl::StatusOr<SharedMemoryReply> reply = Call(*session, request);
+  if (IsTransient(reply.status())) return grpc_.Push(header, gradient);
+  RETURN_IF_ERROR(reply.status());
+  return PushOutcome{reply->push().version(), reply->push().staleness(), reply->push().duplicate()};
+}
+
+absl::StatusOr<uint64_t> SharedMemoryShardClient::Fetch(MutableTensorView parameters) {
+  const bool fits = static_cast<int64_t>(parameters.size()) == range().size();
+  Session* const session = fits ? Attached() : nullptr;
+  if (session == nullptr) return grpc_.Fetch(parameters);
+  SharedMemoryRequest request;
+  FillRunIdentity(options_.grpc.run, request.mutable_fetch()->mutable_run());
+  request.mutable_fetch()->set_bfloat16(parameters.is_bfloat16());
+  const absl::Span<char> bytes = parameters.bytes();
+  const std::optional<uint64_t> in_place = options_.memory->OffsetOf({bytes.data(), bytes.size()});
+  request.mutable_fetch()->set_offset(in_place.has_value() ? *in_place : Buffer(bytes.size()));
+  const absl::StatusOr<SharedMemoryReply> reply = Call(*session, request);
+  if (IsTransient(reply.status())) return grpc_.Fetch(parameters);
+  RETURN_IF_ERROR(reply.status());
+  if (!in_place.has_value()) CopyPastCaches({buffer_.data(), buffer_.size()}, bytes.data());
+  return reply->fetched_version();
+}
+
+absl::StatusOr<SharedMemoryReply> SharedMemoryShardClient::Call(Session& session,
+                                                                const SharedMemoryRequest& request) {
+  absl::StatusOr<SharedMemoryReply> reply = session.Call(request);
+  if (session.open()) return reply;
+  session_.reset();
+  return absl::UnavailableError(reply.status().message());
+}
+
+SharedMemoryShardClient::Session* SharedMemoryShardClient::Attached() {
+  if (session_ != nullptr || apart_) return session_.get();
+  absl::StatusOr<std::unique_ptr<Session>> session = Attach();
+  if (session.ok()) {
+    spdlog::info("shard at {}: its gradients and parameters go through shared memory", options_.grpc.address);
+    session_ = *std::move(session);
+  } else if (MeansApart(session.status())) {
+    spdlog::info("shard at {}: no shared memory, so all goes over gRPC: {}", options_.grpc.address,
+                 std::string(session.status().message()));
+    apart_ = true;
+  }
+  return session_.get();
+}
+
+absl::StatusOr<std::unique_ptr<SharedMemoryShardClient::Session>> SharedMemoryShardClient::Attach() {
+  RETURN_IF_ERROR(AwaitConnection(*channel_, options_.grpc.address));
+  auto session = std::make_unique<Session>(*stub_, options_.grpc.rpc_timeout);
+  SharedMemoryRequest request;
+  FillRunIdentity(options_.grpc.run, request.mutable_attach());
+  ASSIGN_OR_RETURN(const SharedMemoryReply reply, session->Call(request));
+  const absl::Status sent = SendDescriptor(options_.directory, reply.socket(), options_.memory->file());
+  if (!sent.ok()) return absl::NotFoundError(sent.message());
+  request.mutable_connected();
+  RETURN_IF_ERROR(session->Call(request).status());
+  return session;
+}
+
+uint64_t SharedMemoryShardClient::Buffer(size_t bytes) {
+  buffer_.resize(bytes);
+  return *options_.memory->OffsetOf({buffer_.data(), bytes});
+}
+
+}  // namespace downpour
