@@ -10,14 +10,14 @@ namespace downpour {
 namespace {
 
 DOWNPOUR_SIMD_CLONES
-void Step(float rho, float epsilon, size_t n, const float* __restrict gradient, float* __restrict parameters,
-          float* __restrict mean_g2, float* __restrict mean_dx2) {
+void Step(float factor, float rho, float epsilon, size_t n, const float* __restrict gradient,
+          float* __restrict parameters, float* __restrict mean_g2, float* __restrict mean_dx2) {
   for (size_t i = 0; i < n; ++i) {
     const float g = Squarable(gradient[i]);
     mean_g2[i] = DecayingMeanSquare(rho, mean_g2[i], g);                                         // line 4
     const float dx = -std::sqrt(mean_dx2[i] + epsilon) * (g / std::sqrt(mean_g2[i] + epsilon));  // line 5
     mean_dx2[i] = DecayingMeanSquare(rho, mean_dx2[i], dx);                                      // line 6
-    parameters[i] = Saturate(parameters[i] + dx);                                                // line 7
+    parameters[i] = Saturate(parameters[i] + factor * dx);                                       // line 7
   }
 }
 
@@ -27,9 +27,10 @@ class Adadelta final : public Optimizer {
 
   std::vector<std::string> state_names() const override { return {"E[g^2]", "E[dx^2]"}; }
 
-  void Apply(absl::Span<const float> gradient, absl::Span<float> parameters,
+  void Apply(const UpdateStep& step, absl::Span<const float> gradient, absl::Span<float> parameters,
              absl::Span<float* const> state) const override {
-    Step(rho_, epsilon_, parameters.size(), gradient.data(), parameters.data(), state[0], state[1]);
+    Step(step.factor, rho_, epsilon_, parameters.size(), gradient.data(), parameters.data(), state[0],
+         state[1]);
   }
 
  private:

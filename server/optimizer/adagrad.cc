@@ -28,9 +28,9 @@ class Adagrad final : public Optimizer {
 
   std::vector<std::string> state_names() const override { return {"sum g^2"}; }
 
-  void Apply(absl::Span<const float> gradient, absl::Span<float> parameters,
+  void Apply(const UpdateStep& step, absl::Span<const float> gradient, absl::Span<float> parameters,
              absl::Span<float* const> state) const override {
-    Step(learning_rate_, parameters.size(), gradient.data(), parameters.data(), state[0]);
+    Step(step.factor * learning_rate_, parameters.size(), gradient.data(), parameters.data(), state[0]);
   }
 
  private:

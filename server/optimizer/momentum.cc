@@ -9,11 +9,11 @@ namespace downpour {
 namespace {
 
 DOWNPOUR_SIMD_CLONES
-void Step(float learning_rate, float rho, size_t n, const float* __restrict gradient,
+void Step(float factor, float learning_rate, float rho, size_t n, const float* __restrict gradient,
           float* __restrict parameters, float* __restrict dx) {
   for (size_t i = 0; i < n; ++i) {
     dx[i] = Saturate(FlushSubnormal(rho * dx[i] - learning_rate * gradient[i]));
-    parameters[i] = Saturate(parameters[i] + dx[i]);
+    parameters[i] = Saturate(parameters[i] + factor * dx[i]);
   }
 }
 
@@ -23,9 +23,9 @@ class Momentum final : public Optimizer {
 
   std::vector<std::string> state_names() const override { return {"dx"}; }
 
-  void Apply(absl::Span<const float> gradient, absl::Span<float> parameters,
+  void Apply(const UpdateStep& step, absl::Span<const float> gradient, absl::Span<float> parameters,
              absl::Span<float* const> state) const override {
-    Step(learning_rate_, rho_, parameters.size(), gradient.data(), parameters.data(), state[0]);
+    Step(step.factor, learning_rate_, rho_, parameters.size(), gradient.data(), parameters.data(), state[0]);
   }
 
  private:

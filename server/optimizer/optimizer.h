@@ -10,6 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "proto/config.pb.h"
+#include "server/optimizer/update_step.h"
 
 namespace downpour {
 
@@ -27,10 +28,10 @@ class Optimizer {
   // Names of the state vectors, e.g. {"E[g^2]", "E[dx^2]"}; each has one float per parameter and starts at 0.
   virtual std::vector<std::string> state_names() const = 0;
 
-  // One step t: parameters <- parameters + delta(gradient, state), state updated in the same pass. gradient
-  // and parameters have equal size n; state[k] points at n floats for each k of state_names(). Memory must
-  // not overlap.
-  virtual void Apply(absl::Span<const float> gradient, absl::Span<float> parameters,
+  // Applies one update: parameters <- parameters + step.factor * delta(gradient, state). The state is updated in the
+  // same pass and never sees the factor. gradient and parameters have equal size n; state[k] points at n floats for
+  // each k of state_names(). Memory must not overlap.
+  virtual void Apply(const UpdateStep& step, absl::Span<const float> gradient, absl::Span<float> parameters,
                      absl::Span<float* const> state) const = 0;
 };
 

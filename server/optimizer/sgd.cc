@@ -19,9 +19,9 @@ class Sgd final : public Optimizer {
 
   std::vector<std::string> state_names() const override { return {}; }
 
-  void Apply(absl::Span<const float> gradient, absl::Span<float> parameters,
+  void Apply(const UpdateStep& step, absl::Span<const float> gradient, absl::Span<float> parameters,
              absl::Span<float* const> /*state*/) const override {
-    Step(learning_rate_, parameters.size(), gradient.data(), parameters.data());
+    Step(step.factor * learning_rate_, parameters.size(), gradient.data(), parameters.data());
   }
 
  private:

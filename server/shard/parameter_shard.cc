@@ -201,7 +201,7 @@ absl::StatusOr<PushOutcome> ParameterShard::ApplySegments(const PushHeader& head
       if (!not_finite.empty()) return;
     }
     absl::MutexLock segment_lock(&segment.mutex());
-    segment.Step(*optimizer_, begin, gradient);
+    segment.Step(*optimizer_, StepOf(options_.optimizer, version() + 1, push.staleness()), begin, gradient);
   };
   {
     absl::ReaderMutexLock snapshot(&snapshot_mutex_);
@@ -257,7 +257,8 @@ void ParameterShard::Apply(int64_t begin, TensorView gradient, ReplicaLedgerEntr
   ForEachSegment(wanted, [&](Segment& segment, KeyRange keys) {
     absl::ReaderMutexLock snapshot(&snapshot_mutex_);
     absl::MutexLock lock(&segment.mutex());
-    segment.Step(*optimizer_, keys.begin, gradient[{keys.begin - begin, keys.end - begin}]);
+    segment.Step(*optimizer_, StepOf(options_.optimizer, version() + 1, push->staleness()), keys.begin,
+                 gradient[{keys.begin - begin, keys.end - begin}]);
     push->set_next_key(keys.end);
     if (keys.end == range().end) ++version_;
   });

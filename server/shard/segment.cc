@@ -29,7 +29,7 @@ Segment::Segment(int64_t begin, absl::Span<const float> parameters, size_t state
   absl::c_copy(parameters, parameters_.Writable().begin());
 }
 
-void Segment::Step(const Optimizer& optimizer, int64_t begin, TensorView gradient) {
+void Segment::Step(const Optimizer& optimizer, const UpdateStep& step, int64_t begin, TensorView gradient) {
   if (!rounded_lent_) rounded_.reset();
   rounded_lent_ = false;
   const absl::Span<float> parameters = parameters_.Writable();
@@ -42,7 +42,7 @@ void Segment::Step(const Optimizer& optimizer, int64_t begin, TensorView gradien
     const int64_t offset = begin - range_.begin + done;
     for (size_t i = 0; i < state.size(); ++i) state[i] = &state_[i][offset];
     const absl::Span<float> stepped = parameters.subspan(offset, block.size());
-    optimizer.Apply(Widen(block, absl::MakeSpan(widened)), stepped, state);
+    optimizer.Apply(step, Widen(block, absl::MakeSpan(widened)), stepped, state);
     if (!rounded.empty()) ToBfloat16(stepped, rounded.subspan(offset, block.size()));
   }
 }

@@ -39,7 +39,7 @@ class Segment {
   absl::Mutex& mutex() const ABSL_LOCK_RETURNED(mutex_) { return mutex_; }
 
   // One step of the keys from `begin` on; bfloat16 are widened.
-  void Step(const Optimizer& optimizer, int64_t begin, TensorView gradient)
+  void Step(const Optimizer& optimizer, const UpdateStep& step, int64_t begin, TensorView gradient)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // [range().size()], and one such for each state.

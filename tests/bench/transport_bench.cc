@@ -125,7 +125,7 @@ class BareService final : public ParameterServiceBase {
     const auto begin = static_cast<int64_t>(chunk.begin());
     Segment& segment = *segments_[(begin - kFirstKey) / kChunkElements];
     absl::MutexLock lock(&segment.mutex());
-    segment.Step(*optimizer_, begin,
+    segment.Step(*optimizer_, UpdateStep(), begin,
                  memory_.view().is_bfloat16() ? TensorView(*ChunkElements<uint16_t>(*payload))
                                               : *ChunkElements<float>(*payload));
   }

@@ -75,7 +75,7 @@ struct Rule {
   void Step(const std::vector<float>& gradient) {
     std::vector<float*> pointers;
     for (std::vector<float>& vector : state) pointers.push_back(vector.data());
-    optimizer->Apply(gradient, absl::MakeSpan(parameters), pointers);
+    optimizer->Apply(UpdateStep(), gradient, absl::MakeSpan(parameters), pointers);
   }
 
   std::unique_ptr<Optimizer> optimizer;

@@ -29,7 +29,7 @@ void Apply(const Optimizer& optimizer, const std::vector<float>& gradient, size_
            Memory* memory) {
   std::vector<float*> state;
   for (std::vector<float>& vector : memory->state) state.push_back(vector.data() + begin);
-  optimizer.Apply(absl::MakeConstSpan(gradient).subspan(begin, end - begin),
+  optimizer.Apply(UpdateStep(), absl::MakeConstSpan(gradient).subspan(begin, end - begin),
                   absl::MakeSpan(memory->parameters).subspan(begin, end - begin), state);
 }
 

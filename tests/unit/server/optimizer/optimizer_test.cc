@@ -36,7 +36,7 @@ class Dimension {
   float Step(float gradient) {
     std::vector<float*> pointers;
     for (float& state : state_) pointers.push_back(&state);
-    optimizer_->Apply({&gradient, 1}, {&x_, 1}, pointers);
+    optimizer_->Apply(UpdateStep(), {&gradient, 1}, {&x_, 1}, pointers);
     return x_;
   }
 

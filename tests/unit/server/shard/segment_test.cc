@@ -88,7 +88,7 @@ class SegmentTest : public ::testing::Test {
   void Step(KeyRange keys) {
     const std::vector<float> gradient = RandomNumbers();
     absl::MutexLock lock(&segment_->mutex());
-    segment_->Step(*optimizer_, keys.begin, TensorView(gradient)[{0, keys.size()}]);
+    segment_->Step(*optimizer_, UpdateStep(), keys.begin, TensorView(gradient)[{0, keys.size()}]);
   }
   LentParameters Lend(KeyRange keys, bool bfloat16) {
     absl::MutexLock lock(&segment_->mutex());
