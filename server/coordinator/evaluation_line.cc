@@ -1,9 +1,7 @@
-// Where on the data's way: at its end; an evaluation as a line of frame_accuracy.csv and as TensorBoard
-// scalars.
+// Where on the data's way: at its end; an evaluation as a line of frame_accuracy.csv and as
+// TensorBoard scalars.
 #include "server/coordinator/evaluation_line.h"
 
-#include <algorithm>
-#include <iterator>
 #include <optional>
 #include <vector>
 
@@ -12,11 +10,12 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "common/status_macros.h"
 
 namespace downpour {
 namespace {
 
-constexpr int kUpdatesColumn = 2;
+constexpr absl::string_view kUpdates = "updates";
 
 struct Column {
   const char* name;
@@ -40,7 +39,7 @@ std::vector<Column> Columns(const EvaluationRecord& record) {
   return {
       {"wall_s", nullptr, 3, point.wall_s()},
       {"virtual_s", "train/virtual_s", 3, point.virtual_s()},
-      {"updates", nullptr, 0, point.updates()},
+      {kUpdates.data(), nullptr, 0, point.updates()},
       {"frames", "train/frames", 0, point.frames()},
       {"epoch", "train/epoch", 6, point.epoch()},
       {"train_loss", "train/loss", 6, Ratio(record.reported.loss_sum, record.reported.frames)},
@@ -63,13 +62,33 @@ std::vector<Column> Columns(const EvaluationRecord& record) {
   };
 }
 
+std::vector<absl::string_view> ColumnNames() {
+  std::vector<absl::string_view> names;
+  for (const Column& column : Columns(EvaluationRecord())) names.push_back(column.name);
+  return names;
+}
+
+// Which of ColumnNames() each column of a file's header is: some or all of them, in their order, updates
+// among them.
+absl::StatusOr<std::vector<size_t>> ColumnsOf(absl::string_view header) {
+  const std::vector<absl::string_view> names = ColumnNames();
+  std::vector<size_t> columns;
+  size_t next = 0;
+  bool known = false;
+  for (const absl::string_view name : absl::StrSplit(header, ',')) {
+    while (next < names.size() && names[next] != name) ++next;
+    columns.push_back(next++);
+    known |= name == kUpdates;
+  }
+  if (known && columns.back() < names.size()) return columns;
+  return absl::DataLossError(absl::StrCat("line 1: header is '", header, "', want '",
+                                          absl::StrJoin(names, ","), "', of which columns other than ",
+                                          kUpdates, " may be missing"));
+}
+
 }  // namespace
 
-std::string FrameAccuracyHeader() {
-  const EvaluationRecord empty;
-  const auto name = [](std::string* out, const Column& column) { out->append(column.name); };
-  return absl::StrCat(absl::StrJoin(Columns(empty), ",", name), "\n");
-}
+std::string FrameAccuracyHeader() { return absl::StrCat(absl::StrJoin(ColumnNames(), ","), "\n"); }
 
 std::string FrameAccuracyLine(const EvaluationRecord& record) {
   const auto value = [](std::string* out, const Column& column) {
@@ -91,31 +110,31 @@ tensorboard::Event EvaluationEvent(const EvaluationRecord& record) {
   return event;
 }
 
-absl::StatusOr<int64_t> FrameAccuracyBytesToKeep(absl::string_view csv, int64_t keep_updates) {
-  const std::string header = FrameAccuracyHeader();
-  const auto columns = std::count(header.begin(), header.end(), ',') + 1;
-  size_t begin = 0;
-  for (int line_number = 1;; ++line_number) {
-    const size_t end = csv.find('\n', begin);
-    if (end == absl::string_view::npos) return begin;
-    const absl::string_view line = csv.substr(begin, end + 1 - begin);
-    if (line_number == 1) {
-      if (line != header) {
-        return absl::DataLossError(absl::StrCat("line 1: header is '", line.substr(0, line.size() - 1),
-                                                "', wanted '", header.substr(0, header.size() - 1), "'"));
-      }
-    } else {
-      const std::vector<absl::string_view> values = absl::StrSplit(line, ',');
-      int64_t updates;
-      if (std::ssize(values) != columns || !absl::SimpleAtoi(values[kUpdatesColumn], &updates)) {
-        return absl::DataLossError(absl::StrCat("line ", line_number, ": wanted ", columns,
-                                                " values, the third a number of updates; seen '",
-                                                line.substr(0, line.size() - 1), "'"));
-      }
-      if (updates > keep_updates) return begin;
+absl::StatusOr<std::string> FrameAccuracyToKeep(absl::string_view csv, int64_t keep_updates) {
+  const std::vector<absl::string_view> names = ColumnNames();
+  std::string kept = FrameAccuracyHeader();
+  std::vector<absl::string_view> lines = absl::StrSplit(csv, '\n');
+  lines.pop_back();  // what follows the last line end
+  if (lines.empty()) return kept;
+  ASSIGN_OR_RETURN(const std::vector<size_t> columns, ColumnsOf(lines[0]));
+  for (size_t line = 1; line < lines.size(); ++line) {
+    const std::vector<absl::string_view> seen = absl::StrSplit(lines[line], ',');
+    std::vector<absl::string_view> values(names.size());
+    int64_t updates = -1;
+    bool known = seen.size() == columns.size();
+    for (size_t i = 0; known && i < seen.size(); ++i) {
+      values[columns[i]] = seen[i];
+      if (names[columns[i]] == kUpdates) known = absl::SimpleAtoi(seen[i], &updates);
     }
-    begin = end + 1;
+    if (!known) {
+      return absl::DataLossError(absl::StrCat("line ", line + 1, ": is '", lines[line], "', want ",
+                                              columns.size(),
+                                              " values as line 1 names them, a whole number of ", kUpdates));
+    }
+    if (updates > keep_updates) break;
+    absl::StrAppend(&kept, absl::StrJoin(values, ","), "\n");
   }
+  return kept;
 }
 
 std::string StalenessCsv(const StalenessHistogram& staleness) {

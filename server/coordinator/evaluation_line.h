@@ -1,5 +1,5 @@
-// Where on the data's way: at its end; an evaluation as a line of frame_accuracy.csv and as TensorBoard
-// scalars.
+// Where on the data's way: at its end; an evaluation as a line of frame_accuracy.csv and as
+// TensorBoard scalars.
 #ifndef DOWNPOUR_SERVER_COORDINATOR_EVALUATION_LINE_H_
 #define DOWNPOUR_SERVER_COORDINATOR_EVALUATION_LINE_H_
 
@@ -30,10 +30,12 @@ std::string FrameAccuracyLine(const EvaluationRecord& record);
 // Its known values as scalars test/frame_accuracy, train/loss, cluster/live_replicas, ...; step is updates.
 tensorboard::Event EvaluationEvent(const EvaluationRecord& record);
 
-// How many bytes of `csv`, a frame_accuracy.csv's whole content, a run keeps that goes on after the line of
-// `keep_updates`: whole lines of at most that many updates. An unfinished last line is not kept. DATA_LOSS
-// with the line's number: another header, or a line of another form.
-absl::StatusOr<int64_t> FrameAccuracyBytesToKeep(absl::string_view csv, int64_t keep_updates);
+// What a run that goes on after the line of `keep_updates` keeps of `csv`, a frame_accuracy.csv's whole
+// content: a FrameAccuracyHeader() and the whole lines of at most that many updates. An unfinished last line
+// is not kept. The file's own header may lack columns, as that of an earlier version does; the lines get
+// empty values for them. DATA_LOSS, with the line's number, what it is and what is wanted: any other header,
+// or a line of another form.
+absl::StatusOr<std::string> FrameAccuracyToKeep(absl::string_view csv, int64_t keep_updates);
 
 // "staleness,pushes" and a line per staleness seen, ascending.
 std::string StalenessCsv(const StalenessHistogram& staleness);

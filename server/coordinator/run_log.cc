@@ -1,10 +1,11 @@
-// Where on the data's way: at its end; evaluations into the run folder, where the plot and the dashboard find
-// them.
+// Where on the data's way: at its end; evaluations into the run folder, where the plot and the dashboard
+// find them.
 #include "server/coordinator/run_log.h"
 
 #include <filesystem>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/file/file.h"
 #include "common/status_macros.h"
@@ -20,12 +21,11 @@ absl::StatusOr<AppendFile> OpenFrameAccuracy(const std::string& path, int64_t ke
   absl::StatusOr<std::string> old = ReadFile(path);
   if (absl::IsNotFound(old.status())) old = "";
   RETURN_IF_ERROR(old.status());
-  const absl::StatusOr<int64_t> keep = FrameAccuracyBytesToKeep(*old, keep_updates);
-  if (!keep.ok())
-    return absl::Status(keep.status().code(), absl::StrCat(path, ": ", keep.status().message()));
-  ASSIGN_OR_RETURN(AppendFile csv, AppendFile::Open(path, *keep));
-  if (*keep == 0) csv.Append(FrameAccuracyHeader());
-  return csv;
+  const absl::StatusOr<std::string> kept = FrameAccuracyToKeep(*old, keep_updates);
+  if (!kept.ok())
+    return absl::Status(kept.status().code(), absl::StrCat(path, ": ", kept.status().message()));
+  if (!absl::StartsWith(*old, *kept)) RETURN_IF_ERROR(ReplaceFile(path, {*kept}));
+  return AppendFile::Open(path, kept->size());
 }
 
 }  // namespace

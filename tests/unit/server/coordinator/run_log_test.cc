@@ -164,9 +164,37 @@ TEST_F(RunLogTest, ATruncatedLastLineIsCutOffThoughItsUpdatesAreKept) {
   EXPECT_EQ(Read("frame_accuracy.csv"), kHeader);
 }
 
+TEST_F(RunLogTest, ALogOfFewerColumnsGoesOnUnderTheNewHeader) {
+  // Without the fifth column, epoch, and the last three, of the gradient.
+  Write("frame_accuracy.csv",
+        "wall_s,virtual_s,updates,frames,train_loss,test_loss,test_frame_accuracy,live_replicas,"
+        "staleness_mean,staleness_p99,pushes_rejected,test_nonsilence_frame_accuracy,test_human_loss,"
+        "test_human_frame_accuracy,test_human_nonsilence_frame_accuracy\n"
+        "1.000,2.000,0,0,,2.5,0.1,20,,,0,,,,\n"
+        "12.500,340.250,200,20000,1.5,2.0,0.25,20,2.5,4,3,0.2,4.0,0.125,0.1\n"
+        "13.000,350.000,400,40000,1.4,1.9,0.26,20,2.5,4,3,0.2,4.0,0.125,0.1\n");
+  const auto log = Open(200);
+  const std::string kept = std::string(kHeader) +
+                           "1.000,2.000,0,0,,,2.5,0.1,20,,,0,,,,,,,\n"
+                           "12.500,340.250,200,20000,,1.5,2.0,0.25,20,2.5,4,3,0.2,4.0,0.125,0.1,,,\n";
+  EXPECT_EQ(Read("frame_accuracy.csv"), kept);
+  log->OnEvaluation(FullRecord(200));
+  ASSERT_TRUE(log->Flush().ok());
+  EXPECT_EQ(Read("frame_accuracy.csv"), kept + kFullLine);
+}
+
 TEST_F(RunLogTest, AForeignFileIsRefusedAndLeftAlone) {
-  const std::string lines[] = {"a,b\n1,2\n", std::string(kHeader) + "1,2,3\n",
-                               std::string(kHeader) + "1,2,x,4,5,6,7,8,9,10,11,12,13,14,15,16\n"};
+  const std::string lines[] = {"a,b\n1,2\n",
+                               std::string(kHeader) + "1,2,3\n",
+                               std::string(kHeader) + "1,2,x,4,5,6,7,8,9,10,11,12,13,14,15,16\n",
+                               "wall_s,virtual_s,updates,surprise\n1,2,3,4\n",
+                               "wall_s,updates,virtual_s\n1,2,3\n",
+                               "updates,updates\n1,2\n",
+                               "wall_s,virtual_s\n1,2\n",
+                               "wall_s,updates\n1\n",
+                               "wall_s,updates\n1,2,3\n",
+                               "wall_s,updates\n3,x\n",
+                               "\n"};
   for (const std::string& content : lines) {
     Write("frame_accuracy.csv", content);
     const auto log = RunLog::Open({folder_, 1000, &clock_});
