@@ -1,4 +1,4 @@
-// Where on the data's way: beside the coordinator; its state to disk and back.
+// Where on the data's way: the coordinator's state at rest; looks for milestones and writes what is due.
 #include "server/coordinator/coordinator_checkpointer.h"
 
 #include <utility>
@@ -7,13 +7,12 @@
 #include "absl/time/clock.h"
 #include "common/status_macros.h"
 #include "server/storage/checkpoint_file.h"
-#include "spdlog/spdlog.h"
 
 namespace downpour {
 namespace {
 
 constexpr char kKind[] = "downpour.CoordinatorCheckpoint";
-constexpr absl::Duration kLook = absl::Milliseconds(200);  // for milestones
+constexpr absl::Duration kLook = absl::Milliseconds(200);  // between two looks for milestones
 
 // Changes whenever something happened that a restored coordinator should know of.
 std::string Milestones(const CoordinatorCheckpoint& checkpoint) {
@@ -43,50 +42,27 @@ void CheckpointSchedule::Tried(absl::Time now, const std::string& milestones, bo
 }
 
 CoordinatorCheckpointer::CoordinatorCheckpointer(Coordinator* coordinator, RunLog* log, std::string path)
-    : coordinator_(coordinator), log_(log), path_(std::move(path)), thread_([this] { Run(); }) {}
+    : coordinator_(coordinator),
+      log_(log),
+      path_(std::move(path)),
+      writer_(
+          kLook, [this] { return Write(); },
+          [this] { return schedule_.Due(absl::Now(), Milestones(coordinator_->Checkpoint())); }) {}
 
-CoordinatorCheckpointer::~CoordinatorCheckpointer() {
-  {
-    absl::MutexLock lock(&mutex_);
-    stop_ = true;
-  }
-  thread_.join();
-}
-
-absl::Status CoordinatorCheckpointer::CheckpointNow() {
-  absl::MutexLock lock(&write_mutex_);
+absl::Status CoordinatorCheckpointer::Write() {
   const CoordinatorCheckpoint checkpoint = coordinator_->Checkpoint();
-  RETURN_IF_ERROR(Write(checkpoint));
-  schedule_.Tried(absl::Now(), Milestones(checkpoint), /*written=*/true);
-  return absl::OkStatus();
-}
-
-absl::Status CoordinatorCheckpointer::Write(const CoordinatorCheckpoint& checkpoint) {
-  // The log first: a restored coordinator does not write the lines again that its checkpoint counts as
-  // written.
-  RETURN_IF_ERROR(log_->Flush());
-  CheckpointFile file;
-  file.kind = kKind;
-  file.header = checkpoint.SerializeAsString();
-  RETURN_IF_ERROR(WriteCheckpointFile(path_, file));
-  coordinator_->CheckpointWritten(checkpoint);
-  return absl::OkStatus();
-}
-
-void CoordinatorCheckpointer::Run() {
-  for (;;) {
-    {
-      absl::MutexLock lock(&mutex_);
-      if (mutex_.AwaitWithTimeout(absl::Condition(&stop_), kLook)) return;
-    }
-    absl::MutexLock lock(&write_mutex_);
-    const CoordinatorCheckpoint checkpoint = coordinator_->Checkpoint();
-    const std::string milestones = Milestones(checkpoint);
-    if (!schedule_.Due(absl::Now(), milestones)) continue;
-    const absl::Status written = Write(checkpoint);
-    schedule_.Tried(absl::Now(), milestones, written.ok());
-    if (!written.ok()) spdlog::error("coordinator checkpoint: {}", std::string(written.message()));
+  // The log first: a restored coordinator does not write the lines again that its checkpoint counts
+  // as written.
+  absl::Status status = log_->Flush();
+  if (status.ok()) {
+    CheckpointFile file;
+    file.kind = kKind;
+    file.header = checkpoint.SerializeAsString();
+    status = WriteCheckpointFile(path_, file);
   }
+  if (status.ok()) coordinator_->CheckpointWritten(checkpoint);
+  schedule_.Tried(absl::Now(), Milestones(checkpoint), status.ok());
+  return status;
 }
 
 }  // namespace downpour

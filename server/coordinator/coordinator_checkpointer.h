@@ -1,27 +1,26 @@
-// Where on the data's way: beside the coordinator; its state to disk and back.
+// Where on the data's way: the coordinator's state at rest; to disk and back.
 #ifndef DOWNPOUR_SERVER_COORDINATOR_COORDINATOR_CHECKPOINTER_H_
 #define DOWNPOUR_SERVER_COORDINATOR_COORDINATOR_CHECKPOINTER_H_
 
 #include <string>
-#include <thread>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "proto/checkpoint.pb.h"
 #include "server/coordinator/coordinator.h"
 #include "server/coordinator/run_log.h"
+#include "server/storage/periodic_writer.h"
 
 namespace downpour {
 
 // Statuses as ReadCheckpointFile; DATA_LOSS also: the header is no CoordinatorCheckpoint.
 absl::StatusOr<CoordinatorCheckpoint> LoadCoordinatorCheckpoint(const std::string& path);
 
-// When a checkpoint is due: as soon as there is a milestone that the last one lacks, and every few seconds besides. After
-// a failed write only the latter: the next would most likely fail too. A pure state machine; not thread-safe.
+// When a checkpoint is due: as soon as there is a milestone that the last one lacks, and every few seconds
+// besides. After a failed write only the latter: the next would most likely fail too. A pure state machine;
+// not thread-safe.
 class CheckpointSchedule {
  public:
   static constexpr absl::Duration kInterval = absl::Seconds(3);
@@ -38,31 +37,26 @@ class CheckpointSchedule {
   std::string written_milestones_;
 };
 
-// Writes the coordinator's checkpoint from a thread of its own: soon after shards, replicas or evaluations
-// change, and every few seconds besides. A failed write is logged and tried again a few seconds later.
-// Thread-safe.
+// Writes the coordinator's checkpoint from a thread of its own: soon after shards, replicas or
+// evaluations change, and every few seconds besides. A failed write is logged and tried again a few
+// seconds later. Thread-safe.
 class CoordinatorCheckpointer {
  public:
   // Both are not owned and must outlive it.
   CoordinatorCheckpointer(Coordinator* coordinator, RunLog* log, std::string path);
-  // Waits for a write under way; begins none. A clean end calls CheckpointNow() first.
-  ~CoordinatorCheckpointer();
 
-  // Statuses as WriteCheckpointFile and RunLog::Flush.
-  absl::Status CheckpointNow() ABSL_LOCKS_EXCLUDED(write_mutex_);
+  // Statuses as WriteCheckpointFile and RunLog::Flush. A clean end calls this; the destructor only waits for
+  // a write under way.
+  absl::Status CheckpointNow() { return writer_.WriteNow(); }
 
  private:
-  void Run() ABSL_LOCKS_EXCLUDED(mutex_);
-  absl::Status Write(const CoordinatorCheckpoint& checkpoint) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
+  absl::Status Write();
 
   Coordinator* const coordinator_;
   RunLog* const log_;
   const std::string path_;
-  absl::Mutex write_mutex_;  // one write at a time
-  CheckpointSchedule schedule_ ABSL_GUARDED_BY(write_mutex_){absl::Now()};
-  absl::Mutex mutex_;
-  bool stop_ ABSL_GUARDED_BY(mutex_) = false;
-  std::thread thread_;
+  CheckpointSchedule schedule_{absl::Now()};  // used by what writer_ calls, one call at a time
+  PeriodicWriter writer_;
 };
 
 }  // namespace downpour

@@ -1,4 +1,5 @@
-// Where on the data's way: beside the shard; parameters, optimizer state and ledger to disk and back.
+// Where on the data's way: parameters at rest; turns a shard's snapshot into the sections of a checkpoint
+// file and back.
 #include "server/shard/checkpointer.h"
 
 #include <memory>
@@ -8,7 +9,6 @@
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 #include "server/optimizer/optimizer.h"
-#include "spdlog/spdlog.h"
 
 namespace downpour {
 namespace {
@@ -78,34 +78,6 @@ absl::StatusOr<ShardSnapshot> LoadShardSnapshot(const std::string& path) {
   absl::StatusOr<ShardSnapshot> snapshot = SnapshotFromSections(file, "", std::move(header));
   if (snapshot.ok()) return snapshot;
   return absl::Status(snapshot.status().code(), absl::StrCat(path, ": ", snapshot.status().message()));
-}
-
-Checkpointer::Checkpointer(const ParameterShard* shard, std::string path, absl::Duration interval)
-    : shard_(shard), path_(std::move(path)), interval_(interval), thread_([this] { Run(); }) {}
-
-Checkpointer::~Checkpointer() {
-  {
-    absl::MutexLock lock(&mutex_);
-    stop_ = true;
-  }
-  thread_.join();
-}
-
-absl::Status Checkpointer::CheckpointNow() {
-  absl::MutexLock lock(&write_mutex_);
-  return SaveShardSnapshot(path_, shard_->Snapshot());
-}
-
-void Checkpointer::Run() {
-  const auto stopped = [this] {
-    absl::MutexLock lock(&mutex_);
-    return mutex_.AwaitWithTimeout(absl::Condition(&stop_), interval_);
-  };
-  while (!stopped()) {
-    if (const absl::Status status = CheckpointNow(); !status.ok()) {
-      spdlog::warn("no checkpoint this time, the last good one stays: {}", status.ToString());
-    }
-  }
 }
 
 }  // namespace downpour

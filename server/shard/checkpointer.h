@@ -1,19 +1,19 @@
-// Where on the data's way: beside the shard; parameters, optimizer state and ledger to disk and back.
+// Where on the data's way: parameters at rest; a shard's parameters, optimizer state and ledger to disk
+// and back.
 #ifndef DOWNPOUR_SERVER_SHARD_CHECKPOINTER_H_
 #define DOWNPOUR_SERVER_SHARD_CHECKPOINTER_H_
 
 #include <cstdint>
 #include <string>
-#include <thread>
+#include <utility>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "server/shard/parameter_shard.h"
 #include "server/storage/checkpoint_file.h"
+#include "server/storage/periodic_writer.h"
 
 namespace downpour {
 
@@ -34,30 +34,22 @@ absl::Status SaveShardSnapshot(const std::string& path, const ShardSnapshot& sna
 // Statuses as ReadCheckpointFile and SnapshotFromSections.
 absl::StatusOr<ShardSnapshot> LoadShardSnapshot(const std::string& path);
 
-// Writes one shard's checkpoint every `interval` from a thread of its own, aside from pushes and fetches:
-// they wait for the copy in memory, never for the disk. A failed write is logged, leaves the last good file,
-// and is tried again after the next interval. Thread-safe.
+// Writes one shard's checkpoint every `interval` from a thread of its own. Pushes and fetches wait for the
+// copy in memory, never for the disk. A failed write is logged, leaves the last good file, and is tried again
+// after the next interval. Thread-safe.
 class Checkpointer {
  public:
   // `shard` must outlive it. The first checkpoint is due one interval from now; InfiniteDuration(): by
   // CheckpointNow() only.
-  Checkpointer(const ParameterShard* shard, std::string path, absl::Duration interval);
-  // Waits for a write under way; begins none. A clean end calls CheckpointNow() first.
-  ~Checkpointer();
+  Checkpointer(const ParameterShard* shard, std::string path, absl::Duration interval)
+      : writer_(interval,
+                [shard, path = std::move(path)] { return SaveShardSnapshot(path, shard->Snapshot()); }) {}
 
-  // Statuses as WriteCheckpointFile.
-  absl::Status CheckpointNow() ABSL_LOCKS_EXCLUDED(write_mutex_);
+  // Statuses as WriteCheckpointFile. A clean end calls this; the destructor only waits for a write under way.
+  absl::Status CheckpointNow() { return writer_.WriteNow(); }
 
  private:
-  void Run() ABSL_LOCKS_EXCLUDED(mutex_);
-
-  const ParameterShard* const shard_;
-  const std::string path_;
-  const absl::Duration interval_;
-  absl::Mutex write_mutex_;  // one write at a time
-  absl::Mutex mutex_;
-  bool stop_ ABSL_GUARDED_BY(mutex_) = false;
-  std::thread thread_;
+  PeriodicWriter writer_;
 };
 
 }  // namespace downpour

@@ -1,0 +1,44 @@
+// Where on the data's way: parameters at rest; the thread that has checkpoints written, again and again.
+#ifndef DOWNPOUR_SERVER_STORAGE_PERIODIC_WRITER_H_
+#define DOWNPOUR_SERVER_STORAGE_PERIODIC_WRITER_H_
+
+#include <functional>
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+
+namespace downpour {
+
+// Calls `write` from a thread of its own, one call at a time. A failure is logged; `write` must leave the
+// last good file as it was, and is called again when it is next due. Thread-safe.
+class PeriodicWriter {
+ public:
+  // Every `interval`, counted from the end of the call before, the thread asks `due` and then calls `write`.
+  // Neither is called while WriteNow() runs. InfiniteDuration(): `write` is called by WriteNow() only.
+  PeriodicWriter(
+      absl::Duration interval, std::function<absl::Status()> write,
+      std::function<bool()> due = [] { return true; });
+  // Waits for a write under way; begins none. A clean end calls WriteNow() first.
+  ~PeriodicWriter();
+
+  // Calls `write`, due or not, and returns its status.
+  absl::Status WriteNow() ABSL_LOCKS_EXCLUDED(write_mutex_);
+
+ private:
+  void Run() ABSL_LOCKS_EXCLUDED(mutex_, write_mutex_);
+
+  const absl::Duration interval_;
+  const std::function<absl::Status()> write_;
+  const std::function<bool()> due_;
+  absl::Mutex write_mutex_;  // held by whoever calls due_ or write_
+  absl::Mutex mutex_;
+  bool stop_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread thread_;  // last: it uses all of the above
+};
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_SERVER_STORAGE_PERIODIC_WRITER_H_
