@@ -183,9 +183,7 @@ absl::StatusOr<JoinReply> Coordinator::JoinLocked(const JoinRequest& request) {
   }
   // An evaluator, or a replica that looks for a shard.
   if (request.evaluator()) return reply;
-  const Member& member = membership_.Join(
-      request.host(), request.has_replica_id() ? std::optional(request.replica_id()) : std::nullopt,
-      options_.clock->Now());
+  const Member& member = membership_.Join(options_.clock->Now());
   spdlog::info("replica {} incarnation {} on '{}' joined; {} replicas live", member.replica_id,
                member.incarnation, request.host(), membership_.size());
   reply.set_replica_id(member.replica_id);

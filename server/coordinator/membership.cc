@@ -3,31 +3,38 @@
 
 #include <algorithm>
 #include <cmath>
-#include <utility>
 
 #include "absl/strings/str_cat.h"
 
 namespace downpour {
 namespace {
 
-// Ids beyond are not taken from requests: they would leave none to give.
-constexpr uint64_t kMaxWantedId = uint64_t{1} << 48;
 // So that sums over replicas cannot overflow.
 constexpr int64_t kMaxTotal = int64_t{1} << 50;
 
+constexpr struct {
+  const char* field;
+  int64_t ReportTotals::*count;
+} kCounts[] = {{"minibatches", &ReportTotals::minibatches},
+               {"frames", &ReportTotals::frames},
+               {"pushes_applied", &ReportTotals::pushes_applied},
+               {"pushes_rejected", &ReportTotals::pushes_rejected}};
+
+// Of a ReportRequest or a MembershipState::Replica, which name their fields alike.
+template <typename Message>
+ReportTotals TotalsOf(const Message& message) {
+  return {message.minibatches(), message.frames(), message.pushes_applied(), message.pushes_rejected(),
+          message.loss_sum()};
+}
+
 }  // namespace
 
-const Member& Membership::Join(const std::string& host, std::optional<uint64_t> wanted_id, absl::Time now) {
-  uint64_t id = wanted_id.value_or(0);
-  if (id == 0 || id > kMaxWantedId || members_.contains(id)) id = last_replica_id_ + 1;
-  last_replica_id_ = std::max(last_replica_id_, id);
+const Member& Membership::Join(absl::Time now) {
   last_incarnation_ =
       std::max<uint64_t>(last_incarnation_ + 1, std::max<int64_t>(0, absl::ToUnixMicros(now)));
-  Member& member = members_[id];
-  member = Member();
-  member.replica_id = id;
+  Member& member = members_[++last_replica_id_] = Member();
+  member.replica_id = last_replica_id_;
   member.incarnation = last_incarnation_;
-  member.host = host;
   member.last_seen = now;
   return member;
 }
@@ -61,7 +68,6 @@ MembershipState Membership::Save(absl::Time now) const {
     auto* replica = state.add_replicas();
     replica->set_replica_id(id);
     replica->set_incarnation(member.incarnation);
-    replica->set_host(member.host);
     replica->set_silent_s(absl::ToDoubleSeconds(now - member.last_seen));
     replica->set_report(member.report);
     replica->set_minibatches(member.totals.minibatches);
@@ -82,42 +88,30 @@ void Membership::Load(const MembershipState& state, absl::Time now) {
     Member& member = members_[replica.replica_id()];
     member.replica_id = replica.replica_id();
     member.incarnation = replica.incarnation();
-    member.host = replica.host();
     member.last_seen = now - absl::Seconds(replica.silent_s());
     member.report = replica.report();
-    member.totals = {replica.minibatches(), replica.frames(), replica.pushes_applied(),
-                     replica.pushes_rejected(), replica.loss_sum()};
+    member.totals = TotalsOf(replica);
     if (replica.has_dealt()) member.dealt = replica.dealt();
   }
 }
 
 absl::StatusOr<ReportTotals> AdvanceTotals(const ReportRequest& report, Member* member) {
-  const ReportTotals& last = member->totals;
-  const struct {
-    const char* field;
-    int64_t seen, last;
-  } totals[] = {{"minibatches", report.minibatches(), last.minibatches},
-                {"frames", report.frames(), last.frames},
-                {"pushes_applied", report.pushes_applied(), last.pushes_applied},
-                {"pushes_rejected", report.pushes_rejected(), last.pushes_rejected}};
-  for (const auto& total : totals) {
-    if (total.seen < total.last || total.seen > kMaxTotal) {
-      return absl::InvalidArgumentError(absl::StrCat("report ", report.report(), " of replica ",
-                                                     member->replica_id, ": ", total.field, " is ",
-                                                     total.seen, ", wanted between ", total.last,
-                                                     " (as in report ", member->report, ") and ", kMaxTotal));
-    }
-  }
-  if (!std::isfinite(report.loss_sum())) {
+  const ReportTotals now = TotalsOf(report);
+  const auto refuse = [&](const char* field, auto seen, const auto&... want) {
     return absl::InvalidArgumentError(absl::StrCat("report ", report.report(), " of replica ",
-                                                   member->replica_id, ": loss_sum is ", report.loss_sum(),
-                                                   ", wanted a finite sum"));
+                                                   member->replica_id, ": ", field, " is ", seen, ", want ",
+                                                   want...));
+  };
+  ReportTotals added;
+  for (const auto& [field, count] : kCounts) {
+    const int64_t seen = now.*count, last = member->totals.*count;
+    if (seen < last || seen > kMaxTotal) {
+      return refuse(field, seen, last, " (as in report ", member->report, ") to ", kMaxTotal);
+    }
+    added.*count = seen - last;
   }
-  const ReportTotals now{report.minibatches(), report.frames(), report.pushes_applied(),
-                         report.pushes_rejected(), report.loss_sum()};
-  const ReportTotals added{now.minibatches - last.minibatches, now.frames - last.frames,
-                           now.pushes_applied - last.pushes_applied,
-                           now.pushes_rejected - last.pushes_rejected, now.loss_sum - last.loss_sum};
+  if (!std::isfinite(now.loss_sum)) return refuse("loss_sum", now.loss_sum, "a finite sum");
+  added.loss_sum = now.loss_sum - member->totals.loss_sum;
   member->totals = now;
   member->report = report.report();
   return added;

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -16,7 +15,7 @@
 
 namespace downpour {
 
-// A report's totals, or the difference of two.
+// What a replica has done since it joined, as its reports say, or what one report adds to that.
 struct ReportTotals {
   int64_t minibatches = 0;
   int64_t frames = 0;
@@ -28,23 +27,22 @@ struct ReportTotals {
 struct Member {
   uint64_t replica_id = 0;
   uint64_t incarnation = 0;
-  std::string host;
   absl::Time last_seen;
   uint64_t report = 0;             // number of the last report; 0: none yet
   ReportTotals totals;             // of that report
   std::optional<DataSlice> dealt;  // in answer to that report, so that its repeat gets the same answer
 };
 
-// The replicas alive, by ascending id; the dead and the gone are forgotten. A pure state machine; not
-// thread-safe.
+// The replicas alive, by ascending id; the dead and the gone are forgotten. A pure state machine;
+// not thread-safe.
 class Membership {
  public:
-  // Adds a replica. It gets wanted_id unless a live replica has that id (a coordinator that was restored from
-  // an older checkpoint may have given it again), and otherwise a new one. Its incarnation is greater than
-  // any given before, also by a coordinator before such a restore: it is at least the time in microseconds.
-  const Member& Join(const std::string& host, std::optional<uint64_t> wanted_id, absl::Time now);
-  // NOT_FOUND: no such replica, or another incarnation of it. The pointer holds until the next non-const
-  // call.
+  // Adds a replica under a new id. A coordinator that was restored from an older checkpoint may give an id
+  // again; the incarnation is greater than any given before even then: it is at least the time in
+  // microseconds since 1970.
+  const Member& Join(absl::Time now);
+  // NOT_FOUND: no such replica, or another incarnation of it. The pointer holds until the next
+  // non-const call.
   absl::StatusOr<Member*> Find(uint64_t replica_id, uint64_t incarnation);
   bool Contains(uint64_t replica_id) const { return members_.contains(replica_id); }
   void Remove(uint64_t replica_id) { members_.erase(replica_id); }
@@ -62,9 +60,9 @@ class Membership {
   uint64_t last_incarnation_ = 0;
 };
 
-// Takes in the totals of a report newer than the member's last and returns what they add. INVALID_ARGUMENT: a
-// total below that of the last report, negative or not finite, naming the field, the value seen and the value
-// wanted.
+// Takes in the totals of a report newer than the member's last and returns what they add. INVALID_ARGUMENT:
+// a total below that of the last report, negative or not finite, naming the field, the value seen and the
+// value wanted.
 absl::StatusOr<ReportTotals> AdvanceTotals(const ReportRequest& report, Member* member);
 
 }  // namespace downpour

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -24,8 +25,7 @@ constexpr absl::Duration kWaitForWork = absl::Milliseconds(200);
 
 class ReplicaLoop {
  public:
-  explicit ReplicaLoop(const ReplicaLoopOptions& options)
-      : options_(options), replica_id_(options.replica_id) {}
+  explicit ReplicaLoop(const ReplicaLoopOptions& options) : options_(options) {}
 
   absl::Status Run();
 
@@ -59,7 +59,7 @@ class ReplicaLoop {
   auto Retry(const Attempt& attempt);
 
   const ReplicaLoopOptions& options_;
-  std::optional<uint64_t> replica_id_;
+  uint64_t replica_id_ = 0;
   RunDescription description_;
   RunKey run_;
   std::vector<Shard> shards_;
@@ -127,7 +127,7 @@ absl::StatusOr<ShardClient*> ReplicaLoop::Client(Shard& shard) {
 }
 
 bool ReplicaLoop::LookUp(Shard& shard) {
-  spdlog::warn("replica {}: shard {} does not answer as it should; looking it up", *replica_id_,
+  spdlog::warn("replica {}: shard {} does not answer as it should; looking it up", replica_id_,
                shard.address.shard());
   const absl::StatusOr<RunStatus> status = options_.coordinator->GetRunStatus({});
   if (!status.ok()) return IsTransient(status.status());
@@ -161,7 +161,6 @@ absl::Status ReplicaLoop::Join() {
   request.set_run_id(options_.run_id);
   *request.mutable_data() = options_.data_summary;
   request.set_host(options_.host);
-  if (replica_id_.has_value()) request.set_replica_id(*replica_id_);
   ASSIGN_OR_RETURN(const JoinReply reply, Retry([&] { return options_.coordinator->Join(request); }));
   replica_id_ = reply.replica_id();
   incarnation_ = reply.incarnation();
@@ -187,11 +186,11 @@ absl::Status ReplicaLoop::Join() {
   for (int shard = 0; shard < map.shards(); ++shard)
     shards_.push_back({map.range(shard), reply.shards(shard), nullptr});
   replica_ = std::make_unique<ModelReplica>(
-      ModelReplica::Options{*replica_id_, incarnation_, cluster, map.shards(), reply.data().classes(),
+      ModelReplica::Options{replica_id_, incarnation_, cluster, map.shards(), reply.data().classes(),
                             description_.seed(), description_.noise()},
       size, MinibatchSource(options_.data, cluster.minibatch(), description_.seed()), pool_.get(),
       rounded_pool_.get());
-  spdlog::info("replica {} (incarnation {}) has joined", *replica_id_, incarnation_);
+  spdlog::info("replica {} (incarnation {}) has joined", replica_id_, incarnation_);
   return absl::OkStatus();
 }
 
@@ -291,11 +290,11 @@ absl::Status ReplicaLoop::Train() {
 
 void ReplicaLoop::Leave() {
   LeaveRequest request;
-  request.set_replica_id(*replica_id_);
+  request.set_replica_id(replica_id_);
   request.set_incarnation(incarnation_);
   const absl::Status status = options_.coordinator->Leave(request).status();
   if (!status.ok())
-    spdlog::info("replica {} left without a good-bye: {}", *replica_id_, std::string(status.message()));
+    spdlog::info("replica {} left without a good-bye: {}", replica_id_, std::string(status.message()));
 }
 
 absl::Status ReplicaLoop::Run() {
@@ -305,10 +304,8 @@ absl::Status ReplicaLoop::Run() {
     const bool joined = status.ok();
     if (joined) status = Train();
     if (forgotten_) {
-      spdlog::info("the coordinator no longer knows replica {}; joining again", *replica_id_);
-      // Under an id of its own: where two have come to the same one, they must not take it from each other
-      // for ever, nor come back together.
-      replica_id_.reset();
+      spdlog::info("the coordinator no longer knows replica {}; joining again", replica_id_);
+      // After a random while, so that replicas that were forgotten at the same time do not come back at once.
       options_.clock->SleepFor(kWaitForWork *
                                (0.5 + Random(options_.jitter_seed, ++jitter_streams_).Uniform()));
       continue;

@@ -7,7 +7,6 @@
 #include <functional>
 #include <memory>
 #include <memory_resource>
-#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -39,7 +38,6 @@ struct ReplicaLoopOptions {
   DataSummary data_summary;  // of `data`
   std::string run_id;        // empty: whatever run the coordinator has
   std::string host;          // for the coordinator's log
-  std::optional<uint64_t> replica_id;  // of a replica that is to be replaced
   // Not owned; of gradient and fetched parameters: where connect_shard's clients want them.
   std::pmr::memory_resource* memory = std::pmr::new_delete_resource();
   int compute_threads = 1;

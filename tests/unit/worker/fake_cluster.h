@@ -50,7 +50,7 @@ struct FakeCluster final : public CoordinatorClient {
       return reply;
     }
     joins.push_back(request);
-    reply.set_replica_id(request.has_replica_id() ? request.replica_id() : 100 + joins.size());
+    reply.set_replica_id(100 + joins.size());
     reply.set_incarnation(joins.size());
     return reply;
   }

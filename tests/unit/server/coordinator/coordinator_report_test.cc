@@ -54,7 +54,7 @@ TEST_F(CoordinatorTest, ContradictoryReportsAreRefusedAndChangeNothing) {
   const std::string before = coordinator->Checkpoint().SerializeAsString();
   replica.report.set_pushes_applied(2);
   EXPECT_THAT(replica.Report(*coordinator),
-              FailsWith(absl::StatusCode::kInvalidArgument, "pushes_applied is 2, wanted between 3"));
+              FailsWith(absl::StatusCode::kInvalidArgument, "pushes_applied is 2, want 3"));
   replica.report.set_pushes_applied(3);
   replica.report.set_frames(int64_t{1} << 60);
   EXPECT_THAT(replica.Report(*coordinator), FailsWith(absl::StatusCode::kInvalidArgument, "frames is"));
@@ -141,9 +141,7 @@ TEST_F(CoordinatorTest, WarmStartIsOneReplicasUntilItsUpdatesAreDone) {
   coordinator->Leave(leave).IgnoreError();
   EXPECT_EQ(b.Push(2).Report(*coordinator).value().directive(), ReportReply::CONTINUE);
   EXPECT_EQ(c.Report(*coordinator).value().directive(), ReportReply::WAIT);
-  JoinRequest again = SmallJoin("host");  // back, but another has taken over
-  again.set_replica_id(a.report.replica_id());
-  FakeReplica returned(coordinator->Join(again).value());
+  FakeReplica returned = Join();  // back, but another has taken over
   EXPECT_EQ(returned.Report(*coordinator).value().directive(), ReportReply::WAIT);
   EXPECT_EQ(b.Push(1).Report(*coordinator).value().directive(), ReportReply::CONTINUE);
   EXPECT_EQ(c.Report(*coordinator, true).value().directive(), ReportReply::CONTINUE);
@@ -238,9 +236,7 @@ TEST_F(CoordinatorTest, EveryPositionIsReadExactlyOnceAnEpochThroughJoinsLeavesA
       } else if (choice == 3) {  // killed, found out about later
         readers.erase(readers.begin() + which);
       } else if (choice == 4) {  // restarted at once
-        JoinRequest again = SmallJoin("host");
-        again.set_replica_id(replica.report.replica_id());
-        readers[which] = {FakeReplica(coordinator->Join(again).value()), {}};
+        readers[which] = {Join(), {}};
       } else if (choice == 5) {
         coordinator = Coordinator::Restore(OptionsFor(SmallRun()), coordinator->Checkpoint()).value();
       } else {
