@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/layout/network_layout.h"
 #include "common/layout/shard_map.h"
+#include "common/program/run_description.h"
 #include "common/status_macros.h"
 #include "spdlog/spdlog.h"
 
@@ -68,9 +69,7 @@ absl::Status CheckSameData(const DataSummary& seen, const DataSummary& wanted) {
 
 Coordinator::Coordinator(Options options)
     : options_(std::move(options)),
-      started_(options_.clock->Now()),
-      wall_started_(options_.clock == options_.wall_clock ? started_ : options_.wall_clock->Now()),
-      evaluations_(options_.description.evaluation().every_updates()),
+      progress_(options_.description, options_.clock, options_.wall_clock),
       budget_on_disk_(!options_.checkpointed),
       final_on_disk_(!options_.checkpointed) {}
 
@@ -131,7 +130,7 @@ absl::StatusOr<RegisterShardReply> Coordinator::RegisterShard(const RegisterShar
   reply.set_shard(shard);
   *reply.mutable_description() = options_.description;
   *reply.mutable_data() = *data_;
-  reply.set_updates(updates_);
+  reply.set_updates(progress_.updates());
   return reply;
 }
 
@@ -156,6 +155,7 @@ absl::Status Coordinator::FixData(const DataSummary& data) {
   run_.set_run_id(options_.run_id);
   run_.set_layout_fingerprint(layout.fingerprint());
   data_ = data;
+  progress_.SetFramesOfAnEpoch(data.frames());
   spdlog::info("data: {} frames in {} utterances, {} classes, {} slices an epoch; {} parameters",
                data.frames(), data.utterances(), data.classes(), slices_->slices_per_epoch(), layout.size());
   return absl::OkStatus();
@@ -227,8 +227,9 @@ void Coordinator::RemoveDeadReplicas() {
 }
 
 ReportReply::Directive Coordinator::DirectiveFor(uint64_t replica_id) {
-  if (BudgetReached()) return budget_on_disk_ ? ReportReply::STOP : ReportReply::WAIT;
-  if (updates_ >= options_.description.cluster().warm_start_updates()) return ReportReply::CONTINUE;
+  if (progress_.BudgetReached()) return budget_on_disk_ ? ReportReply::STOP : ReportReply::WAIT;
+  if (progress_.updates() >= options_.description.cluster().warm_start_updates())
+    return ReportReply::CONTINUE;
   if (!membership_.Contains(warm_start_replica_)) {
     warm_start_replica_ = replica_id;
     spdlog::info("warm start by replica {}", warm_start_replica_);
@@ -244,17 +245,7 @@ absl::StatusOr<ReportReply> Coordinator::Report(const ReportRequest& request) {
   const bool is_new = request.report() > member->report;
   if (is_new) {
     ASSIGN_OR_RETURN(const ReportTotals added, AdvanceTotals(request, member));
-    updates_ += added.pushes_applied;
-    frames_ += added.frames;
-    pushes_rejected_ += added.pushes_rejected;
-    evaluations_.reported().loss_sum += added.loss_sum;
-    evaluations_.reported().frames += added.frames;
-    for (const uint64_t staleness : request.staleness()) {
-      staleness_.Add(staleness);
-      evaluations_.reported().staleness.Add(staleness);
-    }
-    if (!request.gradient_sketch().empty())
-      evaluations_.reported().gradient_noise.Add(request.gradient_sketch());
+    progress_.Add(added, request);
     for (const DataSlice& slice : request.finished()) slices_->Finish(member->replica_id, slice);
     member->dealt.reset();
   }
@@ -268,6 +259,117 @@ absl::StatusOr<ReportReply> Coordinator::Report(const ReportRequest& request) {
       *reply.mutable_slice() = *member->dealt;
   }
   return reply;
+}
+
+absl::StatusOr<NextEvaluationReply> Coordinator::NextEvaluation(const NextEvaluationRequest&) {
+  absl::MutexLock lock(&mutex_);
+  NextEvaluationReply reply;
+  reply.set_directive(NextEvaluationReply::WAIT);
+  const EvaluationPoint now = progress_.PointNow(membership_.size());
+  EvaluationSchedule& evaluations = progress_.evaluations();
+  if (evaluations.final_recorded()) {
+    if (final_on_disk_) reply.set_directive(NextEvaluationReply::STOP);
+  } else if (ShardsComplete().ok() &&
+             evaluations.Due(now, options_.description.cluster().replica_timeout_s())) {
+    evaluations.HandOut(now);
+    reply.set_directive(NextEvaluationReply::EVALUATE);
+    reply.set_updates(progress_.updates());
+  }
+  return reply;
+}
+
+absl::StatusOr<RecordEvaluationReply> Coordinator::RecordEvaluation(const EvaluationResult& request) {
+  absl::MutexLock observer_lock(&observer_mutex_);
+  EvaluationRecord record;
+  record.result = request;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (request.updates() < 0) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("evaluation result: updates is ", request.updates(), ", want 0 or more"));
+    }
+    if (request.test().frames() < 1) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("evaluation result: test.frames is ", request.test().frames(), ", want at least 1"));
+    }
+    absl::StatusOr<EvaluationSchedule::Evaluation> evaluation = progress_.evaluations().Record(request);
+    if (!evaluation.ok()) {
+      spdlog::warn("evaluation result ignored: {}", std::string(evaluation.status().message()));
+      return RecordEvaluationReply();
+    }
+    record.point = evaluation->point;
+    record.reported = std::move(evaluation->reported);
+    record.staleness = progress_.staleness();
+  }
+  if (options_.observer != nullptr) options_.observer->OnEvaluation(record);
+  return RecordEvaluationReply();
+}
+
+absl::StatusOr<RunStatus> Coordinator::GetRunStatus(const RunStatusRequest&) {
+  absl::MutexLock lock(&mutex_);
+  RunStatus status;
+  status.set_phase(progress_.evaluations().final_recorded() && final_on_disk_ ? RunStatus::FINISHED
+                   : ShardsComplete().ok()                                    ? RunStatus::TRAINING
+                                                                              : RunStatus::WAITING);
+  progress_.AddTo(&status);
+  status.set_live_replicas(membership_.size());
+  status.set_shards_registered(static_cast<int32_t>(shards_.size()));
+  return status;
+}
+
+CoordinatorCheckpoint Coordinator::Checkpoint() const {
+  absl::MutexLock observer_lock(&observer_mutex_);
+  absl::MutexLock lock(&mutex_);
+  CoordinatorCheckpoint checkpoint;
+  *checkpoint.mutable_description() = options_.description;
+  checkpoint.set_run_id(options_.run_id);
+  if (data_.has_value()) {
+    *checkpoint.mutable_data() = *data_;
+    *checkpoint.mutable_slices() = slices_->Save();
+  }
+  for (const auto& [shard, address] : shards_) {
+    ShardAddress* entry = checkpoint.add_shards();
+    entry->set_shard(shard);
+    entry->set_address(address);
+  }
+  *checkpoint.mutable_membership() = membership_.Save(options_.clock->Now());
+  progress_.Save(&checkpoint);
+  checkpoint.set_warm_start_replica(warm_start_replica_);
+  return checkpoint;
+}
+
+void Coordinator::CheckpointWritten(const CoordinatorCheckpoint& checkpoint) {
+  absl::MutexLock lock(&mutex_);
+  budget_on_disk_ = checkpoint.budget_reached();
+  final_on_disk_ = checkpoint.evaluations().final_recorded();
+}
+
+absl::Status Coordinator::Load(const CoordinatorCheckpoint& checkpoint) {
+  absl::MutexLock lock(&mutex_);
+  if (checkpoint.has_data()) {
+    RETURN_IF_ERROR(FixData(checkpoint.data()));
+    RETURN_IF_ERROR(slices_->Load(checkpoint.slices()));
+  } else if (checkpoint.membership().replicas_size() > 0) {
+    return absl::InvalidArgumentError("checkpoint: replicas in the cluster, but no data summary");
+  }
+  for (const ShardAddress& entry : checkpoint.shards()) shards_[entry.shard()] = entry.address();
+  membership_.Load(checkpoint.membership(), options_.clock->Now());
+  RETURN_IF_ERROR(progress_.Load(checkpoint));
+  warm_start_replica_ = checkpoint.warm_start_replica();
+  spdlog::info("goes on at {} updates with {} replicas", progress_.updates(), membership_.size());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Restore(Options options,
+                                                                  const CoordinatorCheckpoint& checkpoint) {
+  if (checkpoint.run_id() != options.run_id) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("checkpoint: run_id is '", checkpoint.run_id(), "', want '", options.run_id, "'"));
+  }
+  RETURN_IF_ERROR(CheckSameProcessRun(checkpoint.description(), options.description));
+  ASSIGN_OR_RETURN(std::unique_ptr<Coordinator> coordinator, Create(std::move(options)));
+  RETURN_IF_ERROR(coordinator->Load(checkpoint));
+  return coordinator;
 }
 
 }  // namespace downpour

@@ -13,15 +13,13 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/time.h"
 #include "common/clock.h"
 #include "proto/checkpoint.pb.h"
 #include "proto/coordinator.pb.h"
 #include "server/coordinator/data_slices.h"
-#include "server/coordinator/evaluation_schedule.h"
 #include "server/coordinator/membership.h"
 #include "server/coordinator/run_observer.h"
-#include "server/coordinator/staleness_histogram.h"
+#include "server/coordinator/run_progress.h"
 
 namespace downpour {
 
@@ -50,8 +48,8 @@ class Coordinator {
                                                               const CoordinatorCheckpoint& checkpoint);
 
   absl::StatusOr<DescribeReply> Describe(const DescribeRequest& request);
-  // A shard without a wanted index gets that of its address, if it was registered before, or the lowest free
-  // one.
+  // A shard without a wanted index gets that of its address, if it was registered before, or the lowest
+  // free one.
   absl::StatusOr<RegisterShardReply> RegisterShard(const RegisterShardRequest& request);
   // The first data summary, be it an evaluator's or of a Join that is answered UNAVAILABLE, fixes the layout.
   // An evaluator may do without once the layout is known.
@@ -90,29 +88,19 @@ class Coordinator {
   absl::StatusOr<uint32_t> ShardIndex(const RegisterShardRequest& request) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   ReportReply::Directive DirectiveFor(uint64_t replica_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  double Epoch() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  double FractionDone() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool BudgetReached() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return FractionDone() >= 1; }
-  EvaluationPoint PointNow() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Remove(uint64_t replica_id, const char* why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Options options_;
-  // Held from a change until the observer knows of it: keeps its calls in order, and checkpoints out of
-  // between.
+  // Held from a change until the observer knows of it: keeps its calls in order, and checkpoints out
+  // of between.
   mutable absl::Mutex observer_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
   mutable absl::Mutex mutex_;
-  absl::Time started_ ABSL_GUARDED_BY(mutex_);  // by options_.clock; moved by a restore
-  absl::Time wall_started_ ABSL_GUARDED_BY(mutex_);
   std::optional<DataSummary> data_ ABSL_GUARDED_BY(mutex_);
   std::optional<DataSlices> slices_ ABSL_GUARDED_BY(mutex_);        // as soon as data_
   RunIdentity run_ ABSL_GUARDED_BY(mutex_);                         // likewise
   std::map<uint32_t, std::string> shards_ ABSL_GUARDED_BY(mutex_);  // index -> address
   Membership membership_ ABSL_GUARDED_BY(mutex_);
-  EvaluationSchedule evaluations_ ABSL_GUARDED_BY(mutex_);
-  StalenessHistogram staleness_ ABSL_GUARDED_BY(mutex_);
-  int64_t updates_ ABSL_GUARDED_BY(mutex_) = 0;
-  int64_t frames_ ABSL_GUARDED_BY(mutex_) = 0;
-  int64_t pushes_rejected_ ABSL_GUARDED_BY(mutex_) = 0;
+  RunProgress progress_ ABSL_GUARDED_BY(mutex_);
   uint64_t warm_start_replica_ ABSL_GUARDED_BY(mutex_) = 0;  // 0: none chosen
   bool budget_on_disk_ ABSL_GUARDED_BY(mutex_);              // that it is reached
   bool final_on_disk_ ABSL_GUARDED_BY(mutex_);               // that the last evaluation is recorded

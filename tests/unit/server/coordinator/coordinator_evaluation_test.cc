@@ -231,7 +231,7 @@ TEST_F(EvaluationTest, TheCheckpointOfAnotherRunIsRefused) {
   Coordinator::Options options = OptionsFor(SmallRun());
   options.run_id = "run-2";
   EXPECT_THAT(Coordinator::Restore(options, checkpoint),
-              FailsWith(absl::StatusCode::kFailedPrecondition, "run_id is 'run-1', wanted 'run-2'"));
+              FailsWith(absl::StatusCode::kFailedPrecondition, "run_id is 'run-1', want 'run-2'"));
   options = OptionsFor(SmallRun());
   options.description.mutable_optimizer()->set_rho(0.5);
   EXPECT_THAT(Coordinator::Restore(options, checkpoint),

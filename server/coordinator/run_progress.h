@@ -1,0 +1,69 @@
+// Where on the data's way: what the replicas report, added up; how far the run is and when it is evaluated.
+#ifndef DOWNPOUR_SERVER_COORDINATOR_RUN_PROGRESS_H_
+#define DOWNPOUR_SERVER_COORDINATOR_RUN_PROGRESS_H_
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "common/clock.h"
+#include "proto/checkpoint.pb.h"
+#include "proto/config.pb.h"
+#include "proto/coordinator.pb.h"
+#include "server/coordinator/evaluation_schedule.h"
+#include "server/coordinator/membership.h"
+#include "server/coordinator/staleness_histogram.h"
+
+namespace downpour {
+
+// The updates, frames, time and staleness of a run since it began, its budget and its evaluations.
+// Not thread-safe.
+class RunProgress {
+ public:
+  // The run begins now. The clocks are not owned: `clock` gives virtual_s, `wall_clock` gives wall_s.
+  RunProgress(const RunDescription& description, Clock* clock, Clock* wall_clock);
+
+  // How many frames the training part has; until then Epoch() is 0.
+  void SetFramesOfAnEpoch(int64_t frames) { frames_of_an_epoch_ = frames; }
+  // Adds what `report` says in addition to the replica's report before: the totals `added`, the staleness of
+  // pushes and the gradient sketch. The sketch is empty or has kGradientSketchSize elements.
+  void Add(const ReportTotals& added, const ReportRequest& report);
+
+  int64_t updates() const { return updates_; }
+  // Of the whole run, in updates.
+  const StalenessHistogram& staleness() const { return staleness_; }
+  EvaluationSchedule& evaluations() { return evaluations_; }
+  const EvaluationSchedule& evaluations() const { return evaluations_; }
+  bool BudgetReached() const { return FractionDone() >= 1; }
+
+  EvaluationPoint PointNow(int live_replicas) const;
+  // Sets the status's fields on updates, frames, rejected pushes and evaluations, and leaves the others.
+  void AddTo(RunStatus* status) const;
+
+  // Sets the checkpoint's fields that Load() takes, and leaves the others.
+  void Save(CoordinatorCheckpoint* checkpoint) const;
+  // Goes on from the checkpoint, after SetFramesOfAnEpoch() if the data is known. INVALID_ARGUMENT: as
+  // EvaluationSchedule::Load and StalenessHistogram::Load.
+  absl::Status Load(const CoordinatorCheckpoint& checkpoint);
+
+ private:
+  double Epoch() const;
+  double FractionDone() const;
+
+  BudgetDescription budget_;
+  Clock* clock_;
+  Clock* wall_clock_;
+  absl::Time
+      started_;  // by clock_; moved by a restore, so that the time between crash and restore does not count
+  absl::Time wall_started_;
+  int64_t frames_of_an_epoch_ = 0;
+  EvaluationSchedule evaluations_;
+  StalenessHistogram staleness_;
+  int64_t updates_ = 0;
+  int64_t frames_ = 0;
+  int64_t pushes_rejected_ = 0;
+};
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_SERVER_COORDINATOR_RUN_PROGRESS_H_
