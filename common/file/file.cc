@@ -10,8 +10,9 @@
 #include <cstdio>
 #include <cstring>
 
-#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
+#include "common/file/file_descriptor.h"
+#include "common/status_macros.h"
 
 namespace downpour {
 namespace {
@@ -26,14 +27,11 @@ absl::Status WriteAll(int fd, const std::string& path, absl::string_view bytes) 
 }
 
 absl::Status WriteNew(const std::string& path, absl::Span<const absl::string_view> pieces) {
-  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (fd < 0) return FileError("create", path);
-  absl::Status status;
-  for (size_t i = 0; i < pieces.size() && status.ok(); ++i) status = WriteAll(fd, path, pieces[i]);
-  if (status.ok() && fsync(fd) != 0) status = FileError("sync", path);
-  // Some file systems report a full disk only here.
-  if (close(fd) != 0 && status.ok()) status = FileError("close", path);
-  return status;
+  FileDescriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (!file.valid()) return FileError("create", path);
+  for (const absl::string_view piece : pieces) RETURN_IF_ERROR(WriteAll(file.get(), path, piece));
+  if (fsync(file.get()) != 0) return FileError("sync", path);
+  return file.Close() ? absl::OkStatus() : FileError("close", path);
 }
 
 }  // namespace
@@ -46,17 +44,16 @@ absl::Status FileError(absl::string_view action, absl::string_view path) {
 }
 
 absl::StatusOr<std::string> ReadFile(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0 && errno == ENOENT) return absl::NotFoundError(absl::StrCat("no file ", path));
-  if (fd < 0) return FileError("open", path);
-  const absl::Cleanup close_file = [fd] { close(fd); };
+  const FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.valid() && errno == ENOENT) return absl::NotFoundError(absl::StrCat("no file ", path));
+  if (!file.valid()) return FileError("open", path);
   struct stat info;
-  if (fstat(fd, &info) != 0) return FileError("examine", path);
+  if (fstat(file.get(), &info) != 0) return FileError("examine", path);
   // The byte more shows the end of a file that is as long as it says; one that is not (a pipe) makes it grow.
   std::string bytes(info.st_size + 1, '\0');
   for (size_t filled = 0;;) {
     if (filled == bytes.size()) bytes.resize(2 * filled);
-    const ssize_t got = read(fd, &bytes[filled], bytes.size() - filled);
+    const ssize_t got = read(file.get(), &bytes[filled], bytes.size() - filled);
     if (got < 0 && errno != EINTR) return FileError("read", path);
     if (got > 0) filled += static_cast<size_t>(got);
     if (got == 0) {

@@ -1,4 +1,4 @@
-// Where on the data's way: beside it; an open file, closed by its owner.
+// Where on the data's way: files at rest and sockets; one that is open, closed by its owner.
 #ifndef DOWNPOUR_COMMON_FILE_FILE_DESCRIPTOR_H_
 #define DOWNPOUR_COMMON_FILE_FILE_DESCRIPTOR_H_
 
@@ -8,6 +8,7 @@
 
 namespace downpour {
 
+// Owns an open file, pipe or socket. Movable; not thread-safe.
 class FileDescriptor {
  public:
   FileDescriptor() = default;
@@ -23,6 +24,9 @@ class FileDescriptor {
 
   bool valid() const { return descriptor_ >= 0; }
   int get() const { return descriptor_; }
+  // Closes it before the destructor would. False, with errno set: the system says that it failed, as some
+  // file systems do only then of a full disk.
+  bool Close() { return close(std::exchange(descriptor_, -1)) == 0; }
 
  private:
   int descriptor_ = -1;

@@ -4,13 +4,13 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "common/file/file_descriptor.h"
 
 namespace downpour {
 
@@ -19,14 +19,11 @@ absl::StatusOr<std::shared_ptr<const MappedFile>> MappedFile::Open(const std::st
     const std::string message = absl::StrCat(path, ": ", std::strerror(errno));
     return errno == ENOENT ? absl::NotFoundError(message) : absl::UnavailableError(message);
   };
-  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) return failed();
+  const FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   struct stat info;
-  void* data = MAP_FAILED;
-  if (fstat(descriptor, &info) == 0) data = mmap(nullptr, info.st_size, PROT_READ, MAP_SHARED, descriptor, 0);
-  absl::Status status = data == MAP_FAILED ? failed() : absl::OkStatus();
-  close(descriptor);
-  if (!status.ok()) return status;
+  if (!file.valid() || fstat(file.get(), &info) != 0) return failed();
+  void* const data = mmap(nullptr, info.st_size, PROT_READ, MAP_SHARED, file.get(), 0);
+  if (data == MAP_FAILED) return failed();
   return std::shared_ptr<const MappedFile>(new MappedFile(static_cast<const char*>(data), info.st_size));
 }
 

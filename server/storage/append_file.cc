@@ -12,26 +12,15 @@
 namespace downpour {
 
 absl::StatusOr<AppendFile> AppendFile::Open(const std::string& path, int64_t keep_bytes) {
-  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-  if (fd < 0) return FileError("open", path);
-  AppendFile file(path, fd, keep_bytes);
-  if (ftruncate(fd, keep_bytes) != 0) return FileError("cut", path);
-  return file;
-}
-
-AppendFile::AppendFile(AppendFile&& other) noexcept
-    : path_(std::move(other.path_)),
-      fd_(std::exchange(other.fd_, -1)),
-      size_(other.size_),
-      pending_(std::move(other.pending_)) {}
-
-AppendFile::~AppendFile() {
-  if (fd_ >= 0) close(fd_);
+  FileDescriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+  if (!file.valid()) return FileError("open", path);
+  if (ftruncate(file.get(), keep_bytes) != 0) return FileError("cut", path);
+  return AppendFile(path, std::move(file), keep_bytes);
 }
 
 absl::Status AppendFile::Flush() {
   while (!pending_.empty()) {
-    const ssize_t written = pwrite(fd_, pending_.data(), pending_.size(), size_);
+    const ssize_t written = pwrite(file_.get(), pending_.data(), pending_.size(), size_);
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) return FileError("write to", path_);
     size_ += written;

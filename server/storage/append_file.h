@@ -4,10 +4,12 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "common/file/file_descriptor.h"
 
 namespace downpour {
 
@@ -18,9 +20,6 @@ class AppendFile {
   // Creates the file if need be and cuts it to its first `keep_bytes`. Statuses as FileError() of
   // common/file/file.h.
   static absl::StatusOr<AppendFile> Open(const std::string& path, int64_t keep_bytes);
-  AppendFile(AppendFile&& other) noexcept;
-  AppendFile& operator=(AppendFile&&) = delete;
-  ~AppendFile();
 
   void Append(absl::string_view bytes) { pending_.append(bytes.data(), bytes.size()); }
   // Hands what was appended to the operating system, so that it outlives this process. RESOURCE_EXHAUSTED,
@@ -28,10 +27,11 @@ class AppendFile {
   absl::Status Flush();
 
  private:
-  AppendFile(std::string path, int fd, int64_t size) : path_(std::move(path)), fd_(fd), size_(size) {}
+  AppendFile(std::string path, FileDescriptor file, int64_t size)
+      : path_(std::move(path)), file_(std::move(file)), size_(size) {}
 
   std::string path_;
-  int fd_;
+  FileDescriptor file_;
   int64_t size_;  // bytes known to be written
   std::string pending_;
 };

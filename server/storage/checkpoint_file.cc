@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/file/crc32c.h"
 #include "common/file/file.h"
+#include "common/file/file_descriptor.h"
 #include "common/file/mapped_file.h"
 #include "common/status_macros.h"
 
@@ -27,11 +28,9 @@ constexpr absl::string_view kMagic = "DPCKPT01";
 absl::Status SyncDirectoryOf(const std::string& path) {
   const size_t slash = path.rfind('/');
   const std::string directory = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-  const int fd = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return FileError("open directory", directory);
-  absl::Status status = fsync(fd) == 0 ? absl::OkStatus() : FileError("sync directory", directory);
-  close(fd);
-  return status;
+  const FileDescriptor descriptor(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!descriptor.valid()) return FileError("open directory", directory);
+  return fsync(descriptor.get()) == 0 ? absl::OkStatus() : FileError("sync directory", directory);
 }
 
 // Takes bytes off the front; never reads past the end, whatever the lengths say.

@@ -3,7 +3,8 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <unistd.h>
+
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/file/file.h"
@@ -12,14 +13,10 @@ namespace downpour {
 
 absl::StatusOr<FolderLock> FolderLock::Acquire(const std::string& folder, absl::string_view name) {
   const std::string path = absl::StrCat(folder, "/", name);
-  FolderLock lock(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
-  if (lock.file_ < 0) return FileError("open", path);
-  if (flock(lock.file_, LOCK_EX | LOCK_NB) == 0) return lock;
+  FileDescriptor file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  if (!file.valid()) return FileError("open", path);
+  if (flock(file.get(), LOCK_EX | LOCK_NB) == 0) return FolderLock(std::move(file));
   return absl::FailedPreconditionError(absl::StrCat("another process is at work in ", folder));
-}
-
-FolderLock::~FolderLock() {
-  if (file_ >= 0) close(file_);
 }
 
 }  // namespace downpour

@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "common/file/file_descriptor.h"
 
 namespace downpour {
 
@@ -16,16 +17,11 @@ class FolderLock {
   // Through the file <folder>/<name>. FAILED_PRECONDITION: another process holds it. Other statuses as
   // FileError() of common/file/file.h: the file cannot be made.
   static absl::StatusOr<FolderLock> Acquire(const std::string& folder, absl::string_view name = ".lock");
-  FolderLock(FolderLock&& other) noexcept : file_(std::exchange(other.file_, -1)) {}
-  FolderLock& operator=(FolderLock&& other) noexcept {
-    std::swap(file_, other.file_);
-    return *this;
-  }
-  ~FolderLock();
 
  private:
-  explicit FolderLock(int file) : file_(file) {}
-  int file_;
+  explicit FolderLock(FileDescriptor file) : file_(std::move(file)) {}
+
+  FileDescriptor file_;
 };
 
 }  // namespace downpour
