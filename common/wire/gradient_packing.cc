@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -12,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 #include "common/tensor/bfloat16.h"
+#include "common/wire/byte_reader.h"
 
 namespace downpour {
 namespace {
@@ -111,68 +113,37 @@ void AppendBlock(Block block, std::string* packed) {
   Append(block.data(), block.size(), packed);
 }
 
-// Takes pieces off the front of packed bytes.
-class Reader {
- public:
-  explicit Reader(absl::string_view packed) : packed_(packed), left_(packed) {}
-
-  absl::StatusOr<absl::string_view> Take(size_t bytes) {
-    if (bytes > left_.size()) {
-      return absl::InvalidArgumentError(absl::StrCat("packed gradient: ", left_.size(),
-                                                     " bytes left from byte ", packed_.size() - left_.size(),
-                                                     " on, want ", bytes));
-    }
-    const absl::string_view piece = left_.substr(0, bytes);
-    left_.remove_prefix(bytes);
-    return piece;
-  }
-  template <typename T>
-  absl::StatusOr<T> Take() {
-    ASSIGN_OR_RETURN(const absl::string_view piece, Take(sizeof(T)));
-    T value;
-    std::memcpy(&value, piece.data(), sizeof(T));
-    return value;
-  }
-  absl::Status Malformed(absl::string_view what) const {
-    return absl::InvalidArgumentError(
-        absl::StrCat("packed gradient, before byte ", packed_.size() - left_.size(), ": ", what));
-  }
-  size_t bytes_left() const { return left_.size(); }
-
- private:
-  absl::string_view packed_;
-  absl::string_view left_;
-};
-
-absl::Status ReadTwoValues(Reader& reader, absl::Span<uint16_t> block) {
-  ASSIGN_OR_RETURN(const uint16_t first, reader.Take<uint16_t>());
-  ASSIGN_OR_RETURN(const uint16_t second, reader.Take<uint16_t>());
-  ASSIGN_OR_RETURN(const absl::string_view bits, reader.Take((block.size() + 7) / 8));
+absl::Status ReadTwoValues(ByteReader& reader, absl::Span<uint16_t> block) {
+  ASSIGN_OR_RETURN(const uint16_t first, reader.Number<uint16_t>("a block's values"));
+  ASSIGN_OR_RETURN(const uint16_t second, reader.Number<uint16_t>("a block's values"));
+  ASSIGN_OR_RETURN(const absl::string_view bits, reader.Bytes((block.size() + 7) / 8, "a block's bits"));
   for (size_t i = 0; i < block.size(); ++i)
     block[i] = (static_cast<uint8_t>(bits[i / 8]) >> (i % 8) & 1) != 0 ? second : first;
   return absl::OkStatus();
 }
 
-absl::Status ReadEightBit(Reader& reader, absl::Span<uint16_t> block) {
-  ASSIGN_OR_RETURN(const uint8_t exponent, reader.Take<uint8_t>());
-  ASSIGN_OR_RETURN(const absl::string_view elements, reader.Take(block.size()));
+absl::Status ReadEightBit(ByteReader& reader, absl::Span<uint16_t> block) {
+  ASSIGN_OR_RETURN(const uint8_t exponent, reader.Number<uint8_t>("a block's exponent"));
+  ASSIGN_OR_RETURN(const absl::string_view elements, reader.Bytes(block.size(), "a block's elements"));
   const float scale = std::ldexp(1.0f, exponent - kExponentBias);
   for (size_t i = 0; i < block.size(); ++i)
     block[i] = ToBfloat16(static_cast<float>(static_cast<int8_t>(elements[i])) * scale);
   return absl::OkStatus();
 }
 
-absl::Status ReadSparse(Reader& reader, absl::Span<uint16_t> block) {
-  ASSIGN_OR_RETURN(const uint16_t count, reader.Take<uint16_t>());
-  ASSIGN_OR_RETURN(const absl::string_view offsets, reader.Take(sizeof(uint16_t) * count));
-  ASSIGN_OR_RETURN(const absl::string_view values, reader.Take(sizeof(uint16_t) * count));
+absl::Status ReadSparse(ByteReader& reader, absl::Span<uint16_t> block) {
+  ASSIGN_OR_RETURN(const uint16_t count, reader.Number<uint16_t>("a block's offset count"));
+  ASSIGN_OR_RETURN(const absl::string_view offsets,
+                   reader.Bytes(sizeof(uint16_t) * count, "a block's offsets"));
+  ASSIGN_OR_RETURN(const absl::string_view values,
+                   reader.Bytes(sizeof(uint16_t) * count, "a block's values"));
   std::fill(block.begin(), block.end(), 0);
   int last = -1;
   for (size_t i = 0; i < count; ++i) {
     uint16_t offset;
     std::memcpy(&offset, &offsets[sizeof(offset) * i], sizeof(offset));
     if (offset <= last || offset >= block.size()) {
-      return reader.Malformed(
+      return reader.Error(
           absl::StrCat("an offset of ", offset, ", want one from ", last + 1, " to ", block.size() - 1));
     }
     std::memcpy(&block[offset], &values[sizeof(uint16_t) * i], sizeof(uint16_t));
@@ -181,13 +152,14 @@ absl::Status ReadSparse(Reader& reader, absl::Span<uint16_t> block) {
   return absl::OkStatus();
 }
 
-absl::Status ReadBlock(Reader& reader, absl::Span<uint16_t> block) {
-  ASSIGN_OR_RETURN(const uint8_t form, reader.Take<uint8_t>());
+absl::Status ReadBlock(ByteReader& reader, absl::Span<uint16_t> block) {
+  ASSIGN_OR_RETURN(const uint8_t form, reader.Number<uint8_t>("a block's form"));
   if (form == kTwoValues) return ReadTwoValues(reader, block);
   if (form == kEightBit) return ReadEightBit(reader, block);
   if (form == kSparse) return ReadSparse(reader, block);
-  if (form != kPlain) return reader.Malformed(absl::StrCat("a block of form ", form, ", want 0 to 3"));
-  ASSIGN_OR_RETURN(const absl::string_view elements, reader.Take(block.size() * sizeof(uint16_t)));
+  if (form != kPlain) return reader.Error(absl::StrCat("a block of form ", form, ", want 0 to 3"));
+  ASSIGN_OR_RETURN(const absl::string_view elements,
+                   reader.Bytes(block.size() * sizeof(uint16_t), "a block's elements"));
   std::memcpy(block.data(), elements.data(), elements.size());
   return absl::OkStatus();
 }
@@ -209,19 +181,19 @@ std::string PackGradient(int64_t begin, absl::Span<const uint16_t> values) {
 
 absl::StatusOr<absl::Span<const uint16_t>> UnpackGradient(int64_t begin, absl::string_view packed,
                                                           absl::Span<uint16_t> buffer) {
-  Reader reader(packed);
-  ASSIGN_OR_RETURN(const uint32_t count, reader.Take<uint32_t>());
+  ByteReader reader(packed, absl::StatusCode::kInvalidArgument, "packed gradient");
+  ASSIGN_OR_RETURN(const uint32_t count, reader.Number<uint32_t>("element count"));
   if (count > buffer.size())
-    return reader.Malformed(absl::StrCat(count, " elements, want at most ", buffer.size()));
+    return reader.Error(absl::StrCat(count, " elements, want at most ", buffer.size()));
   // So that no block of them ends beyond the largest key there is.
   if (begin < 0 || begin > std::numeric_limits<int64_t>::max() - kGradientBlockElements - int64_t{count})
-    return reader.Malformed(absl::StrCat(count, " elements from key ", begin, ", want keys from 0 to 2^63"));
+    return reader.Error(absl::StrCat(count, " elements from key ", begin, ", want keys from 0 to 2^63"));
   const int64_t end = begin + count;
   for (int64_t key = begin, block_end; key < end; key = block_end) {
     block_end = GradientBlockEnd(key, end);
     RETURN_IF_ERROR(ReadBlock(reader, buffer.subspan(key - begin, block_end - key)));
   }
-  if (reader.bytes_left() > 0) return reader.Malformed(absl::StrCat(reader.bytes_left(), " bytes too many"));
+  if (reader.left() > 0) return reader.Error(absl::StrCat(reader.left(), " bytes left, want none"));
   return buffer.first(count);
 }
 

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <bit>
 #include <cstdint>
 #include <deque>
 #include <utility>
@@ -16,12 +15,11 @@
 #include "common/file/file_descriptor.h"
 #include "common/file/mapped_file.h"
 #include "common/status_macros.h"
+#include "common/wire/byte_reader.h"
 
 namespace downpour {
 namespace {
 
-static_assert(std::endian::native == std::endian::little,
-              "integers and tensors are copied as they are in memory");
 constexpr absl::string_view kMagic = "DPCKPT01";
 
 // A rename lasts only once its directory is on the disk.
@@ -33,47 +31,14 @@ absl::Status SyncDirectoryOf(const std::string& path) {
   return fsync(descriptor.get()) == 0 ? absl::OkStatus() : FileError("sync directory", directory);
 }
 
-// Takes bytes off the front; never reads past the end, whatever the lengths say.
-class Reader {
- public:
-  Reader(absl::string_view bytes, absl::string_view name) : bytes_(bytes), name_(name) {}
+// The next bytes after their number, a `Length`.
+template <typename Length>
+absl::StatusOr<absl::string_view> Counted(absl::string_view what, ByteReader* reader) {
+  ASSIGN_OR_RETURN(const Length size, reader->Number<Length>(absl::StrCat("length of ", what)));
+  return reader->Bytes(size, what);
+}
 
-  absl::StatusOr<absl::string_view> Bytes(uint64_t size, absl::string_view what) {
-    if (size > left())
-      return Error(absl::StrCat("truncated: ", what, " of ", size, " bytes, but ", left(), " are left"));
-    const absl::string_view taken = bytes_.substr(offset_, size);
-    offset_ += size;
-    return taken;
-  }
-
-  template <typename Integer>
-  absl::StatusOr<Integer> Number(absl::string_view what) {
-    ASSIGN_OR_RETURN(const absl::string_view bytes, Bytes(sizeof(Integer), what));
-    Integer value;
-    std::memcpy(&value, bytes.data(), sizeof(value));
-    return value;
-  }
-
-  template <typename Length>
-  absl::StatusOr<absl::string_view> Counted(absl::string_view what) {
-    ASSIGN_OR_RETURN(const Length size, Number<Length>(absl::StrCat("length of ", what)));
-    return Bytes(size, what);
-  }
-
-  absl::Status Error(absl::string_view what) const {
-    return absl::DataLossError(absl::StrCat(name_, ": byte ", offset_, ": ", what));
-  }
-
-  uint64_t offset() const { return offset_; }
-  uint64_t left() const { return bytes_.size() - offset_; }
-
- private:
-  const absl::string_view bytes_;
-  const absl::string_view name_;
-  uint64_t offset_ = 0;
-};
-
-absl::Status CheckCrc(absl::string_view bytes, Reader* reader) {
+absl::Status CheckCrc(absl::string_view bytes, ByteReader* reader) {
   if (reader->left() > sizeof(uint32_t))
     return reader->Error(absl::StrCat(reader->left(), " bytes left, want 4"));
   const uint32_t wanted = Crc32c(bytes.substr(0, reader->offset()));
@@ -88,22 +53,22 @@ absl::StatusOr<CheckpointFile> Parse(absl::string_view stored, std::shared_ptr<c
                                      absl::string_view wanted_kind, absl::string_view name) {
   CheckpointFile file;
   file.storage = std::move(storage);
-  Reader reader(stored, name);
+  ByteReader reader(stored, absl::StatusCode::kDataLoss, name);
   if (stored.substr(0, kMagic.size()) != kMagic) {
     return reader.Error(absl::StrCat("not a checkpoint: starts with '",
                                      absl::CHexEscape(stored.substr(0, kMagic.size())), "', want '", kMagic,
                                      "'"));
   }
   RETURN_IF_ERROR(reader.Bytes(kMagic.size(), "magic").status());
-  ASSIGN_OR_RETURN(const absl::string_view header, reader.Counted<uint64_t>("header"));
-  ASSIGN_OR_RETURN(const absl::string_view kind, reader.Counted<uint32_t>("kind"));
+  ASSIGN_OR_RETURN(const absl::string_view header, Counted<uint64_t>("header", &reader));
+  ASSIGN_OR_RETURN(const absl::string_view kind, Counted<uint32_t>("kind", &reader));
   file.header = std::string(header);
   file.kind = std::string(kind);
   ASSIGN_OR_RETURN(const uint32_t sections, reader.Number<uint32_t>("section count"));
   for (uint32_t i = 0; i < sections; ++i) {
-    ASSIGN_OR_RETURN(const absl::string_view section_name, reader.Counted<uint32_t>("section name"));
+    ASSIGN_OR_RETURN(const absl::string_view section_name, Counted<uint32_t>("section name", &reader));
     ASSIGN_OR_RETURN(const absl::string_view data,
-                     reader.Counted<uint64_t>(absl::StrCat("section ", i, " of ", sections)));
+                     Counted<uint64_t>(absl::StrCat("section ", i, " of ", sections), &reader));
     file.sections.push_back({std::string(section_name), data});
   }
   RETURN_IF_ERROR(CheckCrc(stored, &reader));

@@ -105,13 +105,11 @@ TEST(GradientPackingTest, SaysWhatIsWrongAndWhere) {
   const auto refusal = [&](const std::string& packed) {
     return std::string(UnpackGradient(0, packed, absl::MakeSpan(buffer)).status().message());
   };
-  EXPECT_EQ(refusal(""), "packed gradient: 0 bytes left from byte 0 on, want 4");
-  EXPECT_EQ(refusal(std::string("\5\0\0\0", 4)),
-            "packed gradient, before byte 4: 5 elements, want at most 4");
-  EXPECT_EQ(refusal(std::string("\1\0\0\0\7", 5)),
-            "packed gradient, before byte 5: a block of form 7, want 0 to 3");
+  EXPECT_EQ(refusal(""), "packed gradient: byte 0: 0 bytes left, want 4 of element count");
+  EXPECT_EQ(refusal(std::string("\5\0\0\0", 4)), "packed gradient: byte 4: 5 elements, want at most 4");
+  EXPECT_EQ(refusal(std::string("\1\0\0\0\7", 5)), "packed gradient: byte 5: a block of form 7, want 0 to 3");
   EXPECT_EQ(refusal(std::string("\2\0\0\0\3\1\0\2\0\0\0", 11)),
-            "packed gradient, before byte 11: an offset of 2, want one from 0 to 1");
+            "packed gradient: byte 11: an offset of 2, want one from 0 to 1");
 }
 
 TEST(GradientPackingTest, RefusesKeysThatCannotBe) {

@@ -98,8 +98,7 @@ TEST(CheckpointFile, HoldsEmptyAndManySections) {
 TEST(CheckpointFile, TruncatedAtAnyLengthIsLost) {
   for (size_t length = 0; length < kExample.size(); ++length)
     ExpectLost(std::string(kExample.substr(0, length)), "byte");
-  ExpectLost(std::string(kExample.substr(0, 40)),
-             "byte 40: truncated: section 0 of 1 of 4 bytes, but 0 are left");
+  ExpectLost(std::string(kExample.substr(0, 40)), "byte 40: 0 bytes left, want 4 of section 0 of 1");
 }
 
 TEST(CheckpointFile, AnyBitFlippedIsLost) {
