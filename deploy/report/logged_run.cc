@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "common/file/file.h"
 #include "common/program/run_description.h"
+#include "common/staleness_counts.h"
 #include "deploy/report/format.h"
 #include "proto/coordinator.pb.h"
 
@@ -74,12 +75,6 @@ double MajorityTestAccuracy(const std::string& directory) {
   return summary.majority_test_accuracy();
 }
 
-double Pushes(const LoggedRun& run) {
-  double pushes = 0;
-  for (const auto& [staleness, count] : run.staleness) pushes += count;
-  return pushes;
-}
-
 }  // namespace
 
 absl::StatusOr<LoggedRun> ReadRun(const std::string& directory) {
@@ -114,22 +109,10 @@ absl::StatusOr<LoggedRun> ReadRun(const std::string& directory) {
   return run;
 }
 
-std::optional<double> StalenessMean(const LoggedRun& run) {
-  const double pushes = Pushes(run);
-  if (pushes == 0) return std::nullopt;
-  double sum = 0;
-  for (const auto& [staleness, count] : run.staleness) sum += staleness * count;
-  return sum / pushes;
-}
+std::optional<double> StalenessMean(const LoggedRun& run) { return StalenessMean(run.staleness); }
 
 std::optional<double> StalenessQuantile(const LoggedRun& run, double share) {
-  const double pushes = Pushes(run);
-  double seen = 0;
-  for (const auto& [staleness, count] : run.staleness) {
-    seen += count;
-    if (pushes > 0 && seen >= share * pushes) return staleness;
-  }
-  return std::nullopt;
+  return StalenessQuantile(run.staleness, share);
 }
 
 std::optional<double> NoiseScaleFrames(const LoggedRun& run) {

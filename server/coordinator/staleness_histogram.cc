@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/staleness_counts.h"
 
 namespace downpour {
 
@@ -17,20 +18,10 @@ void StalenessHistogram::Merge(const StalenessHistogram& other) {
   for (const auto& [staleness, pushes] : other.counts_) AddPushes(staleness, pushes);
 }
 
-double StalenessHistogram::Mean() const {
-  if (pushes_ == 0) return 0;
-  double sum = 0;
-  for (const auto& [staleness, pushes] : counts_) sum += static_cast<double>(staleness) * pushes;
-  return sum / pushes_;
-}
+double StalenessHistogram::Mean() const { return StalenessMean(counts_).value_or(0); }
 
 uint64_t StalenessHistogram::Percentile(int percent) const {
-  int64_t seen = 0;
-  for (const auto& [staleness, pushes] : counts_) {
-    seen += pushes;
-    if (seen * 100 >= percent * pushes_) return staleness;
-  }
-  return 0;
+  return StalenessQuantile(counts_, percent / 100.0).value_or(0);
 }
 
 StalenessCounts StalenessHistogram::Save() const {
@@ -45,14 +36,14 @@ StalenessCounts StalenessHistogram::Save() const {
 absl::Status StalenessHistogram::Load(const StalenessCounts& state) {
   if (state.staleness_size() != state.pushes_size()) {
     return absl::InvalidArgumentError(absl::StrCat("staleness counts: ", state.staleness_size(),
-                                                   " values of staleness but ", state.pushes_size(),
-                                                   " of pushes"));
+                                                   " values of staleness, want as many as of pushes, ",
+                                                   state.pushes_size()));
   }
   StalenessHistogram loaded;
   for (int i = 0; i < state.staleness_size(); ++i) {
     if (state.pushes(i) < 1) {
       return absl::InvalidArgumentError(
-          absl::StrCat("staleness counts: pushes[", i, "] is ", state.pushes(i), ", wanted at least 1"));
+          absl::StrCat("staleness counts: pushes[", i, "] is ", state.pushes(i), ", want at least 1"));
     }
     loaded.AddPushes(state.staleness(i), state.pushes(i));
   }
