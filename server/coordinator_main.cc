@@ -1,4 +1,4 @@
-// Where on the data's way: the program beside it all; owns the run folder and tells replicas, shards and
+// Where on the data's way: the coordinator's program; owns the run folder and tells replicas, shards and
 // evaluator what to do.
 #include <string>
 
@@ -40,11 +40,12 @@ constexpr char kUsage[] =
 
 constexpr absl::Duration kTick = absl::Milliseconds(100);
 constexpr absl::Duration kDeathCheck = absl::Seconds(1);
-// Everybody asks the coordinator at least once a second; who has been told that the run is over asks no more.
+// Every replica, shard and evaluator asks the coordinator at least once a second, until it is told that the
+// run is over.
 constexpr absl::Duration kQuiet = absl::Milliseconds(2500);
 constexpr absl::Duration kLongestGoodbye = absl::Seconds(60);
 
-// Until the run is over and everybody knows. CANCELLED: interrupted.
+// Returns when the run is over and everybody knows it. CANCELLED: interrupted.
 absl::Status Coordinate(Coordinator& coordinator, const CoordinatorService& service, Clock* clock) {
   Progress progress("coordinator", clock);
   absl::Time next_death_check = clock->Now();

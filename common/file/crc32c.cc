@@ -1,4 +1,4 @@
-// Where on the data's way: guards bytes at rest. ISA-L computes CRC-32C with the CPU's own instruction.
+// Where on the data's way: guards bytes at rest; ISA-L computes CRC-32C with the CPU's own instruction.
 #include "common/file/crc32c.h"
 
 #include <isa-l/crc.h>

@@ -1,5 +1,4 @@
-// Where on the data's way: beside it; whole files: read at once, or replaced so that no reader sees half of
-// one.
+// Where on the data's way: files at rest; loops over the system calls until all bytes are read or written.
 #include "common/file/file.h"
 
 #include <fcntl.h>
@@ -49,7 +48,8 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   if (!file.valid()) return FileError("open", path);
   struct stat info;
   if (fstat(file.get(), &info) != 0) return FileError("examine", path);
-  // The byte more shows the end of a file that is as long as it says; one that is not (a pipe) makes it grow.
+  // One byte more than the file says it has: the read that leaves it free has met the end. A file that is
+  // longer than it says (a pipe) makes `bytes` grow.
   std::string bytes(info.st_size + 1, '\0');
   for (size_t filled = 0;;) {
     if (filled == bytes.size()) bytes.resize(2 * filled);

@@ -1,5 +1,4 @@
-// Where on the data's way: beside it; whole files: read at once, or replaced so that no reader sees half of
-// one.
+// Where on the data's way: files at rest; read whole, or replaced so that no reader sees half of one.
 #ifndef DOWNPOUR_COMMON_FILE_FILE_H_
 #define DOWNPOUR_COMMON_FILE_FILE_H_
 
@@ -12,12 +11,12 @@
 
 namespace downpour {
 
-// What errno says of `action`, e.g. "write", on `path`. RESOURCE_EXHAUSTED: disk full. UNAVAILABLE: anything
-// else.
+// What errno says of `action`, e.g. "write", on `path`. RESOURCE_EXHAUSTED: the disk is full. UNAVAILABLE:
+// anything else.
 absl::Status FileError(absl::string_view action, absl::string_view path);
 
-// NOT_FOUND: no such file. UNAVAILABLE: it cannot be read, a folder for example. The message names file and
-// cause.
+// NOT_FOUND: no such file. UNAVAILABLE: it cannot be read, a folder for example. The message names file
+// and cause.
 absl::StatusOr<std::string> ReadFile(const std::string& path);
 
 // Writes `pieces` one after the other to `path`.partial, syncs, and renames it over `path`: a full disk or a

@@ -1,4 +1,4 @@
-// Where on the data's way: at rest; a file's bytes in the operating system's page cache.
+// Where on the data's way: files at rest; maps one for reading by mmap(2).
 #include "common/file/mapped_file.h"
 
 #include <fcntl.h>

@@ -1,5 +1,5 @@
-// Where on the data's way: at rest; the bytes of an archive or checkpoint in the operating system's page cache, which holds
-// them once for all processes of a machine.
+// Where on the data's way: files at rest; the bytes of an archive or checkpoint in the operating system's
+// page cache, which holds them once for all processes of a machine.
 #ifndef DOWNPOUR_COMMON_FILE_MAPPED_FILE_H_
 #define DOWNPOUR_COMMON_FILE_MAPPED_FILE_H_
 
@@ -11,14 +11,14 @@
 
 namespace downpour {
 
-// A file mapped for reading, as long as it was when it was opened. One that is replaced (by renaming, as
-// downpour-corpus does) stays as it was for those who have it mapped. One that is cut short in place ends
-// any process that then reads behind its new end with SIGBUS, as a read error of the disk does; started
-// again, the process refuses the file by DATA_LOSS. Immutable, so thread-safe.
+// A file mapped for reading, with the length that it had when it was opened. If it is replaced by renaming,
+// as downpour-corpus does, the mapping keeps the old file. If it is cut short in place, a process that reads
+// behind the new end is ended by SIGBUS, as by a read error of the disk; started again, it refuses the file
+// with DATA_LOSS. Immutable, so thread-safe.
 class MappedFile {
  public:
-  // NOT_FOUND: no such file. UNAVAILABLE: cannot be mapped (a pipe, an empty file, a file system without
-  // mappings).
+  // NOT_FOUND: no such file. UNAVAILABLE: it cannot be mapped (a pipe, an empty file, a file system
+  // without mappings).
   static absl::StatusOr<std::shared_ptr<const MappedFile>> Open(const std::string& path);
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;

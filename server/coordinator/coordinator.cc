@@ -1,5 +1,5 @@
-// Where on the data's way: beside it; who is in the cluster, which data slice is whose, when to stop, the
-// accuracy log.
+// Where on the data's way: the coordinator; answers each message from membership, slices and progress, under
+// one lock.
 #include "server/coordinator/coordinator.h"
 
 #include <cmath>
@@ -17,18 +17,19 @@ namespace {
 
 using Features = google::protobuf::RepeatedField<float>;
 
-// Machines round sums over the data differently, so some difference is none.
+// Machines round sums over the data differently, so a small difference means nothing.
 absl::Status CheckClose(const char* field, const Features& seen, const Features& wanted,
                         const DataSummary& data) {
   if (seen.size() != wanted.size()) {
     return absl::FailedPreconditionError(absl::StrCat("data summary: ", field, " has ", seen.size(),
-                                                      " dimensions, the run's data has ", wanted.size()));
+                                                      " dimensions, want ", wanted.size(),
+                                                      " as in the run's data"));
   }
   for (int i = 0; i < wanted.size(); ++i) {
     const float spread = i < data.feature_stddev_size() ? data.feature_stddev(i) : 0;
     if (std::abs(seen[i] - wanted[i]) <= 1e-3f * (std::abs(wanted[i]) + spread)) continue;
-    return absl::FailedPreconditionError(
-        absl::StrCat("data summary: ", field, "[", i, "] is ", seen[i], ", the run's data has ", wanted[i]));
+    return absl::FailedPreconditionError(absl::StrCat("data summary: ", field, "[", i, "] is ", seen[i],
+                                                      ", want ", wanted[i], " as in the run's data"));
   }
   return absl::OkStatus();
 }
@@ -58,7 +59,7 @@ absl::Status CheckSameData(const DataSummary& seen, const DataSummary& wanted) {
   for (const auto& value : values) {
     if (value.seen != value.wanted) {
       return absl::FailedPreconditionError(absl::StrCat("data summary: ", value.field, " is ", value.seen,
-                                                        ", the run's data has ", value.wanted));
+                                                        ", want ", value.wanted, " as in the run's data"));
     }
   }
   RETURN_IF_ERROR(CheckClose("feature_mean", seen.feature_mean(), wanted.feature_mean(), wanted));
@@ -74,7 +75,7 @@ Coordinator::Coordinator(Options options)
       final_on_disk_(!options_.checkpointed) {}
 
 absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Create(Options options) {
-  if (options.run_id.empty()) return absl::InvalidArgumentError("run_id is empty, wanted a name for the run");
+  if (options.run_id.empty()) return absl::InvalidArgumentError("run_id is empty, want a name for the run");
   return std::unique_ptr<Coordinator>(new Coordinator(std::move(options)));
 }
 
@@ -91,8 +92,7 @@ absl::StatusOr<uint32_t> Coordinator::ShardIndex(const RegisterShardRequest& req
   const uint32_t count = options_.description.cluster().shards();
   if (request.has_shard()) {
     if (request.shard() < count) return request.shard();
-    return absl::InvalidArgumentError(
-        absl::StrCat("shard ", request.shard(), " wanted, but the run has shards 0 to ", count - 1));
+    return absl::InvalidArgumentError(absl::StrCat("shard is ", request.shard(), ", want 0 to ", count - 1));
   }
   for (const auto& [shard, address] : shards_) {
     if (!address.empty() && address == request.address()) return shard;
@@ -107,8 +107,8 @@ absl::StatusOr<uint32_t> Coordinator::ShardIndex(const RegisterShardRequest& req
 
 absl::Status Coordinator::CheckRunId(const std::string& run_id) const {
   if (run_id.empty() || run_id == options_.run_id) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      absl::StrCat("run_id is '", run_id, "', this coordinator's run is '", options_.run_id, "'"));
+  return absl::FailedPreconditionError(absl::StrCat("run_id is '", run_id, "', want '", options_.run_id,
+                                                    "': this coordinator's run is another"));
 }
 
 absl::StatusOr<RegisterShardReply> Coordinator::RegisterShard(const RegisterShardRequest& request) {
@@ -144,8 +144,8 @@ absl::Status Coordinator::FixData(const DataSummary& data) {
   const RunDescription& description = options_.description;
   const int32_t classes = description.data().classes();
   if (classes > 0 && data.classes() != classes) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("data summary: classes is ", data.classes(), ", the run description wants ", classes));
+    return absl::FailedPreconditionError(absl::StrCat("data summary: classes is ", data.classes(), ", want ",
+                                                      classes, " as in the run description"));
   }
   ASSIGN_OR_RETURN(const ParameterLayout layout,
                    NetworkLayout(description.network(), data.input_dim(), data.classes()));
@@ -166,7 +166,7 @@ absl::StatusOr<JoinReply> Coordinator::JoinLocked(const JoinRequest& request) {
   if (request.has_data()) {
     RETURN_IF_ERROR(data_.has_value() ? CheckSameData(request.data(), *data_) : FixData(request.data()));
   } else if (!request.evaluator()) {
-    return absl::InvalidArgumentError("a replica must bring the summary of its data");
+    return absl::InvalidArgumentError("data is missing, want the summary of the replica's data");
   } else if (!data_.has_value()) {
     return absl::UnavailableError("the run's data is not known yet: no replica has joined");
   }
@@ -181,7 +181,7 @@ absl::StatusOr<JoinReply> Coordinator::JoinLocked(const JoinRequest& request) {
     entry->set_shard(shard);
     entry->set_address(address);
   }
-  // An evaluator, or a replica that looks for a shard.
+  // A replica that looks for a shard asks as an evaluator, too.
   if (request.evaluator()) return reply;
   const Member& member = membership_.Join(options_.clock->Now());
   spdlog::info("replica {} incarnation {} on '{}' joined; {} replicas live", member.replica_id,
@@ -240,7 +240,8 @@ ReportReply::Directive Coordinator::DirectiveFor(uint64_t replica_id) {
 absl::StatusOr<ReportReply> Coordinator::Report(const ReportRequest& request) {
   absl::MutexLock lock(&mutex_);
   ASSIGN_OR_RETURN(Member * member, membership_.Find(request.replica_id(), request.incarnation()));
-  if (request.report() == 0) return absl::InvalidArgumentError("report is 0, wanted its number, from 1");
+  if (request.report() == 0)
+    return absl::InvalidArgumentError("report is 0, want its number, counted from 1");
   RETURN_IF_ERROR(CheckSketch(request.gradient_sketch()));
   const bool is_new = request.report() > member->report;
   if (is_new) {

@@ -1,5 +1,5 @@
-// Where on the data's way: beside it; who is in the cluster, which data slice is whose, when to stop, the
-// accuracy log.
+// Where on the data's way: the coordinator; replicas, shards and the evaluator ask it which data slice is
+// whose, when to evaluate and when to stop.
 #ifndef DOWNPOUR_SERVER_COORDINATOR_COORDINATOR_H_
 #define DOWNPOUR_SERVER_COORDINATOR_COORDINATOR_H_
 
@@ -34,8 +34,9 @@ class Coordinator {
     Clock* clock = Clock::Real();       // not owned; decides who is dead and gives virtual_s
     Clock* wall_clock = Clock::Real();  // not owned; gives wall_s
     RunObserver* observer = nullptr;    // not owned, may be null; called outside the lock, in order
-    // STOP and FINISHED wait until CheckpointWritten() says that what they rest on will outlive a crash:
-    // whoever was told does not come back.
+    // Whether checkpoints are written. If so, STOP and FINISHED are answered only when CheckpointWritten()
+    // has said that the state behind them is on disk: whoever has been told them does not ask again, so a
+    // crash must not undo that state.
     bool checkpointed = false;
   };
 
@@ -48,34 +49,35 @@ class Coordinator {
                                                               const CoordinatorCheckpoint& checkpoint);
 
   absl::StatusOr<DescribeReply> Describe(const DescribeRequest& request);
-  // A shard without a wanted index gets that of its address, if it was registered before, or the lowest
+  // A shard that wants no index gets the one under which its address is registered, or else the lowest
   // free one.
   absl::StatusOr<RegisterShardReply> RegisterShard(const RegisterShardRequest& request);
-  // The first data summary, be it an evaluator's or of a Join that is answered UNAVAILABLE, fixes the layout.
-  // An evaluator may do without once the layout is known.
+  // The first data summary fixes the layout, even if an evaluator brings it or the Join is answered
+  // UNAVAILABLE. Once the layout is known, an evaluator need not bring one.
   absl::StatusOr<JoinReply> Join(const JoinRequest& request);
-  // A report that is not newer than the last changes nothing; the last one repeated gets the same slice
-  // again. INVALID_ARGUMENT: report number 0, a sketch of another size or not finite, or as AdvanceTotals;
-  // nothing changes.
+  // A report that is not newer than the last changes nothing; if the last one is repeated, it gets the same
+  // slice again. INVALID_ARGUMENT, and nothing changes: the report's number is 0, the sketch is not finite,
+  // or is not empty and not of kGradientSketchSize elements, or as AdvanceTotals.
   absl::StatusOr<ReportReply> Report(const ReportRequest& request);
-  // Always OK; a replica or incarnation not in the cluster changes nothing.
+  // Always OK. A replica or incarnation that is not in the cluster changes nothing.
   absl::StatusOr<LeaveReply> Leave(const LeaveRequest& request);
-  // EVALUATE to one evaluator at a time, and again if its result stays away for replica_timeout_s (by
-  // `clock`), so that a restarted evaluator gets it too; `updates` and the log line are then as of the latest
-  // call. WAIT before all shards are registered. STOP once the last is recorded.
+  // EVALUATE is answered to one evaluator at a time. If its result stays away for replica_timeout_s (by
+  // `clock`), the next call is answered EVALUATE again, so that a restarted evaluator gets it too; `updates`
+  // and the log line are then as of that call. WAIT: none is due, or not all shards are registered. STOP: the
+  // last one is recorded.
   absl::StatusOr<NextEvaluationReply> NextEvaluation(const NextEvaluationRequest& request);
-  // A result of an evaluation that is not under way (recorded already, handed out again since, or handed out
-  // before the coordinator was restored from an older checkpoint) changes nothing.
+  // A result changes nothing if its evaluation is not under way: it is recorded already, was handed out again
+  // since, or was handed out before the coordinator was restored from an older checkpoint.
   absl::StatusOr<RecordEvaluationReply> RecordEvaluation(const EvaluationResult& request);
-  // FINISHED: budget reached and the last evaluation recorded.
+  // FINISHED: the budget is reached and the last evaluation is recorded.
   absl::StatusOr<RunStatus> GetRunStatus(const RunStatusRequest& request);
 
-  // Takes replicas for dead whose last report is older than replica_timeout_s, and deals their slices again.
+  // Takes a replica for dead if its last report is older than replica_timeout_s; its slices are dealt again.
   void RemoveDeadReplicas();
 
-  // Whatever it holds the observer has been told.
+  // The observer has been told of all that the checkpoint holds.
   CoordinatorCheckpoint Checkpoint() const;
-  // Call when a Checkpoint() is on disk.
+  // Call it when a Checkpoint() is on disk.
   void CheckpointWritten(const CoordinatorCheckpoint& checkpoint);
 
  private:
@@ -91,19 +93,19 @@ class Coordinator {
   void Remove(uint64_t replica_id, const char* why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Options options_;
-  // Held from a change until the observer knows of it: keeps its calls in order, and checkpoints out
-  // of between.
+  // Held from a change until the observer knows of it, so that the observer is called in order and no
+  // checkpoint is taken in between.
   mutable absl::Mutex observer_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
   mutable absl::Mutex mutex_;
   std::optional<DataSummary> data_ ABSL_GUARDED_BY(mutex_);
-  std::optional<DataSlices> slices_ ABSL_GUARDED_BY(mutex_);        // as soon as data_
-  RunIdentity run_ ABSL_GUARDED_BY(mutex_);                         // likewise
+  std::optional<DataSlices> slices_ ABSL_GUARDED_BY(mutex_);        // set with data_
+  RunIdentity run_ ABSL_GUARDED_BY(mutex_);                         // set with data_
   std::map<uint32_t, std::string> shards_ ABSL_GUARDED_BY(mutex_);  // index -> address
   Membership membership_ ABSL_GUARDED_BY(mutex_);
   RunProgress progress_ ABSL_GUARDED_BY(mutex_);
   uint64_t warm_start_replica_ ABSL_GUARDED_BY(mutex_) = 0;  // 0: none chosen
-  bool budget_on_disk_ ABSL_GUARDED_BY(mutex_);              // that it is reached
-  bool final_on_disk_ ABSL_GUARDED_BY(mutex_);               // that the last evaluation is recorded
+  bool budget_on_disk_ ABSL_GUARDED_BY(mutex_);              // a checkpoint on disk says that it is reached
+  bool final_on_disk_ ABSL_GUARDED_BY(mutex_);               // likewise that the last evaluation is recorded
 };
 
 }  // namespace downpour

@@ -1,4 +1,4 @@
-// Where on the data's way: the coordinator's state at rest; to disk and back.
+// Where on the data's way: the coordinator's state at rest; when it is written and how it is read back.
 #ifndef DOWNPOUR_SERVER_COORDINATOR_COORDINATOR_CHECKPOINTER_H_
 #define DOWNPOUR_SERVER_COORDINATOR_COORDINATOR_CHECKPOINTER_H_
 
@@ -19,8 +19,8 @@ namespace downpour {
 absl::StatusOr<CoordinatorCheckpoint> LoadCoordinatorCheckpoint(const std::string& path);
 
 // When a checkpoint is due: as soon as there is a milestone that the last one lacks, and every few seconds
-// besides. After a failed write only the latter: the next would most likely fail too. A pure state machine;
-// not thread-safe.
+// besides. After a failed write it waits for the few seconds in any case, because the next write would most
+// likely fail too. A pure state machine; not thread-safe.
 class CheckpointSchedule {
  public:
   static constexpr absl::Duration kInterval = absl::Seconds(3);
@@ -42,7 +42,7 @@ class CheckpointSchedule {
 // seconds later. Thread-safe.
 class CoordinatorCheckpointer {
  public:
-  // Both are not owned and must outlive it.
+  // `coordinator` and `log` are not owned and must outlive it.
   CoordinatorCheckpointer(Coordinator* coordinator, RunLog* log, std::string path);
 
   // Statuses as WriteCheckpointFile and RunLog::Flush. A clean end calls this; the destructor only waits for

@@ -1,5 +1,5 @@
-// Where on the data's way: before the replica's data; deals the training data out in slices, epoch after
-// epoch.
+// Where on the data's way: from the coordinator to the replicas' data; keeps slices by epoch and index, and
+// computes their bounds.
 #include "server/coordinator/data_slices.h"
 
 #include <algorithm>
@@ -13,7 +13,7 @@ absl::StatusOr<DataSlices> DataSlices::Create(int64_t utterances, int64_t frames
   if (utterances < 1 || frames < 1 || slice_frames < 1) {
     return absl::InvalidArgumentError(absl::StrCat("data of ", utterances, " utterances and ", frames,
                                                    " frames in slices of ", slice_frames,
-                                                   " frames: each must be at least 1"));
+                                                   " frames, want at least 1 of each"));
   }
   return DataSlices(utterances, std::min(utterances, (frames - 1) / slice_frames + 1));
 }
@@ -75,7 +75,7 @@ absl::StatusOr<DataSlices::Key> DataSlices::KeyOf(const DataSlice& slice) const 
     if (slice.begin() == wanted.begin() && slice.end() == wanted.end()) return key;
   }
   return absl::InvalidArgumentError(
-      absl::StrCat("data slice ", slice.ShortDebugString(), " is not one of ", slices_, " an epoch over ",
+      absl::StrCat("data slice is ", slice.ShortDebugString(), ", want one of ", slices_, " an epoch over ",
                    utterances_, " utterances dealt before epoch ", next_.first, " index ", next_.second));
 }
 
@@ -84,7 +84,7 @@ absl::Status DataSlices::Load(const DataSlicesState& state) {
   loaded.next_ = {state.next_epoch(), state.next_index()};
   if (state.next_epoch() < 0 || state.next_index() < 0 || state.next_index() >= slices_) {
     return absl::InvalidArgumentError(absl::StrCat("next data slice is epoch ", state.next_epoch(), " index ",
-                                                   state.next_index(), ", wanted an index below ", slices_));
+                                                   state.next_index(), ", want an index below ", slices_));
   }
   for (const DataSlice& slice : state.returned()) {
     ASSIGN_OR_RETURN(const Key key, loaded.KeyOf(slice));

@@ -1,5 +1,5 @@
-// Where on the data's way: before the replica's data; deals the training data out in slices, epoch after
-// epoch.
+// Where on the data's way: from the coordinator to the replicas' data; deals the training data out in slices,
+// epoch after epoch.
 #ifndef DOWNPOUR_SERVER_COORDINATOR_DATA_SLICES_H_
 #define DOWNPOUR_SERVER_COORDINATOR_DATA_SLICES_H_
 
@@ -15,8 +15,8 @@
 namespace downpour {
 
 // Which part of which epoch is leased to whom. A slice that is given back unfinished is dealt again before
-// any new one, so every position of an epoch is finished exactly once. An epoch's first slice is dealt as
-// soon as the last of the epoch before it has been. A pure state machine; not thread-safe.
+// any new one, so every position of an epoch is finished exactly once. An epoch's first slice is dealt right
+// after the last slice of the epoch before. A pure state machine; not thread-safe.
 class DataSlices {
  public:
   // ceil(frames / slice_frames) slices an epoch, at most one per utterance, cut evenly by utterances.
@@ -45,7 +45,7 @@ class DataSlices {
 
   int64_t utterances_;
   int64_t slices_;  // per epoch
-  Key next_{0, 0};  // never dealt before
+  Key next_{0, 0};  // the next that was never dealt before
   std::set<Key> returned_;
   std::set<std::pair<uint64_t, Key>> leases_;
 };

@@ -1,5 +1,5 @@
-// Where on the data's way: at its end; an evaluation as a line of frame_accuracy.csv and as
-// TensorBoard scalars.
+// Where on the data's way: from the coordinator to the run folder; one list of columns makes header, lines
+// and scalars.
 #include "server/coordinator/evaluation_line.h"
 
 #include <optional>

@@ -1,5 +1,5 @@
-// Where on the data's way: at its end; an evaluation as a line of frame_accuracy.csv and as
-// TensorBoard scalars.
+// Where on the data's way: from the coordinator to the run folder; an evaluation as a line of
+// frame_accuracy.csv and as TensorBoard scalars.
 #ifndef DOWNPOUR_SERVER_COORDINATOR_EVALUATION_LINE_H_
 #define DOWNPOUR_SERVER_COORDINATOR_EVALUATION_LINE_H_
 
@@ -21,13 +21,15 @@ namespace downpour {
 //   live_replicas
 //   staleness_mean,staleness_p99  in updates, of the pushes since the line before
 //   pushes_rejected               since the run began
-//   test_nonsilence_frame_accuracy,test_human_loss,test_human_frame_accuracy,test_human_nonsilence_frame_accuracy
+//   test_nonsilence_frame_accuracy,test_human_loss,test_human_frame_accuracy,
+//   test_human_nonsilence_frame_accuracy
 //   gradient_variance,gradient_squared_norm,gradient_noise_scale  of the pushes since the line before, as
 //                                                                 server/coordinator/gradient_noise.h says
 // Accuracies are fractions in [0, 1]. A value that is not known is left empty.
 std::string FrameAccuracyHeader();
 std::string FrameAccuracyLine(const EvaluationRecord& record);
-// Its known values as scalars test/frame_accuracy, train/loss, cluster/live_replicas, ...; step is updates.
+// The record's known values as scalars test/frame_accuracy, train/loss, cluster/live_replicas, ...; the step
+// is the number of updates.
 tensorboard::Event EvaluationEvent(const EvaluationRecord& record);
 
 // What a run that goes on after the line of `keep_updates` keeps of `csv`, a frame_accuracy.csv's whole
@@ -37,7 +39,7 @@ tensorboard::Event EvaluationEvent(const EvaluationRecord& record);
 // or a line of another form.
 absl::StatusOr<std::string> FrameAccuracyToKeep(absl::string_view csv, int64_t keep_updates);
 
-// "staleness,pushes" and a line per staleness seen, ascending.
+// The content of staleness.csv: "staleness,pushes", then a line for each staleness that was seen, ascending.
 std::string StalenessCsv(const StalenessHistogram& staleness);
 
 }  // namespace downpour

@@ -1,5 +1,5 @@
-// Where on the data's way: between parameters and evaluator; when an evaluation is due, and what its log line
-// covers.
+// Where on the data's way: from the parameters to the evaluator; adds up what is reported between
+// two evaluations.
 #include "server/coordinator/evaluation_schedule.h"
 
 #include <limits>

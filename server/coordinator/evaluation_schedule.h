@@ -1,5 +1,5 @@
-// Where on the data's way: between parameters and evaluator; when an evaluation is due, and what its log line
-// covers.
+// Where on the data's way: from the parameters to the evaluator; when an evaluation is due and what its log
+// line covers.
 #ifndef DOWNPOUR_SERVER_COORDINATOR_EVALUATION_SCHEDULE_H_
 #define DOWNPOUR_SERVER_COORDINATOR_EVALUATION_SCHEDULE_H_
 
@@ -23,9 +23,10 @@ struct ReportedSpan {
   GradientNoise gradient_noise;
 };
 
-// One evaluation before the first update, one whenever the updates have passed a multiple of every_updates
-// (those passed meanwhile fall together), and a last one with the budget reached. Each covers what was
-// reported since the one before it was handed out. A pure state machine; not thread-safe.
+// Plans one evaluation before the first update, one whenever the updates have passed a multiple of
+// every_updates, and a last one when the budget is reached. Multiples that are passed while an evaluation is
+// under way share the next one. Each covers what was reported since the one before was handed out. A pure
+// state machine; not thread-safe.
 class EvaluationSchedule {
  public:
   struct Evaluation {
@@ -33,23 +34,23 @@ class EvaluationSchedule {
     ReportedSpan reported;
   };
 
-  // every_updates < 1: only the first and the last.
+  // With every_updates < 1 there are only the first evaluation and the last.
   explicit EvaluationSchedule(int64_t every_updates) : every_updates_(every_updates) {}
 
   // Where reports add what they bring.
   ReportedSpan& reported() { return reported_; }
-  // Mean cross-entropy in nats over the frames reported since the last line; the last line's while there are
-  // none.
+  // Mean cross-entropy in nats over the frames reported since the last line; the last line's own while no
+  // frame has been reported since.
   double train_loss() const;
 
-  // Whether an evaluation is to be handed out. Of one under way the result is awaited for `patience_s` of
-  // virtual_s; its evaluator is taken for lost then.
+  // Whether an evaluation is to be handed out. If one is under way, its result is awaited for `patience_s`
+  // seconds of virtual_s; after that its evaluator is taken for lost.
   bool Due(const EvaluationPoint& now, double patience_s) const;
-  // Hands the due evaluation out as of now. One handed out before and not recorded is replaced; the new one
-  // then covers what that one did as well.
+  // Hands the due evaluation out as of now. If the one handed out before was not recorded, the new one
+  // replaces it and covers its reports as well.
   void HandOut(const EvaluationPoint& now);
-  // The evaluation under way that the result belongs to, which is over with this. NOT_FOUND: none of
-  // result.updates is under way (it is recorded already, or was handed out again since); nothing changes.
+  // Ends the evaluation under way with its result, and returns it. NOT_FOUND, and nothing changes: no
+  // evaluation of result.updates is under way (it is recorded already, or was handed out again since).
   absl::StatusOr<Evaluation> Record(const EvaluationResult& result);
 
   // Whether an evaluation with the budget reached has been recorded.

@@ -1,4 +1,5 @@
-// Where on the data's way: at its end; the accuracy curve as TensorBoard reads it.
+// Where on the data's way: from the coordinator to the run folder; writes events as records with
+// masked checksums.
 #include "server/coordinator/event_file.h"
 
 #include <filesystem>

@@ -1,4 +1,4 @@
-// Where on the data's way: beside it; how much the gradients of pushes differ from one another.
+// Where on the data's way: from the replicas' gradient sketches to the log; sums over windows of sketches.
 #include "server/coordinator/gradient_noise.h"
 
 #include <algorithm>

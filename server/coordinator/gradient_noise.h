@@ -1,4 +1,5 @@
-// Where on the data's way: beside it; how much the gradients of pushes differ from one another.
+// Where on the data's way: from the replicas' gradient sketches to the log; how much the gradients of
+// pushes differ.
 #ifndef DOWNPOUR_SERVER_COORDINATOR_GRADIENT_NOISE_H_
 #define DOWNPOUR_SERVER_COORDINATOR_GRADIENT_NOISE_H_
 
@@ -13,31 +14,34 @@
 
 namespace downpour {
 
-// The simple noise scale of McCandlish et al. 2018 (appendix A), from sketches of pushes (worker/replica/gradient_sketch.h):
-// of each window of kWindow sketches that follow one another, whoever made their pushes, the unbiased variance and the
-// squared norm of the mean, less what the variance adds to it; averaged over windows. A longer window would tell
-// the norm better, and take more of the mean gradient's own movement for noise. A value; not thread-safe.
+// The simple noise scale of McCandlish et al. 2018 (appendix A), from sketches of pushes
+// (worker/replica/gradient_sketch.h). kWindow sketches that follow one another, whichever replicas they come
+// from, make a window. Each window gives the unbiased variance of its sketches, and the squared norm of their
+// mean less what the variance adds to it; both are averaged over windows. A longer window would tell the norm
+// better, but would take more of the mean gradient's own movement for noise. A value; not thread-safe.
 class GradientNoise {
  public:
   static constexpr int kWindow = 32;
 
   // `sketch` has kGradientSketchSize elements.
   void Add(absl::Span<const float> sketch);
-  // `later` came after this one; of the two windows under way the later is kept.
+  // Adds the windows of `later`, which came after this one. Of the two windows under way only that of `later`
+  // is kept.
   void Merge(const GradientNoise& later);
 
-  // tr(Sigma): the expected squared distance of a push's gradient from the mean gradient. Absent before a whole
-  // window.
+  // tr(Sigma): the expected squared distance of a push's gradient from the mean gradient. Absent before the
+  // first window is whole.
   std::optional<double> Variance() const;
-  // |G|^2 of the mean gradient; may be negative where it drowns in the variance. Absent likewise.
+  // |G|^2, the mean gradient's squared norm. The estimate may be negative where the variance is much larger.
+  // Absent before the first window is whole.
   std::optional<double> SquaredNorm() const;
-  // tr(Sigma) / |G|^2, in pushes: as many would have to be averaged for the noise to be no larger than the
-  // gradient. Absent too where the squared norm is not above 0.
+  // tr(Sigma) / |G|^2: how many pushes would have to be averaged for their noise to be no larger than the
+  // gradient. Absent before the first window is whole, and where the squared norm is not above 0.
   std::optional<double> NoiseScale() const;
 
   GradientNoiseState Save() const;
-  // Replaces all. INVALID_ARGUMENT: a count that is negative, a window of no or kWindow sketches with a sum, or a
-  // sum of another size than a sketch.
+  // Replaces all. INVALID_ARGUMENT: a count is negative, the window under way is whole already, or its sum
+  // has another size than a sketch (than 0, if the window has no sketch).
   absl::Status Load(const GradientNoiseState& state);
 
  private:

@@ -1,4 +1,5 @@
-// Where on the data's way: beside it; which replicas are in the cluster and what each has reported so far.
+// Where on the data's way: the coordinator; gives out ids and incarnations and checks that a replica's totals
+// only grow.
 #include "server/coordinator/membership.h"
 
 #include <algorithm>

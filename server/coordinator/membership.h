@@ -1,4 +1,5 @@
-// Where on the data's way: beside it; which replicas are in the cluster and what each has reported so far.
+// Where on the data's way: the coordinator; which replicas are in the cluster and what each has reported
+// so far.
 #ifndef DOWNPOUR_SERVER_COORDINATOR_MEMBERSHIP_H_
 #define DOWNPOUR_SERVER_COORDINATOR_MEMBERSHIP_H_
 
@@ -28,13 +29,13 @@ struct Member {
   uint64_t replica_id = 0;
   uint64_t incarnation = 0;
   absl::Time last_seen;
-  uint64_t report = 0;             // number of the last report; 0: none yet
+  uint64_t report = 0;             // the last report's number; 0: none yet
   ReportTotals totals;             // of that report
   std::optional<DataSlice> dealt;  // in answer to that report, so that its repeat gets the same answer
 };
 
-// The replicas alive, by ascending id; the dead and the gone are forgotten. A pure state machine;
-// not thread-safe.
+// The replicas in the cluster, by ascending id. Those that are taken for dead or have left are forgotten. A
+// pure state machine; not thread-safe.
 class Membership {
  public:
   // Adds a replica under a new id. A coordinator that was restored from an older checkpoint may give an id
@@ -46,7 +47,7 @@ class Membership {
   absl::StatusOr<Member*> Find(uint64_t replica_id, uint64_t incarnation);
   bool Contains(uint64_t replica_id) const { return members_.contains(replica_id); }
   void Remove(uint64_t replica_id) { members_.erase(replica_id); }
-  // Ids of those last seen before `deadline`, ascending.
+  // The ids of the replicas that were last seen before `deadline`, ascending.
   std::vector<uint64_t> SilentSince(absl::Time deadline) const;
 
   int size() const { return static_cast<int>(members_.size()); }
@@ -60,9 +61,9 @@ class Membership {
   uint64_t last_incarnation_ = 0;
 };
 
-// Takes in the totals of a report newer than the member's last and returns what they add. INVALID_ARGUMENT:
-// a total below that of the last report, negative or not finite, naming the field, the value seen and the
-// value wanted.
+// Takes in the totals of a report newer than the member's last and returns what they add. INVALID_ARGUMENT,
+// and nothing changes: a total is below that of the last report or above 2^50, or the loss is not finite; the
+// message names the field, the value seen and the value wanted.
 absl::StatusOr<ReportTotals> AdvanceTotals(const ReportRequest& report, Member* member);
 
 }  // namespace downpour

@@ -1,5 +1,4 @@
-// Where on the data's way: beside it; opens a run folder: a new run in it, or the one it holds, from its
-// checkpoint.
+// Where on the data's way: a run at rest; opens lock, checkpoint, log and coordinator, in this order.
 #include "server/coordinator/run_folder.h"
 
 #include <algorithm>
@@ -17,7 +16,7 @@
 namespace downpour {
 namespace {
 
-// Names the run for ever: shards and replicas of an earlier run at the same place are refused.
+// A name that no other run has, so that shards and replicas of an earlier run at the same place are refused.
 std::string NewRunId(const RunDescription& description, Clock* clock) {
   return absl::StrCat(description.name(), "-",
                       absl::FormatTime("%Y%m%d-%H%M%E6S", clock->Now(), absl::UTCTimeZone()));
@@ -65,10 +64,10 @@ absl::StatusOr<RunFolder> RunFolder::Open(const std::string& folder, const RunDe
   options.run_id = run.resumed_ ? checkpoint->run_id() : NewRunId(description, clock);
   options.clock = options.wall_clock = clock;
   options.checkpointed = true;
-  // Before the log is opened, which cuts it back to the checkpoint.
+  // Checked before the log is opened, which cuts it back to the checkpoint.
   if (run.resumed_) {
     RETURN_IF_ERROR(CheckSameProcessRun(description, checkpoint->description()));
-    // It may be gone since; the first that comes back takes over.
+    // That replica may not come back; the first that does takes over.
     checkpoint->clear_warm_start_replica();
   } else {
     RETURN_IF_ERROR(CheckNoOtherRun(folder));

@@ -1,5 +1,5 @@
-// Where on the data's way: beside it; opens a run folder: a new run in it, or the one it holds, from its
-// checkpoint.
+// Where on the data's way: a run at rest; opens its folder and begins a run in it or resumes the one
+// it holds.
 #ifndef DOWNPOUR_SERVER_COORDINATOR_RUN_FOLDER_H_
 #define DOWNPOUR_SERVER_COORDINATOR_RUN_FOLDER_H_
 

@@ -1,5 +1,5 @@
-// Where on the data's way: at its end; evaluations into the run folder, where the plot and the dashboard
-// find them.
+// Where on the data's way: from the coordinator to the run folder; a queue of what is to be written, and the
+// thread that writes it.
 #include "server/coordinator/run_log.h"
 
 #include <filesystem>

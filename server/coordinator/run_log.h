@@ -1,5 +1,5 @@
-// Where on the data's way: at its end; evaluations into the run folder, where the plot and the dashboard find
-// them.
+// Where on the data's way: from the coordinator to the run folder; evaluations become the files that report
+// and dashboard read.
 #ifndef DOWNPOUR_SERVER_COORDINATOR_RUN_LOG_H_
 #define DOWNPOUR_SERVER_COORDINATOR_RUN_LOG_H_
 
@@ -29,7 +29,7 @@ absl::Status WriteRunDescription(const std::string& folder, const RunDescription
 // folder. Thread-safe. The calls hand over to a thread of the log's own, which gives every line to the
 // operating system as soon as it comes; a call blocks only while kMaxWaiting are waiting, that is when the
 // disk hangs. A write that fails (a full disk) is logged; what it could not write is tried again with the
-// next and by Flush.
+// next write and by Flush().
 class RunLog final : public RunObserver {
  public:
   struct Options {
@@ -42,7 +42,7 @@ class RunLog final : public RunObserver {
   static constexpr size_t kMaxWaiting = 256;
 
   // RESOURCE_EXHAUSTED, UNAVAILABLE: a file cannot be opened or written. DATA_LOSS: the frame_accuracy.csv
-  // there is not one; message names the line.
+  // that is there has another form (FrameAccuracyToKeep); the message names the line.
   static absl::StatusOr<std::unique_ptr<RunLog>> Open(Options options);
   // Writes what is waiting.
   ~RunLog() override;
@@ -50,27 +50,28 @@ class RunLog final : public RunObserver {
   void OnDataSummary(const DataSummary& data) override;
   void OnEvaluation(const EvaluationRecord& record) override;
 
-  // Waits until all of the calls before are written, tries once more what failed, and returns the status of
-  // the latest write. Call it before writing a checkpoint, so that no line the checkpoint counts as written
-  // is lost in a crash.
+  // Waits until what the calls before have handed over is written, tries once more what failed, and returns
+  // the status of the latest write. Call it before writing a checkpoint, so that no line the checkpoint
+  // counts as written is lost in a crash.
   absl::Status Flush();
 
  private:
-  using Entry = std::variant<std::monostate, DataSummary, EvaluationRecord>;  // monostate: nothing new
+  // What is to be written; std::monostate: nothing new, what failed is tried again.
+  using Entry = std::variant<std::monostate, DataSummary, EvaluationRecord>;
 
   RunLog(Options options, AppendFile csv, AppendFile events);
   void HandOver(Entry entry);
   void WriteEntries();
-  // The writer thread's alone, with the members up to mutex_.
+  // Called by the writer thread only, which alone uses the members from csv_ to data_summary_.
   absl::Status Write(const Entry& entry);
-  // Replaces the file and clears `content`; nothing if it is empty.
+  // Replaces the file by `content` and clears that; does nothing if it is empty.
   absl::Status ReplaceOnce(absl::string_view name, std::string* content);
 
   const Options options_;
   AppendFile csv_;
   AppendFile events_;
   std::string staleness_;     // what staleness.csv is to hold; empty once it does
-  std::string data_summary_;  // likewise
+  std::string data_summary_;  // likewise of data_summary.textproto
   absl::Mutex mutex_;
   std::deque<Entry> waiting_ ABSL_GUARDED_BY(mutex_);  // the one being written stays at the front
   absl::Status last_write_ ABSL_GUARDED_BY(mutex_);

@@ -1,4 +1,4 @@
-// Where on the data's way: between the coordinator and the run folder; what the coordinator tells its log.
+// Where on the data's way: from the coordinator to the run's log; what the coordinator tells it.
 #ifndef DOWNPOUR_SERVER_COORDINATOR_RUN_OBSERVER_H_
 #define DOWNPOUR_SERVER_COORDINATOR_RUN_OBSERVER_H_
 

@@ -1,4 +1,4 @@
-// Where on the data's way: adds up what the replicas report and compares it with the budget.
+// Where on the data's way: what the replicas report; adds it up and compares it with the budget.
 #include "server/coordinator/run_progress.h"
 
 #include <algorithm>

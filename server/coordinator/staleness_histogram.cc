@@ -1,5 +1,4 @@
-// Where on the data's way: beside it; how many updates old the parameters were that pushes were computed
-// from.
+// Where on the data's way: what the replicas report; counts pushes by staleness, in a map.
 #include "server/coordinator/staleness_histogram.h"
 
 #include <utility>

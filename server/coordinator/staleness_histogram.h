@@ -1,5 +1,5 @@
-// Where on the data's way: beside it; how many updates old the parameters were that pushes were computed
-// from.
+// Where on the data's way: what the replicas report; how many updates old the parameters were that pushes
+// were computed from.
 #ifndef DOWNPOUR_SERVER_COORDINATOR_STALENESS_HISTOGRAM_H_
 #define DOWNPOUR_SERVER_COORDINATOR_STALENESS_HISTOGRAM_H_
 

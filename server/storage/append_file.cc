@@ -1,4 +1,4 @@
-// Where on the data's way: at its end; a file of the run folder that grows by whole records.
+// Where on the data's way: the run folder at rest; writes behind what is known to be written.
 #include "server/storage/append_file.h"
 
 #include <fcntl.h>

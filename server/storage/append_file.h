@@ -1,4 +1,4 @@
-// Where on the data's way: at its end; a file of the run folder that grows by whole records.
+// Where on the data's way: the run folder at rest; a file that grows by whole records.
 #ifndef DOWNPOUR_SERVER_STORAGE_APPEND_FILE_H_
 #define DOWNPOUR_SERVER_STORAGE_APPEND_FILE_H_
 
@@ -13,12 +13,12 @@
 
 namespace downpour {
 
-// Keeps what it could not write (a full disk) for the next Flush, and never leaves part of it between two
-// records that are whole. Move-only; not thread-safe.
+// Keeps what it could not write (a full disk) for the next Flush(), which goes on at the byte where the last
+// one stopped, so that no record is torn or written twice. Move-only; not thread-safe.
 class AppendFile {
  public:
-  // Creates the file if need be and cuts it to its first `keep_bytes`. Statuses as FileError() of
-  // common/file/file.h.
+  // Creates the file if need be and cuts it to its first `keep_bytes`. Statuses as FileError()
+  // of common/file/file.h.
   static absl::StatusOr<AppendFile> Open(const std::string& path, int64_t keep_bytes);
 
   void Append(absl::string_view bytes) { pending_.append(bytes.data(), bytes.size()); }

@@ -1,4 +1,5 @@
-// Where on the data's way: parameters at rest; written whole or not at all, believed only whole.
+// Where on the data's way: parameters at rest; writes the container in one go, and checks lengths and
+// checksum when it reads.
 #include "server/storage/checkpoint_file.h"
 
 #include <fcntl.h>
@@ -48,7 +49,7 @@ absl::Status CheckCrc(absl::string_view bytes, ByteReader* reader) {
                                     absl::Hex(wanted, absl::kZeroPad8)));
 }
 
-// `storage` has the memory of `stored`.
+// `storage` owns the memory of `stored`.
 absl::StatusOr<CheckpointFile> Parse(absl::string_view stored, std::shared_ptr<const void> storage,
                                      absl::string_view wanted_kind, absl::string_view name) {
   CheckpointFile file;
@@ -103,7 +104,7 @@ absl::StatusOr<std::vector<float>> CheckpointFile::Floats(absl::string_view name
 }
 
 absl::Status WriteCheckpointFile(const std::string& path, const CheckpointFile& file) {
-  std::deque<std::string> numbers;  // which does not move what it holds
+  std::deque<std::string> numbers;  // a deque does not move its elements when it grows
   std::vector<absl::string_view> pieces = {kMagic};
   const auto add_number = [&](auto value) {
     numbers.emplace_back(reinterpret_cast<const char*>(&value), sizeof(value));

@@ -49,7 +49,7 @@ struct CheckpointFile {
   absl::StatusOr<std::vector<float>> Floats(absl::string_view name) const;
 };
 
-// The whole elements that `bytes`, of any alignment, begin with.
+// Copies `bytes`, of any alignment, as elements; bytes behind the last whole element are left out.
 template <typename Element>
 std::vector<Element> ToElements(absl::string_view bytes) {
   std::vector<Element> elements(bytes.size() / sizeof(Element));
@@ -61,10 +61,10 @@ std::vector<Element> ToElements(absl::string_view bytes) {
 // crash leaves the old file as it was. Two threads must not write one path at once.
 absl::Status WriteCheckpointFile(const std::string& path, const CheckpointFile& file);
 
-// Sections refer to the file, mapped where it can be, so that memory need not hold it.
-// NOT_FOUND, UNAVAILABLE: as ReadFile() of common/file/file.h. DATA_LOSS: truncated, wrong magic, wrong checksum,
-// or `kind` is not `wanted_kind`; the message names the file, the byte offset, the value seen and the value
-// wanted.
+// The sections refer to the file, which is mapped where that is possible, so that memory need not hold it.
+// NOT_FOUND, UNAVAILABLE: as ReadFile() of common/file/file.h. DATA_LOSS: truncated, wrong magic, wrong
+// checksum, or `kind` is not `wanted_kind`; the message names the file, the byte offset, the value seen and
+// the value wanted.
 absl::StatusOr<CheckpointFile> ReadCheckpointFile(const std::string& path, absl::string_view wanted_kind);
 // The same from memory; `name` stands for the file in messages. Takes any bytes.
 absl::StatusOr<CheckpointFile> ParseCheckpoint(std::string bytes, absl::string_view wanted_kind,

@@ -1,4 +1,4 @@
-// Where on the data's way: beside it; keeps two processes from running in one folder.
+// Where on the data's way: files at rest; holds a folder by flock(2) on a file in it.
 #include "server/storage/folder_lock.h"
 
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-// Where on the data's way: beside it; keeps two processes from running in one folder.
+// Where on the data's way: files at rest; keeps two processes from working in one folder.
 #ifndef DOWNPOUR_SERVER_STORAGE_FOLDER_LOCK_H_
 #define DOWNPOUR_SERVER_STORAGE_FOLDER_LOCK_H_
 
@@ -11,11 +11,11 @@
 
 namespace downpour {
 
-// Held until destruction, or the end of the process, however it ends. Movable.
+// A lock on a folder, held until its destruction or until the process ends, however it ends. Movable.
 class FolderLock {
  public:
-  // Through the file <folder>/<name>. FAILED_PRECONDITION: another process holds it. Other statuses as
-  // FileError() of common/file/file.h: the file cannot be made.
+  // Locks the file <folder>/<name>, which it makes if need be. FAILED_PRECONDITION: another process holds it.
+  // Other statuses as FileError() of common/file/file.h: the file cannot be made.
   static absl::StatusOr<FolderLock> Acquire(const std::string& folder, absl::string_view name = ".lock");
 
  private:

@@ -1,4 +1,4 @@
-// Where on the data's way: beside it; whole files read and replaced, and what is no file.
+// Where on the data's way: files at rest; read and replaced whole, and what is no file.
 #include "common/file/file.h"
 
 #include <filesystem>

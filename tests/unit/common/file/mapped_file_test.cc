@@ -1,4 +1,4 @@
-// Where on the data's way: files as the page cache holds them, and files that cannot be mapped.
+// Where on the data's way: files at rest; as the page cache holds them, and such as cannot be mapped.
 #include "common/file/mapped_file.h"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
-// Where on the data's way: beside it; when evaluations are due and what their lines cover; a restored run
-// goes on alike.
+// Where on the data's way: from the parameters to the evaluator; when evaluations are due, what their lines
+// cover, and that a restored run goes on alike.
 #include "tests/testing/coordinator_cluster.h"
 
 namespace downpour {

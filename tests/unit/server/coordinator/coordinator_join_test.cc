@@ -1,4 +1,4 @@
-// Where on the data's way: beside it; how a run comes together: its data, its shards, its replicas.
+// Where on the data's way: the coordinator; how a run comes together: its data, its shards, its replicas.
 #include <cmath>
 
 #include "common/layout/network_layout.h"
@@ -55,7 +55,7 @@ TEST_F(CoordinatorTest, AShardGetsTheIndexItWantsOrTheLowestFreeOne) {
               FailsWith(absl::StatusCode::kFailedPrecondition, "all 2 shards of the run are registered"));
   request.set_shard(2);
   EXPECT_THAT(coordinator->RegisterShard(request),
-              FailsWith(absl::StatusCode::kInvalidArgument, "shard 2 wanted"));
+              FailsWith(absl::StatusCode::kInvalidArgument, "shard is 2, want 0 to 1"));
   request.set_shard(1);
   EXPECT_EQ(coordinator->RegisterShard(request).value().shard(), 1u);
   EXPECT_EQ(coordinator->Join(SmallJoin("host")).value().shards(1).address(), "a:1");
@@ -73,16 +73,16 @@ TEST_F(CoordinatorTest, ReplicasOfOtherDataOrRunAreTurnedAway) {
   };
   JoinRequest request = SmallJoin("host");
   request.mutable_data()->set_input_dim(7);
-  expect_refused(request, "input_dim is 7, the run's data has 6");
+  expect_refused(request, "input_dim is 7, want 6");
   request = SmallJoin("host");
   request.mutable_data()->set_classes(5);
-  expect_refused(request, "classes is 5, the run's data has 4");
+  expect_refused(request, "classes is 5, want 4");
   request = SmallJoin("host");
   request.mutable_data()->set_fingerprint(1);
-  expect_refused(request, "fingerprint is 1, the run's data has 65261");
+  expect_refused(request, "fingerprint is 1, want 65261");
   request = SmallJoin("host");
   request.set_run_id("run-2");
-  expect_refused(request, "run_id is 'run-2', this coordinator's run is 'run-1'");
+  expect_refused(request, "run_id is 'run-2', want 'run-1'");
   request.set_run_id("run-1");
   EXPECT_TRUE(coordinator->Join(request).ok());
   EXPECT_EQ(Status().live_replicas(), 1);
@@ -92,9 +92,8 @@ TEST_F(CoordinatorTest, DataThatNoRunCanBeMadeOfFixesNothing) {
   RunDescription description = SmallRun();
   description.mutable_data()->set_classes(8000);
   Create(description);
-  EXPECT_THAT(
-      coordinator->Join(SmallJoin("host")),
-      FailsWith(absl::StatusCode::kFailedPrecondition, "classes is 4, the run description wants 8000"));
+  EXPECT_THAT(coordinator->Join(SmallJoin("host")),
+              FailsWith(absl::StatusCode::kFailedPrecondition, "classes is 4, want 8000"));
   Create(SmallRun());
   JoinRequest request = SmallJoin("host");
   request.mutable_data()->set_utterances(0);

@@ -1,4 +1,4 @@
-// Where on the data's way: beside it; reports: what they add, who gets which slice, who waits, who is dead,
+// Where on the data's way: the coordinator; what reports add, who gets which slice, who waits, who is dead,
 // when to stop.
 #include <algorithm>
 #include <limits>

@@ -1,5 +1,5 @@
-// Where on the data's way: before the replica's data; slices are cut evenly, and each position is read once
-// an epoch.
+// Where on the data's way: from the coordinator to the replicas' data; slices are cut evenly, and each
+// position is read once an epoch.
 #include "server/coordinator/data_slices.h"
 
 #include <algorithm>
@@ -78,8 +78,8 @@ TEST(DataSlicesTest, LoadRefusesSlicesOfOtherData) {
   EXPECT_EQ(slices.Load(beyond).code(), absl::StatusCode::kInvalidArgument);
 }
 
-// Replicas take, finish and lose slices in random order; now and then everything is saved and loaded into
-// another.
+// Replicas take, finish and lose slices in random order; now and then everything is saved and loaded
+// into another.
 TEST(DataSlicesTest, EveryPositionOfAnEpochIsFinishedExactlyOnce) {
   for (uint64_t seed = 0; seed < 200; ++seed) {
     Random random(seed);

@@ -1,4 +1,4 @@
-// Where on the data's way: at its end; event files as TensorFlow defines them.
+// Where on the data's way: from the coordinator to the run folder; event files as TensorFlow defines them.
 #include "server/coordinator/event_file.h"
 
 #include <filesystem>

@@ -1,4 +1,5 @@
-// Where on the data's way: beside it; the noise scale of gradients whose noise is known.
+// Where on the data's way: from the replicas' gradient sketches to the log; the noise scale of gradients
+// whose noise is known.
 #include "server/coordinator/gradient_noise.h"
 
 #include <vector>
@@ -29,8 +30,8 @@ TEST(GradientNoiseTest, AbsentBeforeAWholeWindow) {
   EXPECT_TRUE(noise.Variance().has_value());
 }
 
-// Two values, half the sketches each, by hand: squares 32 * 256 * (9 + 1) / 2, mean 2: variance
-// (40960 - 32 * 1024) / 31 = 8192 / 31, squared norm 1024 - 8192 / 31 / 32 = 1024 - 256 / 31.
+// Two values, half the sketches each, by hand: squares 32 * 256 * (9 + 1) / 2, mean 2: variance (40960 - 32 *
+// 1024) / 31 = 8192 / 31, squared norm 1024 - 8192 / 31 / 32 = 1024 - 256 / 31.
 TEST(GradientNoiseTest, IsTheUnbiasedVarianceByHand) {
   GradientNoise noise;
   for (int i = 0; i < GradientNoise::kWindow; ++i) {

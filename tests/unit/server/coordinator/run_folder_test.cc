@@ -1,5 +1,5 @@
-// Where on the data's way: beside it; a run folder opened, resumed and refused, and what is told before it is
-// on disk.
+// Where on the data's way: a run at rest; its folder opened, resumed and refused, and what is told before it
+// is on disk.
 #include "server/coordinator/run_folder.h"
 
 #include <filesystem>

@@ -1,5 +1,5 @@
-// Where on the data's way: at its end; the run folder's files, byte for byte, through restarts and full
-// disks.
+// Where on the data's way: from the coordinator to the run folder; its files, byte for byte, through restarts
+// and full disks.
 #include "server/coordinator/run_log.h"
 
 #include <sys/resource.h>

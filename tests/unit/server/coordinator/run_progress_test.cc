@@ -1,4 +1,4 @@
-// Where on the data's way: what the replicas report, added up; compared with sums made by hand.
+// Where on the data's way: what the replicas report, added up, and compared with sums made by hand.
 #include "server/coordinator/run_progress.h"
 
 #include "gtest/gtest.h"

@@ -1,4 +1,5 @@
-// Where on the data's way: beside it; the staleness histogram against counts made by hand.
+// Where on the data's way: what the replicas report; the staleness histogram compared with counts made
+// by hand.
 #include "server/coordinator/staleness_histogram.h"
 
 #include "gtest/gtest.h"
