@@ -18,6 +18,12 @@ namespace downpour {
 static_assert(std::endian::native == std::endian::little,
               "numbers and tensors are copied as they are in memory");
 
+// The bytes of a number as ByteReader::Number() reads them; they are those of `number` itself.
+template <typename T>
+absl::string_view BytesOf(const T& number) {
+  return {reinterpret_cast<const char*>(&number), sizeof(number)};
+}
+
 // Reads `bytes` from the front, and never past their end, whatever the lengths in them say. Its errors have
 // the status code `code` and begin with `name` and how far it has read. A value; not thread-safe.
 class ByteReader {

@@ -94,8 +94,8 @@ absl::StatusOr<uint32_t> Coordinator::ShardIndex(const RegisterShardRequest& req
     if (request.shard() < count) return request.shard();
     return absl::InvalidArgumentError(absl::StrCat("shard is ", request.shard(), ", want 0 to ", count - 1));
   }
-  for (const auto& [shard, address] : shards_) {
-    if (!address.empty() && address == request.address()) return shard;
+  for (const auto& [shard, known] : shards_) {
+    if (!known.address().empty() && known.address() == request.address()) return shard;
   }
   for (uint32_t shard = 0; shard < count; ++shard) {
     if (!shards_.contains(shard)) return shard;
@@ -118,13 +118,14 @@ absl::StatusOr<RegisterShardReply> Coordinator::RegisterShard(const RegisterShar
     return absl::UnavailableError("the run's data is not known yet: no replica has joined");
   ASSIGN_OR_RETURN(const uint32_t shard, ShardIndex(request));
   const auto known = shards_.find(shard);
-  if (known == shards_.end() || known->second != request.address()) {
+  if (known == shards_.end() || known->second.address() != request.address()) {
     spdlog::info("shard {} registered at '{}'", shard, request.address());
   } else if (request.run_id().empty()) {
     // Only a server that has just started does not know the run yet.
     spdlog::info("shard {} is back at '{}'", shard, request.address());
   }
-  shards_[shard] = request.address();
+  shards_[shard].set_shard(shard);
+  shards_[shard].set_address(request.address());
   RegisterShardReply reply;
   *reply.mutable_run() = run_;
   reply.set_shard(shard);
@@ -176,18 +177,14 @@ absl::StatusOr<JoinReply> Coordinator::JoinLocked(const JoinRequest& request) {
   *reply.mutable_run() = run_;
   *reply.mutable_description() = options_.description;
   *reply.mutable_data() = *data_;
-  for (const auto& [shard, address] : shards_) {
-    ShardAddress* entry = reply.add_shards();
-    entry->set_shard(shard);
-    entry->set_address(address);
-  }
+  for (const auto& [shard, known] : shards_) *reply.add_shards() = known;
   // A replica that looks for a shard asks as an evaluator, too.
   if (request.evaluator()) return reply;
   const Member& member = membership_.Join(options_.clock->Now());
-  spdlog::info("replica {} incarnation {} on '{}' joined; {} replicas live", member.replica_id,
-               member.incarnation, request.host(), membership_.size());
-  reply.set_replica_id(member.replica_id);
-  reply.set_incarnation(member.incarnation);
+  spdlog::info("replica {} incarnation {} on '{}' joined; {} replicas live", member.state.replica_id(),
+               member.state.incarnation(), request.host(), membership_.size());
+  reply.set_replica_id(member.state.replica_id());
+  reply.set_incarnation(member.state.incarnation());
   return reply;
 }
 
@@ -243,21 +240,21 @@ absl::StatusOr<ReportReply> Coordinator::Report(const ReportRequest& request) {
   if (request.report() == 0)
     return absl::InvalidArgumentError("report is 0, want its number, counted from 1");
   RETURN_IF_ERROR(CheckSketch(request.gradient_sketch()));
-  const bool is_new = request.report() > member->report;
+  MembershipState::Replica& state = member->state;
+  const bool is_new = request.report() > state.report();
   if (is_new) {
     ASSIGN_OR_RETURN(const ReportTotals added, AdvanceTotals(request, member));
     progress_.Add(added, request);
-    for (const DataSlice& slice : request.finished()) slices_->Finish(member->replica_id, slice);
-    member->dealt.reset();
+    for (const DataSlice& slice : request.finished()) slices_->Finish(state.replica_id(), slice);
+    state.clear_dealt();
   }
   member->last_seen = options_.clock->Now();
 
   ReportReply reply;
-  reply.set_directive(DirectiveFor(member->replica_id));
+  reply.set_directive(DirectiveFor(state.replica_id()));
   if (reply.directive() == ReportReply::CONTINUE) {
-    if (is_new && request.wants_slice()) member->dealt = slices_->Deal(member->replica_id);
-    if (request.report() == member->report && member->dealt.has_value())
-      *reply.mutable_slice() = *member->dealt;
+    if (is_new && request.wants_slice()) *state.mutable_dealt() = slices_->Deal(state.replica_id());
+    if (request.report() == state.report() && state.has_dealt()) *reply.mutable_slice() = state.dealt();
   }
   return reply;
 }
@@ -328,11 +325,7 @@ CoordinatorCheckpoint Coordinator::Checkpoint() const {
     *checkpoint.mutable_data() = *data_;
     *checkpoint.mutable_slices() = slices_->Save();
   }
-  for (const auto& [shard, address] : shards_) {
-    ShardAddress* entry = checkpoint.add_shards();
-    entry->set_shard(shard);
-    entry->set_address(address);
-  }
+  for (const auto& [shard, known] : shards_) *checkpoint.add_shards() = known;
   *checkpoint.mutable_membership() = membership_.Save(options_.clock->Now());
   progress_.Save(&checkpoint);
   checkpoint.set_warm_start_replica(warm_start_replica_);
@@ -353,7 +346,7 @@ absl::Status Coordinator::Load(const CoordinatorCheckpoint& checkpoint) {
   } else if (checkpoint.membership().replicas_size() > 0) {
     return absl::InvalidArgumentError("checkpoint: replicas in the cluster, but no data summary");
   }
-  for (const ShardAddress& entry : checkpoint.shards()) shards_[entry.shard()] = entry.address();
+  for (const ShardAddress& known : checkpoint.shards()) shards_[known.shard()] = known;
   membership_.Load(checkpoint.membership(), options_.clock->Now());
   RETURN_IF_ERROR(progress_.Load(checkpoint));
   warm_start_replica_ = checkpoint.warm_start_replica();

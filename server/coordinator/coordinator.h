@@ -98,9 +98,9 @@ class Coordinator {
   mutable absl::Mutex observer_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
   mutable absl::Mutex mutex_;
   std::optional<DataSummary> data_ ABSL_GUARDED_BY(mutex_);
-  std::optional<DataSlices> slices_ ABSL_GUARDED_BY(mutex_);        // set with data_
-  RunIdentity run_ ABSL_GUARDED_BY(mutex_);                         // set with data_
-  std::map<uint32_t, std::string> shards_ ABSL_GUARDED_BY(mutex_);  // index -> address
+  std::optional<DataSlices> slices_ ABSL_GUARDED_BY(mutex_);         // set with data_
+  RunIdentity run_ ABSL_GUARDED_BY(mutex_);                          // set with data_
+  std::map<uint32_t, ShardAddress> shards_ ABSL_GUARDED_BY(mutex_);  // by index
   Membership membership_ ABSL_GUARDED_BY(mutex_);
   RunProgress progress_ ABSL_GUARDED_BY(mutex_);
   uint64_t warm_start_replica_ ABSL_GUARDED_BY(mutex_) = 0;  // 0: none chosen

@@ -2,15 +2,18 @@
 // and scalars.
 #include "server/coordinator/evaluation_line.h"
 
+#include <algorithm>
+#include <map>
 #include <optional>
+#include <set>
 #include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "common/status_macros.h"
 
 namespace downpour {
 namespace {
@@ -68,24 +71,6 @@ std::vector<absl::string_view> ColumnNames() {
   return names;
 }
 
-// Which of ColumnNames() each column of a file's header is: some or all of them, in their order, updates
-// among them.
-absl::StatusOr<std::vector<size_t>> ColumnsOf(absl::string_view header) {
-  const std::vector<absl::string_view> names = ColumnNames();
-  std::vector<size_t> columns;
-  size_t next = 0;
-  bool known = false;
-  for (const absl::string_view name : absl::StrSplit(header, ',')) {
-    while (next < names.size() && names[next] != name) ++next;
-    columns.push_back(next++);
-    known |= name == kUpdates;
-  }
-  if (known && columns.back() < names.size()) return columns;
-  return absl::DataLossError(absl::StrCat("line 1: header is '", header, "', want '",
-                                          absl::StrJoin(names, ","), "', of which columns other than ",
-                                          kUpdates, " may be missing"));
-}
-
 }  // namespace
 
 std::string FrameAccuracyHeader() { return absl::StrCat(absl::StrJoin(ColumnNames(), ","), "\n"); }
@@ -116,23 +101,27 @@ absl::StatusOr<std::string> FrameAccuracyToKeep(absl::string_view csv, int64_t k
   std::vector<absl::string_view> lines = absl::StrSplit(csv, '\n');
   lines.pop_back();  // what follows the last line end
   if (lines.empty()) return kept;
-  ASSIGN_OR_RETURN(const std::vector<size_t> columns, ColumnsOf(lines[0]));
+  const std::vector<absl::string_view> columns = absl::StrSplit(lines[0], ',');
+  const std::set<absl::string_view> known(names.begin(), names.end()), seen(columns.begin(), columns.end());
+  if (seen.size() != columns.size() || !seen.contains(kUpdates) || !absl::c_includes(known, seen)) {
+    return absl::DataLossError(absl::StrCat("line 1: is '", lines[0], "', want '", absl::StrJoin(names, ","),
+                                            "', of which columns other than ", kUpdates, " may be missing"));
+  }
   for (size_t line = 1; line < lines.size(); ++line) {
-    const std::vector<absl::string_view> seen = absl::StrSplit(lines[line], ',');
-    std::vector<absl::string_view> values(names.size());
-    int64_t updates = -1;
-    bool known = seen.size() == columns.size();
-    for (size_t i = 0; known && i < seen.size(); ++i) {
-      values[columns[i]] = seen[i];
-      if (names[columns[i]] == kUpdates) known = absl::SimpleAtoi(seen[i], &updates);
-    }
-    if (!known) {
+    const std::vector<absl::string_view> values = absl::StrSplit(lines[line], ',');
+    std::map<absl::string_view, absl::string_view> value_of;
+    for (size_t i = 0; i < std::min(values.size(), columns.size()); ++i) value_of[columns[i]] = values[i];
+    int64_t updates;
+    if (values.size() != columns.size() || !absl::SimpleAtoi(value_of[kUpdates], &updates)) {
       return absl::DataLossError(absl::StrCat("line ", line + 1, ": is '", lines[line], "', want ",
-                                              columns.size(),
-                                              " values as line 1 names them, a whole number of ", kUpdates));
+                                              columns.size(), " values, that of ", kUpdates,
+                                              " a whole number"));
     }
     if (updates > keep_updates) break;
-    absl::StrAppend(&kept, absl::StrJoin(values, ","), "\n");
+    const auto append_value = [&](std::string* out, absl::string_view name) {
+      absl::StrAppend(out, value_of[name]);
+    };
+    absl::StrAppend(&kept, absl::StrJoin(names, ",", append_value), "\n");
   }
   return kept;
 }

@@ -7,18 +7,9 @@
 #include "absl/strings/str_cat.h"
 #include "common/file/crc32c.h"
 #include "common/status_macros.h"
+#include "common/wire/byte_reader.h"
 
 namespace downpour {
-namespace {
-
-template <typename Integer>
-std::string LittleEndian(Integer value) {
-  std::string bytes;
-  for (size_t i = 0; i < sizeof(value); ++i) bytes.push_back(static_cast<char>(value >> (8 * i)));
-  return bytes;
-}
-
-}  // namespace
 
 uint32_t MaskedCrc32c(absl::string_view bytes) {
   const uint32_t crc = Crc32c(bytes);
@@ -26,8 +17,9 @@ uint32_t MaskedCrc32c(absl::string_view bytes) {
 }
 
 std::string TfRecord(absl::string_view data) {
-  const std::string length = LittleEndian<uint64_t>(data.size());
-  return absl::StrCat(length, LittleEndian(MaskedCrc32c(length)), data, LittleEndian(MaskedCrc32c(data)));
+  const uint64_t length = data.size();
+  const uint32_t length_crc = MaskedCrc32c(BytesOf(length)), data_crc = MaskedCrc32c(data);
+  return absl::StrCat(BytesOf(length), BytesOf(length_crc), data, BytesOf(data_crc));
 }
 
 std::string EventRecord(const tensorboard::Event& event) { return TfRecord(event.SerializeAsString()); }

@@ -34,8 +34,8 @@ const Member& Membership::Join(absl::Time now) {
   last_incarnation_ =
       std::max<uint64_t>(last_incarnation_ + 1, std::max<int64_t>(0, absl::ToUnixMicros(now)));
   Member& member = members_[++last_replica_id_] = Member();
-  member.replica_id = last_replica_id_;
-  member.incarnation = last_incarnation_;
+  member.state.set_replica_id(last_replica_id_);
+  member.state.set_incarnation(last_incarnation_);
   member.last_seen = now;
   return member;
 }
@@ -45,10 +45,10 @@ absl::StatusOr<Member*> Membership::Find(uint64_t replica_id, uint64_t incarnati
   if (member == members_.end()) {
     return absl::NotFoundError(absl::StrCat("replica ", replica_id, " is not in the cluster: join again"));
   }
-  if (member->second.incarnation != incarnation) {
+  if (member->second.state.incarnation() != incarnation) {
     return absl::NotFoundError(absl::StrCat("replica ", replica_id, " incarnation ", incarnation,
                                             " is not in the cluster, incarnation ",
-                                            member->second.incarnation, " is: join again"));
+                                            member->second.state.incarnation(), " is: join again"));
   }
   return &member->second;
 }
@@ -66,17 +66,8 @@ MembershipState Membership::Save(absl::Time now) const {
   state.set_last_replica_id(last_replica_id_);
   state.set_last_incarnation(last_incarnation_);
   for (const auto& [id, member] : members_) {
-    auto* replica = state.add_replicas();
-    replica->set_replica_id(id);
-    replica->set_incarnation(member.incarnation);
-    replica->set_silent_s(absl::ToDoubleSeconds(now - member.last_seen));
-    replica->set_report(member.report);
-    replica->set_minibatches(member.totals.minibatches);
-    replica->set_frames(member.totals.frames);
-    replica->set_pushes_applied(member.totals.pushes_applied);
-    replica->set_pushes_rejected(member.totals.pushes_rejected);
-    replica->set_loss_sum(member.totals.loss_sum);
-    if (member.dealt.has_value()) *replica->mutable_dealt() = *member.dealt;
+    *state.add_replicas() = member.state;
+    state.mutable_replicas()->rbegin()->set_silent_s(absl::ToDoubleSeconds(now - member.last_seen));
   }
   return state;
 }
@@ -85,36 +76,33 @@ void Membership::Load(const MembershipState& state, absl::Time now) {
   members_.clear();
   last_replica_id_ = state.last_replica_id();
   last_incarnation_ = state.last_incarnation();
-  for (const auto& replica : state.replicas()) {
-    Member& member = members_[replica.replica_id()];
-    member.replica_id = replica.replica_id();
-    member.incarnation = replica.incarnation();
-    member.last_seen = now - absl::Seconds(replica.silent_s());
-    member.report = replica.report();
-    member.totals = TotalsOf(replica);
-    if (replica.has_dealt()) member.dealt = replica.dealt();
-  }
+  for (const auto& replica : state.replicas())
+    members_[replica.replica_id()] = {replica, now - absl::Seconds(replica.silent_s())};
 }
 
 absl::StatusOr<ReportTotals> AdvanceTotals(const ReportRequest& report, Member* member) {
-  const ReportTotals now = TotalsOf(report);
+  const ReportTotals before = TotalsOf(member->state), now = TotalsOf(report);
   const auto refuse = [&](const char* field, auto seen, const auto&... want) {
     return absl::InvalidArgumentError(absl::StrCat("report ", report.report(), " of replica ",
-                                                   member->replica_id, ": ", field, " is ", seen, ", want ",
-                                                   want...));
+                                                   member->state.replica_id(), ": ", field, " is ", seen,
+                                                   ", want ", want...));
   };
   ReportTotals added;
   for (const auto& [field, count] : kCounts) {
-    const int64_t seen = now.*count, last = member->totals.*count;
+    const int64_t seen = now.*count, last = before.*count;
     if (seen < last || seen > kMaxTotal) {
-      return refuse(field, seen, last, " (as in report ", member->report, ") to ", kMaxTotal);
+      return refuse(field, seen, last, " (as in report ", member->state.report(), ") to ", kMaxTotal);
     }
     added.*count = seen - last;
   }
   if (!std::isfinite(now.loss_sum)) return refuse("loss_sum", now.loss_sum, "a finite sum");
-  added.loss_sum = now.loss_sum - member->totals.loss_sum;
-  member->totals = now;
-  member->report = report.report();
+  added.loss_sum = now.loss_sum - before.loss_sum;
+  member->state.set_report(report.report());
+  member->state.set_minibatches(now.minibatches);
+  member->state.set_frames(now.frames);
+  member->state.set_pushes_applied(now.pushes_applied);
+  member->state.set_pushes_rejected(now.pushes_rejected);
+  member->state.set_loss_sum(now.loss_sum);
   return added;
 }
 

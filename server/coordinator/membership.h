@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <map>
-#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -26,12 +25,8 @@ struct ReportTotals {
 };
 
 struct Member {
-  uint64_t replica_id = 0;
-  uint64_t incarnation = 0;
+  MembershipState::Replica state;  // but for silent_s, which last_seen gives
   absl::Time last_seen;
-  uint64_t report = 0;             // the last report's number; 0: none yet
-  ReportTotals totals;             // of that report
-  std::optional<DataSlice> dealt;  // in answer to that report, so that its repeat gets the same answer
 };
 
 // The replicas in the cluster, by ascending id. Those that are taken for dead or have left are forgotten. A

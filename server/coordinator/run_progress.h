@@ -23,7 +23,7 @@ class RunProgress {
   // The run begins now. The clocks are not owned: `clock` gives virtual_s, `wall_clock` gives wall_s.
   RunProgress(const RunDescription& description, Clock* clock, Clock* wall_clock);
 
-  // How many frames the training part has; until then Epoch() is 0.
+  // How many frames the training part has; until it is known the epoch is 0.
   void SetFramesOfAnEpoch(int64_t frames) { frames_of_an_epoch_ = frames; }
   // Adds what `report` says in addition to the replica's report before: the totals `added`, the staleness of
   // pushes and the gradient sketch. The sketch is empty or has kGradientSketchSize elements.
@@ -33,7 +33,6 @@ class RunProgress {
   // Of the whole run, in updates.
   const StalenessHistogram& staleness() const { return staleness_; }
   EvaluationSchedule& evaluations() { return evaluations_; }
-  const EvaluationSchedule& evaluations() const { return evaluations_; }
   bool BudgetReached() const { return FractionDone() >= 1; }
 
   EvaluationPoint PointNow(int live_replicas) const;
@@ -53,8 +52,7 @@ class RunProgress {
   BudgetDescription budget_;
   Clock* clock_;
   Clock* wall_clock_;
-  absl::Time
-      started_;  // by clock_; moved by a restore, so that the time between crash and restore does not count
+  absl::Time started_;  // by clock_; a restore leaves out the time since the checkpoint
   absl::Time wall_started_;
   int64_t frames_of_an_epoch_ = 0;
   EvaluationSchedule evaluations_;

@@ -107,7 +107,7 @@ absl::Status WriteCheckpointFile(const std::string& path, const CheckpointFile& 
   std::deque<std::string> numbers;  // a deque does not move its elements when it grows
   std::vector<absl::string_view> pieces = {kMagic};
   const auto add_number = [&](auto value) {
-    numbers.emplace_back(reinterpret_cast<const char*>(&value), sizeof(value));
+    numbers.emplace_back(BytesOf(value));
     pieces.push_back(numbers.back());
   };
   add_number(static_cast<uint64_t>(file.header.size()));

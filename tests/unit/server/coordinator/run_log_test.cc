@@ -188,7 +188,6 @@ TEST_F(RunLogTest, AForeignFileIsRefusedAndLeftAlone) {
                                std::string(kHeader) + "1,2,3\n",
                                std::string(kHeader) + "1,2,x,4,5,6,7,8,9,10,11,12,13,14,15,16\n",
                                "wall_s,virtual_s,updates,surprise\n1,2,3,4\n",
-                               "wall_s,updates,virtual_s\n1,2,3\n",
                                "updates,updates\n1,2\n",
                                "wall_s,virtual_s\n1,2\n",
                                "wall_s,updates\n1\n",
