@@ -2,13 +2,13 @@
 #include "common/layout/network_layout.h"
 
 #include <algorithm>
-#include <cmath>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
+#include "common/layout/nonlinearity.h"
 #include "common/random.h"
 
 namespace downpour {
@@ -16,11 +16,10 @@ namespace {
 
 double WeightLimit(const ParameterLayout::Tensor& weights, NetworkDescription::Nonlinearity nonlinearity,
                    bool output_layer) {
-  const double fan_out = static_cast<double>(weights.shape[0]);
-  const double fan_in = static_cast<double>(weights.shape[1]);
-  const double glorot = std::sqrt(6 / (fan_in + fan_out));
-  if (output_layer || nonlinearity == NetworkDescription::TANH) return glorot;
-  return nonlinearity == NetworkDescription::RELU ? std::sqrt(6 / fan_in) : 4 * glorot;
+  const auto fan_out = static_cast<double>(weights.shape[0]);
+  const auto fan_in = static_cast<double>(weights.shape[1]);
+  if (output_layer) return GlorotLimit(fan_in, fan_out);
+  return WithNonlinearity(nonlinearity, [=](auto f) { return f.WeightLimit(fan_in, fan_out); });
 }
 
 }  // namespace

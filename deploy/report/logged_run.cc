@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/file/file.h"
+#include "common/layout/nonlinearity.h"
 #include "common/program/run_description.h"
 #include "common/staleness_counts.h"
 #include "deploy/report/format.h"
@@ -164,10 +165,11 @@ std::string NoiseText(const NoiseDescription& noise) {
 
 std::string NetworkText(const NetworkDescription& network) {
   if (network.hidden_width().empty()) return "softmax regression";
-  const char* const nonlinearity = network.nonlinearity() == NetworkDescription::RELU ? "rectified linear"
-                                   : network.nonlinearity() == NetworkDescription::LOGISTIC ? "logistic"
-                                                                                            : "tanh";
-  return absl::StrCat(absl::StrJoin(network.hidden_width(), "-"), " ", nonlinearity);
+  return absl::StrCat(absl::StrJoin(network.hidden_width(), "-"), " ",
+                      WithNonlinearity(network.nonlinearity(), [](auto f) { return f.kName; }));
+}
+std::string UnitsText(const NetworkDescription& network) {
+  return absl::StrCat(NetworkText(network), network.hidden_width().empty() ? "" : " units");
 }
 
 }  // namespace downpour

@@ -42,6 +42,8 @@ std::optional<double> NoiseScaleFrames(const LoggedRun& run);
 std::string OptimizerText(const OptimizerDescription& optimizer);
 // "512-512 rectified linear"; "softmax regression" without hidden layers.
 std::string NetworkText(const NetworkDescription& network);
+// The same as a sentence has it: "512-512 rectified linear units".
+std::string UnitsText(const NetworkDescription& network);
 // "gradient σ 1, 20 % of labels, 10 % of replicas × -1"; "none".
 std::string NoiseText(const NoiseDescription& noise);
 

@@ -41,6 +41,7 @@ std::string Cluster(const LoggedRun& run) {
                       cluster.shards(), cluster.shards() == 1 ? " shard" : " shards");
 }
 std::string Network(const LoggedRun& run) { return NetworkText(run.description.network()); }
+std::string Units(const LoggedRun& run) { return UnitsText(run.description.network()); }
 std::string TestSet(const LoggedRun& run) {
   const DataDescription& data = run.description.data();
   return data.has_mnist_dir() ? data.mnist_dir() : data.test_dir();
@@ -73,8 +74,8 @@ LineChart Chart(absl::string_view title, absl::string_view subtitle, absl::strin
 
 LineChart AccuracyAgainstUpdates(const std::vector<LoggedRun>& runs) {
   LineChart chart = Chart("Test frame accuracy against updates",
-                          absl::StrCat(Common(runs, Cluster), "; ", Common(runs, Network), " network"),
-                          "updates", "test frame accuracy (%)");
+                          absl::StrCat(Common(runs, Cluster), "; ", Common(runs, Units)), "updates",
+                          "test frame accuracy (%)");
   chart.fractions = true;
   AddLines(runs, "updates", "test_frame_accuracy", 1, "", false, &chart);
   if (const double majority = runs[0].majority_test_accuracy; majority > 0) {

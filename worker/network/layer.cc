@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "common/layout/nonlinearity.h"
 #include "common/status_macros.h"
 #include "common/tensor/bfloat16.h"
 #include "worker/network/store_gradient.h"
@@ -21,17 +22,19 @@ void ForEach(absl::Span<const float> y, absl::Span<float> gradient, Product prod
   for (size_t i = 0; i < size; ++i) to[i] = product(from[i], to[i]);
 }
 
-// gradient <- gradient * f'(Z), with the derivative written in terms of y = f(Z).
+// z <- f(z), where oneDNN does not compute f with the matrix product.
+void ApplyAfterProduct(NetworkDescription::Nonlinearity nonlinearity, absl::Span<float> z) {
+  WithNonlinearity(nonlinearity, [z]<typename F>(F /*f*/) {
+    if constexpr (!F::kByOneDnn) ForEach(z, z, [](float z, float) { return F::Value(z); });
+  });
+}
+
+// gradient <- gradient * f'(Z), from y = f(Z).
 void MultiplyByDerivative(NetworkDescription::Nonlinearity nonlinearity, absl::Span<const float> y,
                           absl::Span<float> gradient) {
-  switch (nonlinearity) {
-    case NetworkDescription::LOGISTIC:
-      return ForEach(y, gradient, [](float y, float g) { return g * (y * (1 - y)); });
-    case NetworkDescription::TANH:
-      return ForEach(y, gradient, [](float y, float g) { return g * (1 - y * y); });
-    default:
-      return ForEach(y, gradient, [](float y, float g) { return y <= 0 ? 0 : g; });
-  }
+  WithNonlinearity(nonlinearity, [y, gradient]<typename F>(F /*f*/) {
+    ForEach(y, gradient, [](float y, float g) { return F::TimesDerivative(y, g); });
+  });
 }
 
 // sums [columns] <- the sum of each column of `matrix` [rows, columns].
@@ -58,17 +61,17 @@ absl::Status Layer::Forward(TensorView parameters, const float* inputs, int64_t 
   const TensorView bias = parameters[options_.bias];
   bias_.resize(bias.bfloats().size());
   FromBfloat16(bias.bfloats(), absl::MakeSpan(bias_));
-  const bool rectify = options_.nonlinearity == NetworkDescription::RELU;
+  const std::optional<NetworkDescription::Nonlinearity> nonlinearity = options_.nonlinearity;
+  const bool by_onednn = nonlinearity && WithNonlinearity(*nonlinearity, [](auto f) { return f.kByOneDnn; });
   RETURN_IF_ERROR(products.Compute({.rows = frames,
                                     .columns = options_.outputs,
                                     .inner = options_.inputs,
                                     .transpose_b = true,
                                     .has_bias = true,
-                                    .nonlinearity = rectify ? std::nullopt : options_.nonlinearity},
+                                    .nonlinearity = by_onednn ? nonlinearity : std::nullopt},
                                    input_, weights_, bias_.empty() ? bias.floats().data() : bias_.data(),
                                    outputs_.data()));
-  const absl::Span<float> y = outputs(frames);
-  if (rectify) ForEach(y, y, [](float z, float) { return z < 0 ? 0 : z; });  // NaN stays
+  if (nonlinearity) ApplyAfterProduct(*nonlinearity, outputs(frames));
   return absl::OkStatus();
 }
 

@@ -60,9 +60,15 @@ struct Block {
 };
 
 dnnl::algorithm Eltwise(NetworkDescription::Nonlinearity nonlinearity) {
-  DOWNPOUR_CHECK(nonlinearity != NetworkDescription::RELU);
-  return nonlinearity == NetworkDescription::TANH ? dnnl::algorithm::eltwise_tanh
-                                                  : dnnl::algorithm::eltwise_logistic;
+  switch (nonlinearity) {
+    case NetworkDescription::LOGISTIC:
+      return dnnl::algorithm::eltwise_logistic;
+    case NetworkDescription::TANH:
+      return dnnl::algorithm::eltwise_tanh;
+    case NetworkDescription::RELU:
+      break;
+  }
+  DOWNPOUR_CHECK(false);
 }
 
 dnnl::primitive_attr Attributes(const MatrixProduct& product) {

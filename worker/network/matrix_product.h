@@ -27,7 +27,7 @@ struct MatrixProduct {
   int64_t b_stride = 0;
   int64_t c_stride = 0;
   bool has_bias = false;
-  // f: LOGISTIC or TANH; none: the identity. (oneDNN's ReLU turns NaN into 0, which would hide it.)
+  // f: one that oneDNN computes (kByOneDnn in common/layout/nonlinearity.h); none: the identity.
   std::optional<NetworkDescription::Nonlinearity> nonlinearity = std::nullopt;
 
   template <typename H>

@@ -9,6 +9,7 @@
 #include "common/random.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/testing/every_nonlinearity.h"
 
 namespace downpour {
 namespace {
@@ -51,6 +52,20 @@ class InitialParameters : public ::testing::TestWithParam<NetworkDescription::No
     InitializeParameters(layout_, GetParam(), seed, keys, absl::MakeSpan(values));
     return values;
   }
+
+  static double DocumentedLimit(bool output_layer, double fan_in, double fan_out) {
+    const double glorot = std::sqrt(6 / (fan_in + fan_out));
+    if (output_layer) return glorot;
+    switch (GetParam()) {
+      case NetworkDescription::RELU:
+        return std::sqrt(6 / fan_in);
+      case NetworkDescription::LOGISTIC:
+        return 4 * glorot;
+      case NetworkDescription::TANH:
+        return glorot;
+    }
+    return NAN;  // a value without a limit
+  }
 };
 
 TEST_P(InitialParameters, AreTheSameBitsHoweverTheyAreSplit) {
@@ -70,9 +85,7 @@ TEST_P(InitialParameters, HaveTheDocumentedSpread) {
     const ParameterLayout::Tensor weights = *layout_.Find(name + "/weights");
     const double fan_out = weights.shape[0];
     const double fan_in = weights.shape[1];
-    double limit = std::sqrt(6 / (fan_in + fan_out));
-    if (layer < 2 && GetParam() == NetworkDescription::RELU) limit = std::sqrt(6 / fan_in);
-    if (layer < 2 && GetParam() == NetworkDescription::LOGISTIC) limit *= 4;
+    const double limit = DocumentedLimit(layer == 2, fan_in, fan_out);
     float largest = 0;
     double squares = 0;
     for (float value : Values(1, weights.keys)) {
@@ -86,9 +99,7 @@ TEST_P(InitialParameters, HaveTheDocumentedSpread) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Nonlinearities, InitialParameters,
-                         ::testing::Values(NetworkDescription::RELU, NetworkDescription::LOGISTIC,
-                                           NetworkDescription::TANH),
+INSTANTIATE_TEST_SUITE_P(Nonlinearities, InitialParameters, ::testing::ValuesIn(EveryNonlinearity()),
                          [](const auto& info) { return NetworkDescription::Nonlinearity_Name(info.param); });
 
 }  // namespace

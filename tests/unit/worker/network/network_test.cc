@@ -14,6 +14,7 @@
 #include "common/layout/network_layout.h"
 #include "common/random.h"
 #include "common/tensor/bfloat16.h"
+#include "tests/testing/every_nonlinearity.h"
 #include "tests/unit/worker/network/reference_network.h"
 #include "worker/network/precision.h"
 
@@ -137,9 +138,7 @@ TEST_P(GradientTest, Bfloat16AgreesWithReferenceToTwoDigits) {
 }
 
 INSTANTIATE_TEST_SUITE_P(AllNonlinearitiesAndDepths, GradientTest,
-                         ::testing::Combine(::testing::Values(NetworkDescription::RELU,
-                                                              NetworkDescription::LOGISTIC,
-                                                              NetworkDescription::TANH),
+                         ::testing::Combine(::testing::ValuesIn(EveryNonlinearity()),
                                             ::testing::Values(std::vector<int32_t>{}, std::vector<int32_t>{9},
                                                               std::vector<int32_t>{9, 4, 11, 6})),
                          [](const auto& info) {
@@ -276,8 +275,7 @@ TEST(NetworkTest, HugeScoresStayFinite) {
 }
 
 TEST(NetworkTest, NonFiniteValuesGiveNonFiniteLossAndGradient) {
-  for (Nonlinearity nonlinearity :
-       {NetworkDescription::RELU, NetworkDescription::LOGISTIC, NetworkDescription::TANH}) {
+  for (Nonlinearity nonlinearity : EveryNonlinearity()) {
     const auto network = MakeNetwork(Describe({9}, nonlinearity));
     const std::vector<float> parameters = RandomParameters(network->layout().size(), 9);
     const Minibatch minibatch = RandomMinibatch(kFrames, kInputs, kClasses, 10);

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <vector>
 
 #include "common/layout/parameter_layout.h"
@@ -38,9 +39,10 @@ class ReferenceNetwork {
         return 1 / (1 + std::exp(-z));
       case NetworkDescription::TANH:
         return std::tanh(z);
-      default:
+      case NetworkDescription::RELU:
         return z > 0 ? z : 0;
     }
+    std::abort();
   }
   double Derivative(double z) const {
     switch (nonlinearity_) {
@@ -48,9 +50,10 @@ class ReferenceNetwork {
         return std::exp(-z) / std::pow(1 + std::exp(-z), 2);
       case NetworkDescription::TANH:
         return 1 / std::pow(std::cosh(z), 2);
-      default:
+      case NetworkDescription::RELU:
         return z > 0 ? 1 : 0;
     }
+    std::abort();
   }
 
   double FrameLoss(const std::vector<double>& parameters, std::vector<double> input, int32_t label,
