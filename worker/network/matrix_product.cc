@@ -59,6 +59,18 @@ struct Block {
   std::vector<char> scratchpad;
 };
 
+memory::data_type InputType(NetworkDescription::Precision precision) {
+  switch (precision) {
+    case NetworkDescription::FLOAT32:
+      return memory::data_type::f32;
+    case NetworkDescription::BFLOAT16:
+      return memory::data_type::bf16;
+    case NetworkDescription::AUTO:
+      break;
+  }
+  DOWNPOUR_CHECK(false);
+}
+
 dnnl::algorithm Eltwise(NetworkDescription::Nonlinearity nonlinearity) {
   switch (nonlinearity) {
     case NetworkDescription::LOGISTIC:
@@ -263,10 +275,7 @@ struct MatrixProducts::State {
 };
 
 MatrixProducts::MatrixProducts(NetworkDescription::Precision precision)
-    : state_(std::make_unique<State>(precision == NetworkDescription::BFLOAT16 ? memory::data_type::bf16
-                                                                               : memory::data_type::f32)) {
-  DOWNPOUR_CHECK(precision != NetworkDescription::AUTO);
-}
+    : state_(std::make_unique<State>(InputType(precision))) {}
 
 MatrixProducts::~MatrixProducts() = default;
 

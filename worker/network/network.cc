@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "common/layout/network_layout.h"
 #include "common/status_macros.h"
@@ -48,7 +49,7 @@ class FeedForwardNetwork final : public Network {
 
   const ParameterLayout& layout() const override { return layout_; }
   std::string precision() const override {
-    return precision_ == NetworkDescription::BFLOAT16 ? "bfloat16" : "float32";
+    return absl::AsciiStrToLower(NetworkDescription::Precision_Name(precision_));
   }
   int64_t max_frames() const override { return options_.max_frames; }
 

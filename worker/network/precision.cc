@@ -4,6 +4,7 @@
 #include <oneapi/dnnl/dnnl.hpp>
 
 #include "absl/status/status.h"
+#include "common/check.h"
 
 namespace downpour {
 
@@ -35,9 +36,10 @@ absl::StatusOr<NetworkDescription::Precision> ResolvePrecision(NetworkDescriptio
       return cpu == Bfloat16Support::kFaster && max_frames >= kBfloat16MinFrames
                  ? NetworkDescription::BFLOAT16
                  : NetworkDescription::FLOAT32;
-    default:
+    case NetworkDescription::FLOAT32:
       return NetworkDescription::FLOAT32;
   }
+  DOWNPOUR_CHECK(false);  // proto2 parses no other value
 }
 
 }  // namespace downpour
