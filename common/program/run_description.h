@@ -26,6 +26,9 @@ absl::Status SetField(absl::string_view path, absl::string_view value, RunDescri
 // INVALID_ARGUMENT naming the first field out of its range, the value seen and the value wanted.
 absl::Status ValidateRunDescription(const RunDescription& description);
 
+// Whether exactly one kind of data is named; INVALID_ARGUMENT otherwise. Part of ValidateRunDescription().
+absl::Status CheckKindOfData(const DataDescription& data);
+
 // What the optimizer must satisfy besides: INVALID_ARGUMENT as Optimizer::Create says.
 absl::Status ValidateOptimizer(const OptimizerDescription& optimizer);
 

@@ -34,14 +34,7 @@ constexpr int32_t kMaxMinibatch = 1 << 20;
 constexpr float kMaxEpsilon = 1e30f;
 
 absl::Status ValidateData(const DataDescription& data) {
-  const bool kaldi = data.has_train_dir() || data.has_test_dir();
-  if (kaldi && data.has_mnist_dir()) {
-    return absl::InvalidArgumentError("data.mnist_dir and data.train_dir are both set, want one of them");
-  }
-  if (!data.has_mnist_dir() && (!data.has_train_dir() || !data.has_test_dir())) {
-    return absl::InvalidArgumentError(
-        "no data: set data.train_dir and data.test_dir (Kaldi data directories), or data.mnist_dir");
-  }
+  RETURN_IF_ERROR(CheckKindOfData(data));
   RETURN_IF_ERROR(Want(Within(data.left_context(), 0, kMaxContext), "data.left_context", data.left_context(),
                        "0 to 1000"));
   RETURN_IF_ERROR(Want(Within(data.right_context(), 0, kMaxContext), "data.right_context",
@@ -121,6 +114,16 @@ absl::Status ValidateNoise(const NoiseDescription& noise, double replica_timeout
 }
 
 }  // namespace
+
+absl::Status CheckKindOfData(const DataDescription& data) {
+  const bool kaldi = data.has_train_dir() || data.has_test_dir();
+  if (kaldi && data.has_mnist_dir()) {
+    return absl::InvalidArgumentError("data.mnist_dir and data.train_dir are both set, want one of them");
+  }
+  if (data.has_mnist_dir() || (data.has_train_dir() && data.has_test_dir())) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "no data: set data.train_dir and data.test_dir (Kaldi data directories), or data.mnist_dir");
+}
 
 // Comparisons are written so that NaN does not pass.
 absl::Status ValidateOptimizer(const OptimizerDescription& optimizer) {

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "common/file/crc32c.h"
+#include "common/program/run_description.h"
 #include "common/status_macros.h"
 #include "worker/data/dataset.h"
 #include "worker/data/idx.h"
@@ -132,16 +133,6 @@ class KaldiRunReader {
   std::vector<bool> silence_class_;  // as the training directory says
   RunData data_;
 };
-
-absl::Status CheckKindOfData(const DataDescription& description) {
-  if (description.has_mnist_dir()) {
-    if (!description.has_train_dir() && !description.has_test_dir()) return absl::OkStatus();
-    return absl::InvalidArgumentError("data.mnist_dir and data.train_dir are both set, want one of them");
-  }
-  if (description.has_train_dir() && description.has_test_dir()) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      "data: wanted train_dir and test_dir (Kaldi data directories), or mnist_dir");
-}
 
 }  // namespace
 
