@@ -11,8 +11,8 @@
 #include "absl/strings/str_join.h"
 #include "common/file/file.h"
 #include "common/status_macros.h"
+#include "deploy/corpus/kaldi_writer.h"
 #include "deploy/corpus/replace_folder.h"
-#include "worker/data/kaldi_io.h"
 
 namespace downpour {
 namespace {

@@ -8,6 +8,7 @@
 #include "absl/strings/str_split.h"
 #include "common/file/file.h"
 #include "common/status_macros.h"
+#include "deploy/corpus/kaldi_writer.h"
 #include "deploy/corpus/replace_folder.h"
 #include "worker/data/kaldi_io.h"
 

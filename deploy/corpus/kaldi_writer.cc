@@ -1,4 +1,7 @@
-// Where on the data's way: frames and alignments to disk, in Kaldi's archives.
+// Where on the data's way: from the corpus maker to disk; each entry is put together in memory, then
+// written whole.
+#include "deploy/corpus/kaldi_writer.h"
+
 #include <bit>
 #include <cerrno>
 #include <cstring>
@@ -6,7 +9,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
-#include "worker/data/kaldi_io.h"
 
 static_assert(std::endian::native == std::endian::little, "Kaldi archives are little-endian");
 

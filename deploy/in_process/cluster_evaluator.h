@@ -10,7 +10,7 @@
 #include "deploy/in_process/in_process_shards.h"
 #include "proto/coordinator.pb.h"
 #include "server/coordinator/coordinator.h"
-#include "worker/data/dataset.h"
+#include "worker/data/run_data.h"
 #include "worker/network/network.h"
 
 namespace downpour {

@@ -9,7 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "proto/coordinator.pb.h"
-#include "worker/data/dataset.h"
+#include "worker/data/run_data.h"
 
 namespace downpour {
 

@@ -21,7 +21,7 @@
 #include "deploy/in_process/virtual_cluster_checkpoint.h"
 #include "deploy/in_process/virtual_time.h"
 #include "server/coordinator/coordinator.h"
-#include "worker/data/dataset.h"
+#include "worker/data/run_data.h"
 #include "worker/replica/model_replica.h"
 #include "worker/replica/parameter_snapshot.h"
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "common/random.h"
-#include "worker/data/dataset.h"
+#include "worker/data/run_data.h"
 
 namespace downpour {
 

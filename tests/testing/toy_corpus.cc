@@ -9,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
 #include "common/random.h"
-#include "worker/data/kaldi_io.h"
+#include "deploy/corpus/kaldi_writer.h"
 
 namespace downpour {
 

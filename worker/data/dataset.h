@@ -8,9 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "proto/config.pb.h"
 #include "proto/coordinator.pb.h"
 #include "worker/data/normalization.h"
 #include "worker/data/utterance.h"
@@ -68,38 +66,11 @@ class Dataset {
   std::vector<bool> silence_class_;
 };
 
-// What a run reads: a training part and its test sets; a worker or evaluator has its own of them only.
-struct RunData {
-  std::shared_ptr<const Dataset> train;
-  std::shared_ptr<const Dataset> test;
-  std::shared_ptr<const Dataset> test_human;  // null: none
-  Normalization normalization;
-  DataSummary summary;             // Summarize() of the training part, and majority_test_accuracy
-  std::vector<std::string> notes;  // e.g. utterances without alignment that were left out, and how many
-};
-
 // The fingerprint is a CRC-32C that goes on from `features_crc`, that of the features as they were read
 // (their normalised values differ in the last bit between builds), over each utterance's key and i64 frame
 // count, then all labels as i32.
 DataSummary Summarize(const Dataset& train, const Normalization& normalization, int32_t classes,
                       uint32_t features_crc = 0);
-
-// Reads what `description` names. `normalization`: null: computed on the training part; otherwise used as
-// given (a resumed run's, or the coordinator's). For Kaldi data directories, classes is data.classes if that
-// is set, else the number in the training directory's file num_pdfs if it has one, else one more than the
-// training part's largest label. A test directory that has no file silence_pdfs of its own takes the training
-// directory's. INVALID_ARGUMENT: both kinds of data or neither; a label not below classes, a feature
-// dimension that differs between parts or from `normalization`, a window of 2^31 values or more. Also
-// INVALID_ARGUMENT, NOT_FOUND, DATA_LOSS, UNIMPLEMENTED: as worker/data/kaldi_directory.h and
-// worker/data/idx.h; the messages name the file and the place in it.
-absl::StatusOr<RunData> LoadRunData(const DataDescription& description, const Normalization* normalization);
-
-// What a worker and an evaluator need of that in a run whose data is `known`; the rest is null and, unless it
-// is MNIST, not read. Statuses as LoadRunData. LoadTrainingPart: train, with the summary of what was read,
-// but for majority_test_accuracy, which is as known. LoadTestSets: test and test_human, checked against
-// `known`, which is also the summary; of the training directory only silence_pdfs is read.
-absl::StatusOr<RunData> LoadTrainingPart(const DataDescription& description, const DataSummary& known);
-absl::StatusOr<RunData> LoadTestSets(const DataDescription& description, const DataSummary& known);
 
 }  // namespace downpour
 

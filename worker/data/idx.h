@@ -9,7 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "proto/config.pb.h"
-#include "worker/data/dataset.h"
+#include "worker/data/run_data.h"
 
 namespace downpour {
 

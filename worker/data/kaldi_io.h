@@ -4,7 +4,6 @@
 #define DOWNPOUR_WORKER_DATA_KALDI_IO_H_
 
 #include <cstdint>
-#include <cstdio>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,7 +11,6 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "absl/types/span.h"
 #include "worker/data/byte_source.h"
 
 namespace downpour {
@@ -30,38 +28,6 @@ struct FloatMatrix {
   std::vector<float> values;  // [rows, cols], row-major
   // Where the same bytes stand in the file; -1: nowhere, they were unpacked.
   int64_t values_at = -1;
-};
-
-// Not thread-safe. All methods, RESOURCE_EXHAUSTED: disk full; UNAVAILABLE: any other failure to write; the
-// message names file and cause.
-class ArchiveWriter {
- public:
-  // Replaces both files. `scp_path` empty: no scp. The scp names the archive as `name_in_scp` (empty: as
-  // `path`).
-  static absl::StatusOr<std::unique_ptr<ArchiveWriter>> Create(const std::string& path,
-                                                               const std::string& scp_path,
-                                                               const std::string& name_in_scp = "");
-  ~ArchiveWriter();  // closes, ignoring errors: call Close() to see them
-  ArchiveWriter(const ArchiveWriter&) = delete;
-  ArchiveWriter& operator=(const ArchiveWriter&) = delete;
-
-  // Keys: INVALID_ARGUMENT if empty or with white space. `values`: [values.size() / cols, cols], row-major; a
-  // whole number of rows.
-  absl::Status WriteMatrix(absl::string_view key, int64_t cols, absl::Span<const float> values);
-  absl::Status WriteIntVector(absl::string_view key, absl::Span<const int32_t> values);
-  // Everything has been handed to the operating system if OK.
-  absl::Status Close();
-
- private:
-  ArchiveWriter() = default;
-  absl::Status WriteEntry(absl::string_view key, absl::string_view object);
-
-  std::string path_;
-  std::string scp_path_;
-  std::string name_in_scp_;
-  std::FILE* archive_ = nullptr;
-  std::FILE* scp_ = nullptr;
-  int64_t offset_ = 0;
 };
 
 // Reads archives, plain or gzipped, binary (FM, DM; compressed CM, CM2, CM3) or text. Not thread-safe. Takes

@@ -1,4 +1,7 @@
-// Where on the data's way: a run's training part and its test sets, from whatever files.
+// Where on the data's way: between the data's files and the run; a Kaldi run's parts are made to fit one
+// another here.
+#include "worker/data/run_data.h"
+
 #include <algorithm>
 #include <cstdint>
 #include <limits>
@@ -12,7 +15,6 @@
 #include "common/file/crc32c.h"
 #include "common/program/run_description.h"
 #include "common/status_macros.h"
-#include "worker/data/dataset.h"
 #include "worker/data/idx.h"
 #include "worker/data/kaldi_directory.h"
 

@@ -7,7 +7,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "proto/coordinator.pb.h"
-#include "worker/data/dataset.h"
+#include "worker/data/run_data.h"
 #include "worker/network/network.h"
 
 namespace downpour {

@@ -9,7 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "common/clock.h"
-#include "worker/data/dataset.h"
+#include "worker/data/run_data.h"
 #include "worker/replica/coordinator_client.h"
 #include "worker/replica/replica_loop.h"
 

@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "common/program/command_line.h"
 #include "proto/coordinator.pb.h"
-#include "worker/data/dataset.h"
+#include "worker/data/run_data.h"
 #include "worker/replica/coordinator_client.h"
 
 namespace downpour {

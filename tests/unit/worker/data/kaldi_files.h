@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "worker/data/kaldi_io.h"
+#include "deploy/corpus/kaldi_writer.h"
 #include "worker/data/utterance.h"
 
 namespace downpour {

@@ -57,37 +57,6 @@ const std::string kMatrixObject =
     Bytes("\x00\x00\x80\x3f\x00\x00\x00\x40\x00\x00\x40\x40\x00\x00\x00\xbf\x00\x00\x00\x00\x00\x00\x80\x40");
 const std::string kVectorObject = Bytes("\0B\4\2\0\0\0\4\7\0\0\0\4\xff\xff\xff\xff");
 
-TEST(ArchiveWriter, WritesKaldisExactBytesAndOffsets) {
-  const std::string ark = ::testing::TempDir() + "w.ark";
-  const std::string scp = ::testing::TempDir() + "w.scp";
-  auto writer = ArchiveWriter::Create(ark, scp);
-  ASSERT_TRUE(writer.ok()) << writer.status();
-  ASSERT_TRUE((*writer)->WriteMatrix("utt-1", 3, {1, 2, 3, -0.5, 0, 4}).ok());
-  ASSERT_TRUE((*writer)->WriteIntVector("u2", {7, -1}).ok());
-  ASSERT_TRUE((*writer)->Close().ok());
-  EXPECT_EQ(Slurp(ark), "utt-1 " + kMatrixObject + "u2 " + kVectorObject);
-  const size_t second = 6 + kMatrixObject.size() + 3;
-  EXPECT_EQ(Slurp(scp), absl::StrCat("utt-1 ", ark, ":6\nu2 ", ark, ":", second, "\n"));
-}
-
-TEST(ArchiveWriter, RefusesKeysThatWouldNotReadBack) {
-  auto writer = ArchiveWriter::Create(::testing::TempDir() + "w.ark", "");
-  ASSERT_TRUE(writer.ok());
-  EXPECT_EQ((*writer)->WriteIntVector("", {1}).code(), StatusCode::kInvalidArgument);
-  EXPECT_EQ((*writer)->WriteIntVector("a b", {1}).code(), StatusCode::kInvalidArgument);
-  EXPECT_EQ((*writer)->WriteIntVector("a\n", {1}).code(), StatusCode::kInvalidArgument);
-}
-
-TEST(ArchiveWriter, AFullDiskIsResourceExhausted) {
-  auto writer = ArchiveWriter::Create("/dev/full", "");
-  ASSERT_TRUE(writer.ok());
-  absl::Status status = (*writer)->WriteIntVector("a", {1});
-  status.Update((*writer)->Close());
-  EXPECT_EQ(status.code(), StatusCode::kResourceExhausted);
-  EXPECT_THAT(status.message(), HasSubstr("/dev/full"));
-  EXPECT_EQ(ArchiveWriter::Create("/no/such/folder/x.ark", "").status().code(), StatusCode::kUnavailable);
-}
-
 TEST(ArchiveReader, ReadsEntriesInOrderToTheEnd) {
   ArchiveReader reader = FromBytes("utt-1 " + kVectorObject + "u2 " + kVectorObject);
   std::vector<std::string> keys;

@@ -1,4 +1,6 @@
 // Where on the data's way: a run's training part and test sets, normalised and checked against each other.
+#include "worker/data/run_data.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -8,7 +10,6 @@
 #include "absl/strings/str_cat.h"
 #include "common/random.h"
 #include "tests/unit/worker/data/kaldi_files.h"
-#include "worker/data/dataset.h"
 
 namespace downpour {
 namespace {
