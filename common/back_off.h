@@ -1,4 +1,4 @@
-// Where on the data's way: at every client; when to try again what was refused or did not arrive.
+// Where on the data's way: in every client of a shard or the coordinator; when it repeats a call that failed.
 #ifndef DOWNPOUR_COMMON_BACK_OFF_H_
 #define DOWNPOUR_COMMON_BACK_OFF_H_
 
@@ -15,7 +15,8 @@
 
 namespace downpour {
 
-// Of jitter, so that no two processes draw the same; never of anything that a result depends on. Thread-safe.
+// The seed of the waits' jitter, another one in every process. Nothing that a result depends on may use
+// it. Thread-safe.
 inline uint64_t ProcessJitterSeed() {
   static const uint64_t seed = [] {
     std::random_device device;
@@ -31,15 +32,16 @@ struct RetryPolicy {
   std::function<bool()> stopped = [] { return false; };  // asked between attempts; true: give up
 };
 
-// UNAVAILABLE, RESOURCE_EXHAUSTED and DEADLINE_EXCEEDED pass by themselves; the others do not.
+// Whether the same call may succeed later: UNAVAILABLE, RESOURCE_EXHAUSTED and DEADLINE_EXCEEDED.
 inline bool IsTransient(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsResourceExhausted(status) || absl::IsDeadlineExceeded(status);
 }
 
-// Calls `attempt`, an absl::StatusOr<T>(), until it succeeds, fails for good, or the policy gives up; returns
-// its last result, or CANCELLED when stopped. The n-th wait is drawn evenly from [w/2, w), w = first_wait *
-// 2^n up to longest_wait, so that clients refused together do not come back together. Thread-safe if `random`
-// is the caller's alone.
+// Calls `attempt`, which takes nothing and returns an absl::StatusOr<T>, until it succeeds, its status is not
+// transient, or the next wait would end after policy.give_up_after. Returns its last result, or CANCELLED
+// once policy.stopped() is true. The n-th wait, counted from 0, is drawn evenly from [w/2, w), w = first_wait
+// * 2^n up to longest_wait, so that clients refused together do not come back together. Thread-safe if no
+// other thread uses `random`.
 template <typename Attempt>
 auto CallWithRetries(const RetryPolicy& policy, Clock* clock, Random* random, Attempt attempt) {
   const absl::Time give_up = clock->Now() + policy.give_up_after;

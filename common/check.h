@@ -1,5 +1,5 @@
-// Where on the data's way: beside it; stops the process on our own bugs. Never used on bytes from disk or
-// network.
+// Where on the data's way: in every room; a condition that only a bug in Downpour breaks, and that then stops
+// the process. Bad bytes from disk or network give an absl::Status instead.
 #ifndef DOWNPOUR_COMMON_CHECK_H_
 #define DOWNPOUR_COMMON_CHECK_H_
 

@@ -1,4 +1,4 @@
-// Where on the data's way: beside it; real time.
+// Where on the data's way: in the programs that run in real time; Abseil's clock.
 #include "common/clock.h"
 
 #include "absl/time/clock.h"

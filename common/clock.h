@@ -1,4 +1,5 @@
-// Where on the data's way: beside it; the time that heartbeats, back-off and logs go by, injected everywhere.
+// Where on the data's way: in every room; the time that heartbeats, back-off and logs use. Whoever needs it
+// is given a Clock.
 #ifndef DOWNPOUR_COMMON_CLOCK_H_
 #define DOWNPOUR_COMMON_CLOCK_H_
 
@@ -6,14 +7,15 @@
 
 namespace downpour {
 
-// Thread-safe. Real() in production; the virtual cluster and tests inject their own.
+// Thread-safe. Programs that run in real time use Real(); the virtual cluster and tests have clocks of
+// their own.
 class Clock {
  public:
   virtual ~Clock() = default;
   virtual absl::Time Now() = 0;
   virtual void SleepFor(absl::Duration duration) = 0;
 
-  // Never destroyed.
+  // The system's clock. It lives until the process ends.
   static Clock* Real();
 };
 

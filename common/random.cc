@@ -1,4 +1,4 @@
-// Where on the data's way: beside it; every random choice.
+// Where on the data's way: in every room; SplitMix64, and the distributions made from its 64-bit numbers.
 #include "common/random.h"
 
 #include <cmath>
@@ -41,7 +41,7 @@ uint64_t Random::Below(uint64_t bound) {
 }
 
 double Random::Normal() {
-  // Box-Muller, one of the pair: no second value to keep in a checkpoint.
+  // Box-Muller. The second value of each pair is not used, since a checkpoint would have to keep it.
   const double radius = std::sqrt(-2 * std::log(1 - Uniform()));
   return radius * std::cos(2 * std::numbers::pi * Uniform());
 }

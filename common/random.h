@@ -1,5 +1,5 @@
-// Where on the data's way: beside it; every random choice (initial parameters, data order, simulated times,
-// faults).
+// Where on the data's way: in every room; every random choice: initial parameters, data order, simulated
+// times, faults.
 #ifndef DOWNPOUR_COMMON_RANDOM_H_
 #define DOWNPOUR_COMMON_RANDOM_H_
 
@@ -9,9 +9,8 @@
 
 namespace downpour {
 
-// SplitMix64 (Steele, Lea, Flood 2014). Not absl::BitGen, whose sequences are unspecified between builds:
-// here one seed must give the same bits for ever, and the state must fit a checkpoint. A value; not
-// thread-safe.
+// SplitMix64 (Steele, Lea and Flood 2014). absl::BitGen may give another sequence in every build; here a seed
+// always gives the same bits, and the state fits into a checkpoint. Copyable; not thread-safe.
 class Random {
  public:
   // Different streams of one seed are independent.
@@ -34,8 +33,8 @@ class Random {
   uint64_t state_ = 0;
 };
 
-// The n-th value of the sequence with this seed, without the ones before it: for values that must not depend
-// on how a range is split.
+// The n-th value of a sequence that belongs to `seed`, computed without those before it: for values that must
+// be the same however a range is split.
 uint64_t RandomAt(uint64_t seed, uint64_t n);
 
 }  // namespace downpour

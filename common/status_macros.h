@@ -1,4 +1,4 @@
-// Where on the data's way: beside it; passes an absl::Status up the call chain.
+// Where on the data's way: in every room; a function returns to its caller the error that it received.
 #ifndef DOWNPOUR_COMMON_STATUS_MACROS_H_
 #define DOWNPOUR_COMMON_STATUS_MACROS_H_
 

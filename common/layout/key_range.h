@@ -1,4 +1,5 @@
-// Where on the data's way: the address of a piece of the flat parameter vector, used from gradient to fetch.
+// Where on the data's way: from a gradient's push to a fetch; which piece of the flat parameter vector
+// is meant.
 #ifndef DOWNPOUR_COMMON_LAYOUT_KEY_RANGE_H_
 #define DOWNPOUR_COMMON_LAYOUT_KEY_RANGE_H_
 
@@ -6,8 +7,8 @@
 
 namespace downpour {
 
-// Half-open range [begin, end) of keys; a key is an element's index in the run's flat float32 parameter
-// vector.
+// Half-open range [begin, end) of keys; a key is an element's index in the run's flat float32
+// parameter vector.
 struct KeyRange {
   int64_t begin = 0;
   int64_t end = 0;

@@ -1,4 +1,5 @@
-// Where on the data's way: turns the run description into the parameter layout and its initial values.
+// Where on the data's way: on shard and replica; lists the tensors of each layer, and draws each initial
+// value from its key.
 #include "common/layout/network_layout.h"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// Where on the data's way: turns the run description into the parameter layout and its initial values, the
-// same on shard and replica.
+// Where on the data's way: turns the run description into the parameter layout, the same on shard and
+// replica, and into the shard's initial values.
 #ifndef DOWNPOUR_COMMON_LAYOUT_NETWORK_LAYOUT_H_
 #define DOWNPOUR_COMMON_LAYOUT_NETWORK_LAYOUT_H_
 
@@ -19,10 +19,10 @@ namespace downpour {
 absl::StatusOr<ParameterLayout> NetworkLayout(const NetworkDescription& network, int64_t input_dim,
                                               int64_t classes);
 
-// Fills `parameters` (keys.size() elements) with the initial values of `keys`: biases 0, weights uniform in
-// [-limit, limit], limit = sqrt(6 / fan_in) for RELU (He et al. 2015), sqrt(6 / (fan_in + fan_out)) for TANH
-// and the output layer (Glorot and Bengio 2010), four times that for LOGISTIC. Each value depends on (seed,
-// key) alone, so any split over shards gives the same bits.
+// Fills `parameters` (keys.size() elements) with the initial values of `keys`. Biases are 0; weights are
+// uniform in [-limit, limit], where limit is GlorotLimit() for the output layer and the nonlinearity's
+// WeightLimit() for hidden layers (common/layout/nonlinearity.h). Each value depends on (seed, key) alone, so
+// any split over shards gives the same bits.
 void InitializeParameters(const ParameterLayout& layout, NetworkDescription::Nonlinearity nonlinearity,
                           uint64_t seed, KeyRange keys, absl::Span<float> parameters);
 

@@ -9,7 +9,7 @@
 
 namespace downpour {
 
-// The limit of Glorot and Bengio 2010 for uniform initial weights, which the output layer has too.
+// sqrt(6 / (fan_in + fan_out)), the limit of Glorot and Bengio 2010 for uniform initial weights.
 double GlorotLimit(double fan_in, double fan_out);
 
 // One struct for each value of NetworkDescription::Nonlinearity, a function y = f(z):
@@ -26,7 +26,7 @@ struct RectifiedLinear {
   static constexpr bool kByOneDnn = false;
   static float Value(float z) { return z < 0 ? 0 : z; }
   static float TimesDerivative(float y, float gradient) { return y <= 0 ? 0 : gradient; }
-  static double WeightLimit(double fan_in, double fan_out);  // He et al. 2015
+  static double WeightLimit(double fan_in, double fan_out);  // sqrt(6 / fan_in), He et al. 2015
 };
 
 // 1 / (1 + e^-z)

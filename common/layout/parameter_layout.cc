@@ -1,4 +1,4 @@
-// Where on the data's way: names the tensors inside the flat parameter vector.
+// Where on the data's way: on shard and replica; checks tensors' names and shapes, and counts their keys.
 #include "common/layout/parameter_layout.h"
 
 #include <utility>

@@ -1,5 +1,4 @@
-// Where on the data's way: names the tensors inside the flat parameter vector that gradients and parameters
-// travel as.
+// Where on the data's way: names the tensors inside the flat vector that gradients and parameters travel as.
 #ifndef DOWNPOUR_COMMON_LAYOUT_PARAMETER_LAYOUT_H_
 #define DOWNPOUR_COMMON_LAYOUT_PARAMETER_LAYOUT_H_
 
@@ -13,7 +12,8 @@
 
 namespace downpour {
 
-// Tensor name and shape -> KeyRange, densely in the order given, row-major. A value; immutable once created.
+// Gives each tensor, which has a name and a shape, its KeyRange: without gaps, in the order given, elements
+// row-major. Copyable; immutable once created.
 class ParameterLayout {
  public:
   struct TensorSpec {
@@ -33,7 +33,8 @@ class ParameterLayout {
   const std::vector<Tensor>& tensors() const { return tensors_; }
   // NOT_FOUND: no tensor of that name.
   absl::StatusOr<Tensor> Find(absl::string_view name) const;
-  // Equal layouts have equal fingerprints, on every machine. CRC-32C of "name:d0xd1;" of each tensor.
+  // The CRC-32C of the text "name:d0xd1;" of each tensor, so that equal layouts have equal fingerprints on
+  // every machine.
   uint32_t fingerprint() const { return fingerprint_; }
 
  private:

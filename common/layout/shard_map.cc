@@ -1,4 +1,5 @@
-// Where on the data's way: which shard owns which keys.
+// Where on the data's way: on both sides of the wire; where the flat vector is cut, in 128 bits, which
+// cannot overflow.
 #include "common/layout/shard_map.h"
 
 #include "absl/status/status.h"

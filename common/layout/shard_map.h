@@ -1,5 +1,5 @@
-// Where on the data's way: which shard owns which keys; used to cut a gradient into pushes and to join
-// fetches.
+// Where on the data's way: which shard owns which keys; used to cut a gradient into pushes and to
+// join fetches.
 #ifndef DOWNPOUR_COMMON_LAYOUT_SHARD_MAP_H_
 #define DOWNPOUR_COMMON_LAYOUT_SHARD_MAP_H_
 
@@ -10,8 +10,8 @@
 
 namespace downpour {
 
-// Splits [0, size) into `shards` half-open ranges whose sizes differ by at most 1, whatever the tensors. A
-// value.
+// Splits [0, size) into `shards` half-open ranges whose sizes differ by at most 1, whatever tensors they cut
+// through. Copyable.
 class ShardMap {
  public:
   // INVALID_ARGUMENT: shards < 1, or fewer keys than shards.
@@ -19,7 +19,7 @@ class ShardMap {
 
   int shards() const { return shards_; }
   int64_t size() const { return size_; }
-  // `shard` in [0, shards()).
+  // The keys of `shard`, which is in [0, shards()).
   KeyRange range(int shard) const;
 
  private:

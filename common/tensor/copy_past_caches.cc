@@ -1,4 +1,5 @@
-// Where on the data's way: beside it; a copy of what is larger than the caches.
+// Where on the data's way: out of the network, and into and out of shared memory; whole cache lines by SSE2's
+// streaming stores.
 #include "common/tensor/copy_past_caches.h"
 
 #include <algorithm>
@@ -14,7 +15,7 @@ namespace downpour {
 void CopyPastCaches(absl::string_view from, char* to) {
   size_t i = 0;
 #ifdef __SSE2__
-  constexpr size_t kLine = 64;  // bytes in a cache line: written whole, it need not be read first
+  constexpr size_t kLine = 64;  // bytes of a cache line; one that is written whole need not be read first
   i = std::min<size_t>(from.size(), -reinterpret_cast<uintptr_t>(to) % kLine);
   std::copy_n(from.data(), i, to);
   for (; i + kLine <= from.size(); i += kLine) {

@@ -1,4 +1,5 @@
-// Where on the data's way: beside it; a copy of what is larger than the caches.
+// Where on the data's way: out of the network, and into and out of shared memory; copies what is larger than
+// the caches.
 #ifndef DOWNPOUR_COMMON_TENSOR_COPY_PAST_CACHES_H_
 #define DOWNPOUR_COMMON_TENSOR_COPY_PAST_CACHES_H_
 
@@ -6,8 +7,9 @@
 
 namespace downpour {
 
-// Copies without drawing the destination into the caches, for memory that another core reads, later: twice
-// as fast as std::copy for what the caches cannot hold.
+// Copies `from` to `to`, which must not overlap, without loading the destination into the caches. For
+// memory that the caches cannot hold and that another core reads later it is twice as fast as
+// std::copy. Thread-safe.
 void CopyPastCaches(absl::string_view from, char* to);
 
 }  // namespace downpour

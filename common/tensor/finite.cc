@@ -1,4 +1,5 @@
-// Where on the data's way: on both sides of the wire; one integer comparison a value, several lanes at once.
+// Where on the data's way: on both sides of the wire; one integer comparison for each value, in several lanes
+// at once.
 #include "common/tensor/finite.h"
 
 #include <algorithm>
@@ -33,7 +34,7 @@ uint16_t LargestMagnitudeBits(const uint16_t* values, size_t n) {
 }
 
 size_t FindIn(absl::Span<const float> values) {
-  constexpr uint32_t kInfinityBits = 0x7f800000u;  // all exponent bits; NaN has mantissa bits besides
+  constexpr uint32_t kInfinityBits = 0x7f800000u;  // all exponent bits are set; NaN has mantissa bits too
   if (LargestMagnitudeBits(values.data(), values.size()) < kInfinityBits) return values.size();
   const auto first =
       std::find_if(values.begin(), values.end(), [](float value) { return !std::isfinite(value); });

@@ -1,5 +1,5 @@
-// Where on the data's way: before frames become inputs, before gradients leave, and at the shard's door; finds NaN and
-// infinity.
+// Where on the data's way: where frames are read, where gradients leave the network, and where a shard takes
+// them; finds NaN and infinity.
 #ifndef DOWNPOUR_COMMON_TENSOR_FINITE_H_
 #define DOWNPOUR_COMMON_TENSOR_FINITE_H_
 
@@ -9,7 +9,7 @@
 
 namespace downpour {
 
-// Index of the first NaN or infinity, values.size() if there is none.
+// The index of the first NaN or infinity; values.size() if there is none. Thread-safe.
 size_t FindNotFinite(TensorView values);
 
 inline bool AllFinite(TensorView values) { return FindNotFinite(values) == values.size(); }

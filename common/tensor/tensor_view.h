@@ -1,4 +1,5 @@
-// Where on the data's way: parameters on their way into the network, gradients on theirs out of it.
+// Where on the data's way: between replica and network; parameters on their way in, and gradients on their
+// way out.
 #ifndef DOWNPOUR_COMMON_TENSOR_TENSOR_VIEW_H_
 #define DOWNPOUR_COMMON_TENSOR_TENSOR_VIEW_H_
 
@@ -11,8 +12,8 @@
 
 namespace downpour {
 
-// Elements in somebody else's memory, to be read (TensorView) or written as well (MutableTensorView): float32, or bfloat16
-// in uint16_t. A value; as thread-safe as that memory.
+// Refers to elements in memory that the caller owns: float32, or bfloat16 in uint16_t. A TensorView reads
+// them, a MutableTensorView also writes them. Copyable; as thread-safe as that memory.
 template <bool kMutable>
 class BasicTensorView {
   template <typename T>
@@ -29,16 +30,16 @@ class BasicTensorView {
 
   size_t size() const { return floats_.size() + bfloats_.size(); }
   bool empty() const { return size() == 0; }
-  // One of the two is empty.
+  // One of the two spans is empty.
   Floats floats() const { return floats_; }
   Bfloats bfloats() const { return bfloats_; }
 
   bool is_bfloat16() const { return !bfloats_.empty(); }
   size_t element_bytes() const { return is_bfloat16() ? sizeof(uint16_t) : sizeof(float); }
-  // The memory itself.
+  // The bytes of all elements.
   Bytes bytes() const { return is_bfloat16() ? BytesOf(bfloats_) : BytesOf(floats_); }
 
-  // Keys from 0 on.
+  // The elements `keys`, counted from the view's first element.
   BasicTensorView operator[](KeyRange keys) const {
     return is_bfloat16() ? BasicTensorView(bfloats_.subspan(keys.begin, keys.size()))
                          : BasicTensorView(floats_.subspan(keys.begin, keys.size()));
