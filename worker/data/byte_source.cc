@@ -1,4 +1,4 @@
-// Where on the data's way: the bytes of an archive, plain or gzipped, before they are frames or labels.
+// Where on the data's way: from a file or memory to the readers; zlib reads plain and gzipped files alike.
 #include "worker/data/byte_source.h"
 
 #include <fcntl.h>
@@ -17,7 +17,7 @@ namespace downpour {
 namespace {
 
 constexpr int64_t kBufferBytes = 1 << 16;
-// Deflate makes at most 258 bytes of 2 bits.
+// Deflate makes at most 258 bytes out of 2 bits.
 constexpr int64_t kMostInflation = 1032;
 
 gzFile Gz(void* file) { return static_cast<gzFile>(file); }
@@ -65,7 +65,7 @@ int64_t ByteSource::ReadFile(void* to, int64_t size) {
   const int got = gzread(Gz(file_), to, static_cast<unsigned>(std::min<int64_t>(size, 1 << 30)));
   int code = Z_OK;
   const char* message = gzerror(Gz(file_), &code);
-  // A gzip stream that stops short is Z_BUF_ERROR, even where some bytes came.
+  // A gzip stream that stops short gives Z_BUF_ERROR, even if some bytes came.
   if (got >= 0 && (code == Z_OK || code == Z_STREAM_END)) return got;
   failure_ = Error(code == Z_ERRNO ? absl::StatusCode::kUnavailable : absl::StatusCode::kDataLoss, position(),
                    code == Z_ERRNO ? std::strerror(errno) : message);

@@ -31,20 +31,21 @@ class ByteSource {
   int Peek();
   int Get();
   absl::Status Read(int64_t size, void* to);
-  // Reads `count` values, e.g. floats. A gzipped file of little may promise a thousand times as much as it
-  // holds, so there memory grows with what comes.
+  // Reads `count` values, for example floats. A small gzipped file may promise a thousand times as much as it
+  // holds, so for those memory grows with the bytes that come.
   template <typename T>
   absl::Status ReadVector(int64_t count, std::vector<T>* values);
   absl::Status Seek(int64_t position);
 
-  // Whether positions are those of the file.
+  // Whether positions are offsets in the file itself, which is then not gzipped.
   bool plain() const { return !compressed_; }
   int64_t position() const { return buffer_start_ + static_cast<int64_t>(next_); }
-  // No more bytes than this follow; what a size in the file is checked against before it is believed.
+  // At most this many bytes follow. A size that the file gives is checked against it before memory
+  // is allocated.
   int64_t most_left() const { return most_bytes_ - position(); }
   // "file: byte `at`: what", unless reading failed before: then that failure.
   absl::Status Error(absl::StatusCode code, int64_t at, absl::string_view what) const;
-  // What reading failed with; OK at a proper end.
+  // The error that ended the reading; OK at a proper end.
   const absl::Status& failure() const { return failure_; }
 
  private:

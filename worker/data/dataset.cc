@@ -1,4 +1,5 @@
-// Where on the data's way: frames and labels; windows are cut from them and normalised.
+// Where on the data's way: between the data's files and minibatches; a window is copied, then normalised, and
+// the data summarised.
 #include "worker/data/dataset.h"
 
 #include <algorithm>

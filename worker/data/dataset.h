@@ -1,5 +1,5 @@
-// Where on the data's way: frames and labels, whatever files they came from; windows are cut from them and
-// normalised.
+// Where on the data's way: frames and labels, whatever files they came from; windows are cut from them
+// and normalised.
 #ifndef DOWNPOUR_WORKER_DATA_DATASET_H_
 #define DOWNPOUR_WORKER_DATA_DATASET_H_
 
@@ -22,18 +22,19 @@ class Dataset {
  public:
   using Utterance = downpour::Utterance;
 
-  // The utterances follow one another and cover all of `labels`. `normalization`: of `feature_dim`
-  // dimensions; what CopyWindow() gives has gone through it. `silence_class`: per class; empty: not known.
+  // The utterances follow one another and cover all of `labels`. `normalization` has the features' dimension;
+  // CopyWindow() applies it. `silence_class` says of each class whether it is silence; empty: not known.
   Dataset(std::vector<Utterance> utterances, std::vector<int32_t> labels, Normalization normalization,
           int32_t left_context, int32_t right_context, std::vector<bool> silence_class);
-  // The same of `features` in memory, [labels.size(), feature_dim], row-major, which are taken as they are.
+  // The same for `features` in memory, [labels.size(), feature_dim], row-major, which CopyWindow() does
+  // not normalise.
   Dataset(std::vector<Utterance> utterances, std::vector<float> features, std::vector<int32_t> labels,
           int32_t feature_dim, int32_t left_context, int32_t right_context, std::vector<bool> silence_class);
 
   const std::vector<Utterance>& utterances() const { return utterances_; }
   int64_t frames() const { return static_cast<int64_t>(labels_.size()); }
   int32_t feature_dim() const { return feature_dim_; }
-  // Below 2^31, which is for the caller of the constructor to see to.
+  // Below 2^31; the caller of the constructor checks that.
   int32_t input_dim() const {
     return static_cast<int32_t>((int64_t{left_context_} + 1 + right_context_) * feature_dim_);
   }
@@ -66,9 +67,9 @@ class Dataset {
   std::vector<bool> silence_class_;
 };
 
-// The fingerprint is a CRC-32C that goes on from `features_crc`, that of the features as they were read
-// (their normalised values differ in the last bit between builds), over each utterance's key and i64 frame
-// count, then all labels as i32.
+// The fingerprint is a CRC-32C. It continues `features_crc`, that of the features as they were read
+// (normalised values may differ in the last bit between builds), over each utterance's key and i64 number of
+// frames, then over all labels as i32.
 DataSummary Summarize(const Dataset& train, const Normalization& normalization, int32_t classes,
                       uint32_t features_crc = 0);
 

@@ -1,5 +1,5 @@
-// Where on the data's way: MNIST's images and digits, from their IDX files to a data set of one-frame
-// utterances.
+// Where on the data's way: from MNIST's IDX files to a data set; every number in a header is checked before
+// it is used.
 #include "worker/data/idx.h"
 
 #include <algorithm>
@@ -45,7 +45,7 @@ absl::StatusOr<int64_t> ReadDimension(ByteSource& source, absl::string_view what
                       absl::StrCat(value, " ", what, ", want 1 to ", maximum));
 }
 
-// Reads `size` bytes, which must be the last.
+// Reads `size` bytes, which must be the file's last.
 absl::StatusOr<std::vector<uint8_t>> ReadToEnd(ByteSource& source, int64_t size) {
   const int64_t begin = source.position();
   if (size > source.most_left()) {

@@ -1,4 +1,5 @@
-// Where on the data's way: a Kaldi data directory on disk to utterances with frames and labels.
+// Where on the data's way: from a Kaldi data directory to utterances; features and alignments of the same key
+// are put together.
 #include "worker/data/kaldi_directory.h"
 
 #include <glob.h>
@@ -139,7 +140,7 @@ class DirectoryReader {
     return absl::OkStatus();
   }
 
-  // `utterances`: in feats.scp.
+  // `utterances` is the number of entries in feats.scp.
   absl::StatusOr<KaldiDirectory> Finish(int64_t utterances) {
     Note(unaligned_, utterances, "have no alignment");
     Note(unequal_, utterances, "have an alignment of another length");
@@ -166,7 +167,7 @@ class DirectoryReader {
                                        what, " and are left out; the first is ", left_out.first));
   }
 
-  // Takes the values of `matrix` where they have to stay in memory.
+  // Moves the values out of `read` if they have to stay in memory.
   absl::Status AddUtterance(const ScpEntry& entry, FloatMatrix* read, const std::vector<int32_t>& labels) {
     const FloatMatrix& matrix = *read;
     if (matrix.rows == 0 || matrix.rows != static_cast<int64_t>(labels.size())) {
@@ -190,7 +191,8 @@ class DirectoryReader {
     return absl::OkStatus();
   }
 
-  // In the mapped archive if they stand there as they are and it can be mapped, otherwise in memory.
+  // Returns the features in the mapped archive if they stand there as f32 and it can be mapped, otherwise
+  // in memory.
   absl::StatusOr<std::shared_ptr<const char>> Features(const ScpEntry& entry, FloatMatrix* matrix) {
     if (matrix->values_at < 0) return FeaturesInMemory(std::exchange(matrix->values, {}));
     const auto [found, is_new] = mapped_.try_emplace(entry.path);
@@ -213,8 +215,8 @@ class DirectoryReader {
   const std::string directory_;
   const Alignments alignments_;
   absl::flat_hash_set<std::string> seen_;
-  // By path; null: cannot be mapped. One mapping an archive, however often feats.scp goes from one to another:
-  // the system allows a process some 65,000.
+  // By path; null: the archive cannot be mapped. Each archive is mapped once, however often feats.scp changes
+  // from one to another, since the system allows a process some 65,000 mappings.
   absl::flat_hash_map<std::string, std::shared_ptr<const MappedFile>> mapped_;
   LeftOut unaligned_;
   LeftOut unequal_;

@@ -1,4 +1,5 @@
-// Where on the data's way: frames and alignments from disk, out of Kaldi's archives.
+// Where on the data's way: from Kaldi's archives on disk to alignments; archive entries, int32 vectors and
+// scp lines are parsed here.
 #include "worker/data/kaldi_io.h"
 
 #include <unistd.h>
@@ -23,7 +24,7 @@ using absl::StatusCode;
 
 constexpr size_t kMostKeyBytes = 4096;
 
-// Consumes "\0B" if it is there. False: a text object.
+// Consumes "\0B" if it is there. False: the object is text.
 absl::StatusOr<bool> IsBinary(ByteSource* bytes) {
   if (bytes->Peek() != 0) return false;
   const int64_t at = bytes->position();
@@ -72,7 +73,7 @@ absl::Status ReadTextIntVector(ByteSource* bytes, std::vector<int32_t>* values) 
   for (;;) {
     SkipBlanks(bytes);
     const int next = bytes->Peek();
-    // Without its line end the last number may be half a number.
+    // Without a line end the last number may be cut short.
     if (next < 0)
       return bytes->Error(StatusCode::kDataLoss, bytes->position(), "truncated: wanted a line end");
     if (next == '\n') return absl::OkStatus();
@@ -87,7 +88,7 @@ absl::Status ReadTextIntVector(ByteSource* bytes, std::vector<int32_t>* values) 
   }
 }
 
-// `directory`: the scp's, with its '/'.
+// `directory` is the scp's, with a '/' at its end.
 std::string FindArchive(const std::string& directory, const std::string& given) {
   if (given.front() == '/') return given;
   const std::string beside = directory + given;

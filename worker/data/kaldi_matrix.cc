@@ -1,4 +1,4 @@
-// Where on the data's way: one utterance's frames, from the bytes of a Kaldi archive to floats.
+// Where on the data's way: from the bytes of a Kaldi archive to floats; each matrix format is unpacked here.
 #include "worker/data/kaldi_matrix.h"
 
 #include <array>
@@ -30,8 +30,8 @@ struct ColumnPercentiles {
   std::array<uint16_t, 4> at;  // 0, 25, 75, 100
 };
 
-// Takes rows x cols values for the matrix's shape if `value_bytes` bytes each (and `column_bytes` a column)
-// may follow for them.
+// Sets the matrix's shape to rows x cols. DATA_LOSS if fewer bytes can follow than `value_bytes` for each
+// value and `column_bytes` for each column.
 absl::Status Shape(const ByteSource& bytes, int64_t at, int32_t rows, int32_t cols, int64_t value_bytes,
                    int64_t column_bytes, FloatMatrix* matrix) {
   if (rows < 0 || cols < 0 || (rows == 0) != (cols == 0)) {
@@ -89,7 +89,7 @@ absl::Status ReadLinear(ByteSource* bytes, const CompressedHeader& header, Float
   return absl::OkStatus();
 }
 
-// CM. The 256 values a code can mean are tabulated per column.
+// CM. Each column has a table of the 256 values that a code can mean.
 absl::Status ReadPerColumn(ByteSource* bytes, const CompressedHeader& header, FloatMatrix* matrix) {
   RETURN_IF_ERROR(
       Shape(*bytes, bytes->position(), header.rows, header.cols, 1, sizeof(ColumnPercentiles), matrix));
@@ -113,7 +113,7 @@ absl::Status ReadPerColumn(ByteSource* bytes, const CompressedHeader& header, Fl
   return absl::OkStatus();
 }
 
-// Text: one line's numbers, appended.
+// Appends the numbers of one line of text to `values`.
 absl::Status ReadTextRow(ByteSource* bytes, std::vector<float>* values) {
   for (;;) {
     SkipBlanks(bytes);

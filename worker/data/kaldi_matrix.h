@@ -11,10 +11,10 @@ namespace downpour {
 // No utterance is longer than this many values (18 hours of 40 values every 10 ms).
 inline constexpr int64_t kMostObjectValues = int64_t{1} << 28;
 
-// Both: `bytes` stands just behind "\0B", or at a text object's beginning. DATA_LOSS, INVALID_ARGUMENT: as
-// ArchiveReader's.
+// For both functions `bytes` stands just behind "\0B", or at a text object's beginning. DATA_LOSS,
+// INVALID_ARGUMENT: as ArchiveReader's.
 //
-// After "\0B", beside the FM of kaldi_io.h:
+// What may follow "\0B", other than the FM of kaldi_io.h:
 //   "DM "                  as FM, with f64
 //   "CM ", "CM2 ", "CM3 "  f32:min f32:range i32:rows i32:cols (no size bytes), then
 //     CM    per column 4 u16: the 0th, 25th, 75th and 100th percentile p as min + range * u / 65535;
@@ -28,7 +28,7 @@ absl::Status ReadTextMatrix(ByteSource* bytes, FloatMatrix* matrix);
 
 // The next run of characters up to white space or ']', at most 64 of them; empty at the end and before ']'.
 std::string ReadTextToken(ByteSource* bytes);
-// Skips white space but no line end.
+// Skips blanks, tabs and carriage returns, but no line end.
 void SkipBlanks(ByteSource* bytes);
 
 }  // namespace downpour

@@ -1,4 +1,4 @@
-// Where on the data's way: what one gradient is computed from.
+// Where on the data's way: from the data to the network; what one gradient is computed from.
 #ifndef DOWNPOUR_WORKER_DATA_MINIBATCH_H_
 #define DOWNPOUR_WORKER_DATA_MINIBATCH_H_
 

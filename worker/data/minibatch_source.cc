@@ -1,4 +1,5 @@
-// Where on the data's way: deals a replica's data slices out as shuffled minibatches.
+// Where on the data's way: between a replica's data slices and the network; one list has the shuffled frames
+// of all open slices.
 #include "worker/data/minibatch_source.h"
 
 #include <algorithm>
@@ -16,7 +17,7 @@ namespace {
 constexpr uint64_t kOrderStream = 0;
 uint64_t SliceStream(int64_t index) { return static_cast<uint64_t>(index) + 1; }
 
-// A frame to deal: the open slice it belongs to, above the frame's row in the data set.
+// A frame to deal in 64 bits: above the frame's row in the data set stands the index of its open slice.
 constexpr int kRowBits = 48;
 constexpr uint64_t kRowMask = (uint64_t{1} << kRowBits) - 1;
 

@@ -1,4 +1,5 @@
-// Where on the data's way: deals a replica's data slices out as shuffled minibatches.
+// Where on the data's way: between a replica's data slices and the network; deals the slices' frames out in
+// shuffled minibatches.
 #ifndef DOWNPOUR_WORKER_DATA_MINIBATCH_SOURCE_H_
 #define DOWNPOUR_WORKER_DATA_MINIBATCH_SOURCE_H_
 
@@ -21,16 +22,16 @@ namespace downpour {
 // and go before its frames.
 class MinibatchSource {
  public:
-  // `seed` is the run's; every replica's source with the same slices in the same order gives the same
-  // minibatches.
+  // `seed` is the run's; every replica's source with the same slices in the same order gives the
+  // same minibatches.
   MinibatchSource(std::shared_ptr<const Dataset> data, int64_t minibatch_frames, uint64_t seed);
 
   // Whether a slice must be added before Next() can fill a whole minibatch.
   bool needs_slice() const;
   // INVALID_ARGUMENT: positions outside the data set.
   absl::Status AddSlice(const DataSlice& slice);
-  // Fills `minibatch` with up to minibatch_frames frames; fewer only when no slice was added in time; 0 when
-  // empty.
+  // Fills `minibatch` with minibatch_frames frames; fewer only if no slice was added in time, none if no
+  // frame is left.
   void Next(Minibatch* minibatch);
   // Slices finished since the last call.
   std::vector<DataSlice> TakeFinished();
@@ -54,12 +55,12 @@ class MinibatchSource {
   int64_t minibatch_frames_;
   uint64_t seed_;
   std::vector<OpenSlice> open_;
-  std::vector<uint64_t> frames_;  // as MinibatchSourceState.frames; from next_ on still to deal
+  std::vector<uint64_t> frames_;  // as MinibatchSourceState.frames; those from next_ on are to be dealt
   int64_t next_ = 0;
   std::vector<DataSlice> finished_;
 };
 
-// Fills `minibatch` with those rows of the whole data set.
+// Fills `minibatch` with the frames `rows` of the whole data set.
 void FillMinibatch(const Dataset& data, absl::Span<const int64_t> rows, Minibatch* minibatch);
 
 // The order of utterances in `epoch`: a permutation of [0, utterances) drawn from (seed, epoch).

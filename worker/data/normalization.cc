@@ -1,4 +1,5 @@
-// Where on the data's way: from frames as read to the frames the network sees.
+// Where on the data's way: between reading the data and cutting windows; mean and variance are summed
+// in double.
 #include "worker/data/normalization.h"
 
 #include <algorithm>
@@ -15,7 +16,7 @@ constexpr double kLeastStddev = 1e-5;  // a constant dimension stays near 0
 
 template <typename Visit>
 void ForEachFrame(absl::Span<const Utterance> utterances, size_t dim, Visit visit) {
-  std::vector<float> frame(dim);  // aligned, unlike a mapped one
+  std::vector<float> frame(dim);  // aligned, which a mapped one need not be
   const size_t bytes = dim * sizeof(float);
   for (const Utterance& utterance : utterances) {
     for (int64_t i = 0; i < utterance.frames; ++i) {

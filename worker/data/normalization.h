@@ -1,5 +1,5 @@
-// Where on the data's way: from frames as read to the frames the network sees: mean 0 and variance 1 in each
-// dimension.
+// Where on the data's way: from frames as read to frames as the network sees them, with mean 0 and variance 1
+// in each dimension.
 #ifndef DOWNPOUR_WORKER_DATA_NORMALIZATION_H_
 #define DOWNPOUR_WORKER_DATA_NORMALIZATION_H_
 
@@ -21,8 +21,8 @@ struct Normalization {
 // of the population.
 Normalization ComputeNormalization(absl::Span<const Utterance> utterances, int32_t feature_dim);
 
-// In place: (x - mean) / stddev. `features`: [features.size() / d, d], row-major, with the d dimensions of
-// `normalization`.
+// In place: (x - mean) / stddev. `features`: [features.size() / d, d], row-major, with the d dimensions
+// of `normalization`.
 void Normalize(const Normalization& normalization, absl::Span<float> features);
 
 }  // namespace downpour

@@ -35,7 +35,7 @@ absl::Status CheckLabels(const KaldiDirectory& part, const std::string& director
   return absl::OkStatus();
 }
 
-// Empty where the directory does not say.
+// Says of each class whether it is silence; empty if the directory does not know.
 absl::StatusOr<std::vector<bool>> SilenceClasses(const std::vector<int32_t>& silence_pdfs,
                                                  const std::string& directory, int32_t classes) {
   std::vector<bool> silence_class(silence_pdfs.empty() ? 0 : classes);
@@ -67,7 +67,7 @@ class KaldiRunReader {
  public:
   explicit KaldiRunReader(const DataDescription& description) : description_(description) {}
 
-  // `normalization`: null: computed.
+  // If `normalization` is null, it is computed.
   absl::Status ReadTrain(const Normalization* normalization) {
     ASSIGN_OR_RETURN(KaldiDirectory train,
                      ReadKaldiDirectory(description_.train_dir(), description_.alignments()));
@@ -83,7 +83,7 @@ class KaldiRunReader {
     return absl::OkStatus();
   }
 
-  // In the place of ReadTrain(): what the test sets need to know of the training part.
+  // Instead of ReadTrain(): takes from `known` what the test sets need to know of the training part.
   absl::Status TakeTrain(const DataSummary& known) {
     data_.summary = known;
     data_.normalization = NormalizationOf(known);

@@ -14,7 +14,7 @@
 
 namespace downpour {
 
-// What a run reads: a training part and its test sets; a worker or evaluator has its own of them only.
+// What a run reads: a training part and test sets. A worker has only the one, an evaluator only the others.
 struct RunData {
   std::shared_ptr<const Dataset> train;
   std::shared_ptr<const Dataset> test;
@@ -24,20 +24,20 @@ struct RunData {
   std::vector<std::string> notes;  // e.g. utterances without alignment that were left out, and how many
 };
 
-// Reads what `description` names. `normalization`: null: computed on the training part; otherwise used as
-// given (a resumed run's, or the coordinator's). For Kaldi data directories, classes is data.classes if that
-// is set, else the number in the training directory's file num_pdfs if it has one, else one more than the
-// training part's largest label. A test directory that has no file silence_pdfs of its own takes the training
-// directory's. INVALID_ARGUMENT: both kinds of data or neither; a label not below classes, a feature
-// dimension that differs between parts or from `normalization`, a window of 2^31 values or more. Also
-// INVALID_ARGUMENT, NOT_FOUND, DATA_LOSS, UNIMPLEMENTED: as worker/data/kaldi_directory.h and
+// Reads what `description` names. If `normalization` is null, it is computed on the training part; otherwise
+// it is used as given (a resumed run's, or the coordinator's). For Kaldi data directories, classes is
+// data.classes if that is set, else the number in the training directory's file num_pdfs if it has one, else
+// one more than the training part's largest label. A test directory that has no file silence_pdfs of its own
+// takes the training directory's. INVALID_ARGUMENT: both kinds of data or neither; a label not below classes,
+// a feature dimension that differs between parts or from `normalization`, a window of 2^31 values or more.
+// Also INVALID_ARGUMENT, NOT_FOUND, DATA_LOSS, UNIMPLEMENTED: as worker/data/kaldi_directory.h and
 // worker/data/idx.h; the messages name the file and the place in it.
 absl::StatusOr<RunData> LoadRunData(const DataDescription& description, const Normalization* normalization);
 
-// What a worker and an evaluator need of that in a run whose data is `known`; the rest is null and, unless it
-// is MNIST, not read. Statuses as LoadRunData. LoadTrainingPart: train, with the summary of what was read,
-// but for majority_test_accuracy, which is as known. LoadTestSets: test and test_human, checked against
-// `known`, which is also the summary; of the training directory only silence_pdfs is read.
+// Both read a part of a run whose data is `known`, and leave the rest null; of MNIST they read all. Statuses
+// as LoadRunData. LoadTrainingPart reads what a worker needs: train, with the summary of what was read, but
+// majority_test_accuracy as it is known. LoadTestSets reads what an evaluator needs: test and test_human,
+// checked against `known`, which is also the summary; of the training directory it reads only silence_pdfs.
 absl::StatusOr<RunData> LoadTrainingPart(const DataDescription& description, const DataSummary& known);
 absl::StatusOr<RunData> LoadTestSets(const DataDescription& description, const DataSummary& known);
 

@@ -1,4 +1,5 @@
-// Where on the data's way: inside the network; one fully connected layer, forward and backward.
+// Where on the data's way: inside the network; a layer's matrix products, and between them the loops over
+// its outputs.
 #include "worker/network/layer.h"
 
 #include <algorithm>
@@ -12,7 +13,7 @@
 namespace downpour {
 namespace {
 
-// gradient <- product(y, gradient), element by element; the two may be one.
+// gradient <- product(y, gradient), element by element; `y` and `gradient` may be the same memory.
 template <typename Product>
 void ForEach(absl::Span<const float> y, absl::Span<float> gradient, Product product) {
   const size_t size = y.size();
@@ -39,7 +40,7 @@ void MultiplyByDerivative(NetworkDescription::Nonlinearity nonlinearity, absl::S
 
 // sums [columns] <- the sum of each column of `matrix` [rows, columns].
 void SumRows(absl::Span<const float> matrix, absl::Span<float> sums) {
-  constexpr size_t kColumns = 512;  // of one thread at a time
+  constexpr size_t kColumns = 512;  // that a thread sums at a time
 #pragma omp parallel for
   for (size_t begin = 0; begin < sums.size(); begin += kColumns) {
     const absl::Span<float> part = sums.subspan(begin, kColumns);

@@ -16,8 +16,8 @@
 
 namespace downpour {
 
-// Y = f(X W^T + b): X [frames, inputs], W [outputs, inputs], b [outputs], Y [frames, outputs]. Owns Y and, in
-// bfloat16, copies of X, W and Y's gradient; the parameters are the caller's. Not thread-safe.
+// Y = f(X W^T + b): X [frames, inputs], W [outputs, inputs], b [outputs], Y [frames, outputs]. Owns Y, and
+// copies of what is not in the products' precision; the parameters are the caller's. Not thread-safe.
 class Layer {
  public:
   struct Options {
@@ -26,23 +26,23 @@ class Layer {
     int64_t max_frames = 0;
     KeyRange weights;  // in the flat parameter vector
     KeyRange bias;
-    // f; none: the identity (the output layer).
+    // f; none: the identity, for the output layer.
     std::optional<NetworkDescription::Nonlinearity> nonlinearity = std::nullopt;
   };
   explicit Layer(const Options& options);
 
-  // Y of the last Forward().
+  // Y of the last Forward(), [frames, outputs].
   absl::Span<float> outputs(int64_t frames) {
     return absl::MakeSpan(outputs_.data(), frames * options_.outputs);
   }
 
-  // INTERNAL: as MatrixProducts, here and below. `inputs` in float32, and `parameters` in the products' own precision, are
-  // read again by Backward().
+  // Computes Y from `inputs`, [frames, inputs]. Backward() reads `inputs` and `parameters` again where they
+  // are in the products' precision. INTERNAL: as MatrixProducts, here and below.
   absl::Status Forward(TensorView parameters, const float* inputs, int64_t frames, MatrixProducts& products);
 
-  // After Forward() of the same frames. `output_gradient`, d loss / d Y, becomes d loss / d (X W^T + b) in
-  // place. Writes this layer's keys of `gradient`, and d loss / d X to `input_gradient` if not null. Whether those keys
-  // are finite, as stored.
+  // To be called after Forward() of the same frames. `output_gradient`, d loss / d Y, becomes d loss / d (X
+  // W^T + b) in place. Writes this layer's keys of `gradient`, and d loss / d X to `input_gradient` if that
+  // is not null. Returns whether those keys are finite as stored.
   absl::StatusOr<bool> Backward(absl::Span<float> output_gradient, float* input_gradient, int64_t frames,
                                 MutableTensorView gradient, MatrixProducts& products);
 

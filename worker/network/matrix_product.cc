@@ -1,4 +1,5 @@
-// Where on the data's way: inside the network; its matrix products, computed by oneDNN.
+// Where on the data's way: inside the network; oneDNN's primitives are prepared once for each shape, and
+// executed in parts by OpenMP's threads.
 #include "worker/network/matrix_product.h"
 
 #include <omp.h>
@@ -24,16 +25,15 @@ namespace {
 
 using dnnl::memory;
 
-// Shapes differ by the frames of the last minibatches of an epoch alone; this many are enough for any
-// network.
+// Shapes of one network differ only in the frames of an epoch's last minibatches: this many are enough.
 constexpr size_t kMaxPrepared = 256;
 
-constexpr int64_t kPanelColumns = 320;  // 2,560 are 8 panels, 8,000 are 25
-constexpr int64_t kBlockRows = 64;      // of 2,560 float32 columns take a third of a large second-level cache
-// Of bfloat16: a row of AMX's tiles. Where some are left over oneDNN 2.6 is slow.
+constexpr int64_t kPanelColumns = 320;  // 2,560 columns are 8 panels, 8,000 are 25
+constexpr int64_t kBlockRows = 64;      // of 2,560 floats they take a third of a 2 MB cache
+// The bfloat16 values in a row of AMX's tiles; oneDNN 2.6 is slow if `inner` is not a multiple of it.
 constexpr int64_t kInnerStep = 32;
 
-// Memory comes with each execution.
+// A product as oneDNN has planned it. Each execution brings the memory.
 struct Prepared {
   dnnl::matmul primitive;
   memory::desc a, b, bias, c, scratchpad;
@@ -44,8 +44,9 @@ struct Reordering {
   dnnl::reorder primitive;
 };
 
-// How ComputeByRows computes a product: blocks of A's rows, transposed first, times all of B, packed as oneDNN likes it best.
-// Zeros follow the product's own `inner` in both, up to a multiple of kInnerStep.
+// How ComputeByRows computes a product: a block of op(A)'s rows is copied out of A, then multiplied by all of
+// B, which is packed in the layout that oneDNN prefers. In bfloat16 both are padded with zeros until `inner`
+// is a multiple of kInnerStep.
 struct PreparedRows {
   int64_t rows = 0;  // of a block
   Prepared block;
@@ -53,7 +54,7 @@ struct PreparedRows {
   Reordering pack;
 };
 
-// What a thread needs for the part that it computes.
+// A thread's memory for the part that it computes.
 struct Block {
   std::vector<char> a, c;
   std::vector<char> scratchpad;
@@ -85,7 +86,8 @@ dnnl::algorithm Eltwise(NetworkDescription::Nonlinearity nonlinearity) {
 
 dnnl::primitive_attr Attributes(const MatrixProduct& product) {
   dnnl::primitive_attr attributes;
-  // oneDNN's own scratchpad belongs to the thread that made the primitive; ours goes where the network goes.
+  // oneDNN's own scratchpad belongs to the thread that made the primitive, but another thread may use the
+  // network later.
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   if (product.nonlinearity.has_value()) {
     dnnl::post_ops post_ops;
@@ -120,7 +122,7 @@ dnnl::matmul::primitive_desc Describe(const MatrixProduct& product, const memory
 #endif
 }
 
-// oneDNN plans a primitive for as many threads as OpenMP would give it.
+// While it lives, OpenMP gives one thread, for which oneDNN then plans its primitives.
 class OneThread {
  public:
   OneThread() { omp_set_num_threads(1); }
@@ -150,7 +152,7 @@ struct MatrixProducts::State {
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   absl::flat_hash_map<MatrixProduct, Prepared> products;
   absl::flat_hash_map<std::pair<MatrixProduct, memory::data_type>, PreparedRows> by_rows;
-  absl::flat_hash_map<int64_t, Reordering> conversions;  // by number of values
+  absl::flat_hash_map<int64_t, Reordering> conversions;  // by the number of values
   std::vector<Block> blocks;                             // one for each thread
   std::vector<char> padded_b, packed_b;
 
@@ -166,7 +168,7 @@ struct MatrixProducts::State {
             desc.dst_desc(),     desc.scratchpad_desc()};
   }
 
-  // A copy, since preparing another product may move what is kept.
+  // Returns a copy, since preparing another product may move what the map holds.
   Prepared Product(const MatrixProduct& product) {
     if (const auto found = products.find(product); found != products.end()) return found->second;
     if (products.size() >= kMaxPrepared) products.clear();
@@ -204,7 +206,7 @@ struct MatrixProducts::State {
     return by_rows[key] = std::move(prepared);
   }
 
-  // B, of `bytes` bytes, packed.
+  // Returns `b`, of `bytes` bytes, packed and padded.
   const void* Pack(const PreparedRows& prepared, const void* b, size_t bytes) {
     if (const size_t padded_bytes = prepared.pack.from.get_size(); padded_bytes > bytes) {
       padded_b.resize(std::max(padded_b.size(), padded_bytes));
@@ -238,10 +240,10 @@ struct MatrixProducts::State {
     Execute(conversion, values.data(), bfloat16);
   }
 
-  // Blocks for all threads, before any of them executes.
+  // Makes a block for every thread. Must be called before several of them execute.
   void Reserve() { blocks.resize(std::max<size_t>(blocks.size(), omp_get_max_threads())); }
 
-  // With the block of the calling thread, so that several threads may do so at once. `bias` or nullptr.
+  // Uses the calling thread's block, so that several threads may execute at once. `bias` may be null.
   void Execute(const Prepared& prepared, const void* a, const void* b, const float* bias, void* c) {
     std::vector<char>& scratchpad = blocks[omp_get_thread_num()].scratchpad;
     scratchpad.resize(std::max(scratchpad.size(), prepared.scratchpad.get_size()));
@@ -256,7 +258,8 @@ struct MatrixProducts::State {
     own_stream.wait();
   }
 
-  // compute(first, size) for parts of `step` of `whole`, and what remains; on all threads, each part on one.
+  // Calls compute(first, size) for parts of [0, whole) of size `step`, the last of which may be smaller. Each
+  // part is computed by one thread, and all threads take part.
   template <typename Compute>
   static absl::Status ForEachPart(int64_t whole, int64_t step, Compute compute) {
     absl::Mutex mutex;
@@ -337,7 +340,7 @@ absl::StatusOr<bool> MatrixProducts::ComputeByRows(const MatrixProduct& product,
                  product.c_stride == 0 && !product.has_bias && !product.nonlinearity.has_value());
   const int64_t columns = product.columns;
   const size_t element_bytes = memory::data_type_size(state_->input);
-  // oneDNN rounds results of bfloat16 values only.
+  // oneDNN gives results in bfloat16 only if its inputs are.
   const bool rounds = c.is_bfloat16() && state_->input == memory::data_type::bf16;
   std::atomic<bool> finite = true;
   state_->Reserve();

@@ -15,15 +15,15 @@
 
 namespace downpour {
 
-// C = f(op(A) op(B) + bias): op(A) is [rows, inner], op(B) [inner, columns], C [rows, columns], all row-major;
-// op transposes where asked. bias [columns] is added to every row.
+// C = f(op(A) op(B) + bias): op(A) is [rows, inner], op(B) [inner, columns], C [rows, columns], all
+// row-major; op transposes if the field below says so. bias [columns] is added to every row.
 struct MatrixProduct {
   int64_t rows = 0;
   int64_t columns = 0;
   int64_t inner = 0;
   bool transpose_a = false;
   bool transpose_b = false;
-  // Elements from one stored row to the next; 0: the matrix is dense.
+  // Elements from one stored row to the next; 0: the rows follow one another.
   int64_t b_stride = 0;
   int64_t c_stride = 0;
   bool has_bias = false;
@@ -39,7 +39,7 @@ struct MatrixProduct {
   friend bool operator==(const MatrixProduct&, const MatrixProduct&) = default;
 };
 
-// A or B as the products read it.
+// A or B in the precision of the products: the caller's memory, or a converted copy.
 class Operand {
  private:
   friend class MatrixProducts;
@@ -48,31 +48,33 @@ class Operand {
   std::vector<float> float32_;
 };
 
-// Computes products with inputs in one precision and float32 results, on the calling thread and OpenMP's
-// others. Not thread-safe. What oneDNN prepares for a shape is kept, so that a shape seen before allocates
-// nothing.
+// Computes products of inputs in one precision, with float32 results, on OpenMP's threads, the calling one
+// included. Not thread-safe. Keeps what oneDNN prepares for each shape, so that a shape seen before needs no
+// new memory.
 class MatrixProducts {
  public:
   // `precision`: FLOAT32 or BFLOAT16.
   explicit MatrixProducts(NetworkDescription::Precision precision);
   ~MatrixProducts();
 
-  // Makes values an operand, which refers to those that are in the products' precision, and holds a copy of others.
-  // INTERNAL: oneDNN failed (its message follows), here and below.
+  // Makes `values` an operand, which refers to them if they are in the products' precision, and otherwise
+  // holds a converted copy. INTERNAL: oneDNN failed (its message follows), here and below.
   absl::Status Load(TensorView values, Operand* operand);
-  // `bias` is read if product.has_bias. Where B is the largest of the three, and there are panels of its columns enough for
-  // all threads, each thread computes whole panels, in which oneDNN 2.6 takes about three quarters of its usual time.
+  // Reads `bias` only if product.has_bias. If B is the largest of the three matrices and has a panel of
+  // columns for every thread, each thread computes whole panels, for which oneDNN 2.6 takes about three
+  // quarters of its usual time.
   absl::Status Compute(const MatrixProduct& product, const Operand& a, const Operand& b, const float* bias,
                        float* c);
 
-  // The same of a product with transposed A, all dense, neither bias nor nonlinearity, and so many rows that C outgrows the
-  // caches: in blocks of rows, each stored in the precision of `c` while a core's cache has it. Whether C is finite
-  // everywhere, as stored.
+  // Computes a product whose C is larger than the caches, such as a gradient of weights. A must be
+  // transposed, B not, all matrices dense, and there may be neither bias nor nonlinearity. C is computed in
+  // blocks of rows, each of which is stored in the precision of `c` while it is in a core's cache. Returns
+  // whether all of C is finite as stored.
   absl::StatusOr<bool> ComputeByRows(const MatrixProduct& product, const Operand& a, const Operand& b,
                                      MutableTensorView c);
 
  private:
-  struct State;  // hides oneDNN's headers
+  struct State;  // keeps oneDNN's headers out of this one
   std::unique_ptr<State> state_;
 };
 

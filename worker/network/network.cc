@@ -1,4 +1,5 @@
-// Where on the data's way: minibatch and parameters in, gradient (or accuracy) out.
+// Where on the data's way: from a minibatch to a gradient; the layers forward, each frame's loss, and the
+// layers backward.
 #include "worker/network/network.h"
 
 #include <omp.h>
@@ -147,8 +148,8 @@ class FeedForwardNetwork final : public Network {
   ParameterLayout layout_;
   MatrixProducts products_;
   std::vector<Layer> layers_;
-  std::vector<float> hidden_gradients_[2];  // of layer i's inputs in [i % 2]
-  std::vector<FrameScore> scores_;          // of the last call, and so below
+  std::vector<float> hidden_gradients_[2];  // the one of layer i's inputs is [i % 2]
+  std::vector<FrameScore> scores_;          // of the last call's frames, here and below
   std::vector<int32_t> predictions_;
 };
 

@@ -1,4 +1,4 @@
-// Where on the data's way: minibatch and parameters in, gradient (or accuracy) out.
+// Where on the data's way: from a minibatch and parameters to a gradient, or to loss and accuracy.
 #ifndef DOWNPOUR_WORKER_NETWORK_NETWORK_H_
 #define DOWNPOUR_WORKER_NETWORK_NETWORK_H_
 
@@ -17,9 +17,9 @@
 namespace downpour {
 
 // Fully connected layers and a softmax over classes, trained on cross-entropy. The parameters are the
-// caller's; a Network owns only its workspace (activations of up to max_frames frames), so one per computing
-// thread serves any number of replicas. Not thread-safe. A call's matrix products take `threads` threads, the
-// caller's included; the same input and thread count give the same bits.
+// caller's. A Network owns only its workspace (activations of up to max_frames frames), so a computing thread
+// needs one, whatever the number of replicas. Not thread-safe. Each call uses `threads` threads, the caller's
+// included; on one machine the same input and number of threads give the same bits.
 class Network {
  public:
   struct Options {
@@ -30,8 +30,8 @@ class Network {
     int threads = 1;
   };
 
-  // AUTO becomes what worker/network/precision.h says. INVALID_ARGUMENT: as NetworkLayout(), or max_frames or
-  // threads below 1. UNIMPLEMENTED: BFLOAT16 on a CPU without it.
+  // The precision AUTO is resolved as worker/network/precision.h says. INVALID_ARGUMENT: as NetworkLayout(),
+  // or max_frames or threads below 1. UNIMPLEMENTED: BFLOAT16 on a CPU without it.
   static absl::StatusOr<std::unique_ptr<Network>> Create(const Options& options);
   virtual ~Network() = default;
 
@@ -46,10 +46,11 @@ class Network {
     int64_t correct = 0;  // frames whose most probable class is the label; ties go to the lowest class
   };
 
-  // `parameters` and `gradient` have layout().size() elements; gradient <- d(loss_scale * loss_sum / frames) / d parameters,
-  // with the description's loss_scale, rounded to nearest even in bfloat16. Values that are not finite are no error: the
-  // result says that loss or gradient, before its rounding, then is not finite either. INVALID_ARGUMENT: a label outside
-  // [0, classes), no frame or more than max_frames, or input of the wrong size. INTERNAL: oneDNN failed.
+  // `parameters` and `gradient` have layout().size() elements; gradient <- d(loss_scale * loss_sum / frames)
+  // / d parameters, with the description's loss_scale, rounded to nearest even in bfloat16. Values that are
+  // not finite are no error: the result then says that loss or gradient is not finite. INVALID_ARGUMENT: a
+  // label outside [0, classes), no frame or more than max_frames, or input of the wrong size. INTERNAL:
+  // oneDNN failed.
   virtual absl::StatusOr<Result> ComputeGradient(TensorView parameters, const Minibatch& minibatch,
                                                  MutableTensorView gradient) = 0;
   // Forward only. `predictions`, if not null, receives the most probable class of each frame.

@@ -1,4 +1,5 @@
-// Where on the data's way: inside the network; whether matrix products read float32 or bfloat16.
+// Where on the data's way: before the network is made; what oneDNN may use on this CPU, and whether it is
+// worth it.
 #include "worker/network/precision.h"
 
 #include <oneapi/dnnl/dnnl.hpp>

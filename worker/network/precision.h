@@ -1,4 +1,4 @@
-// Where on the data's way: inside the network; whether matrix products read float32 or bfloat16.
+// Where on the data's way: before the network is made; whether its matrix products read float32 or bfloat16.
 #ifndef DOWNPOUR_WORKER_NETWORK_PRECISION_H_
 #define DOWNPOUR_WORKER_NETWORK_PRECISION_H_
 
@@ -17,13 +17,14 @@ enum class Bfloat16Support {
 };
 
 // kFaster: AMX, or AVX512_BF16 on AMD (Zen 4 and 5 multiply bfloat16 at twice float32's rate). kNative:
-// AVX512_BF16 elsewhere. By what oneDNN may use, so DNNL_MAX_CPU_ISA lowers it. Thread-safe.
+// AVX512_BF16 elsewhere. oneDNN is asked what it may use, so the environment variable DNNL_MAX_CPU_ISA lowers
+// it. Thread-safe.
 Bfloat16Support CpuBfloat16Support();
 
-// Replaces AUTO by FLOAT32 or BFLOAT16; a rule, not a measurement, so that every replica on like machines
-// decides alike. BFLOAT16 where the CPU is kFaster and a minibatch has at least kBfloat16MinFrames frames:
-// every product takes time in proportion to its frames, but converting the weights costs the same whatever
-// their number. UNIMPLEMENTED: `wanted` is BFLOAT16 and the CPU has kNone.
+// Replaces AUTO by FLOAT32 or BFLOAT16. It follows a rule and measures nothing, so that replicas on equal
+// machines decide equally: BFLOAT16 if the CPU is kFaster and a minibatch has at least kBfloat16MinFrames
+// frames, since every product takes time in proportion to its frames, but converting the weights costs the
+// same whatever their number. UNIMPLEMENTED: `wanted` is BFLOAT16 and the CPU has kNone.
 absl::StatusOr<NetworkDescription::Precision> ResolvePrecision(NetworkDescription::Precision wanted,
                                                                int64_t max_frames, Bfloat16Support cpu);
 inline constexpr int64_t kBfloat16MinFrames = 16;

@@ -1,5 +1,4 @@
-// Where on the data's way: inside the network; from the output layer's scores to loss, prediction and first
-// gradient.
+// Where on the data's way: inside the network; the sums and exponentials of one frame's scores, in vectors.
 #include "worker/network/softmax.h"
 
 #include <algorithm>
@@ -11,7 +10,7 @@
 
 #if defined(__x86_64__) && defined(__GLIBC__)
 extern "C" {
-// glibc has it for whole vectors, too (libmvec), but says so only to -ffast-math. Within 4 ulp.
+// glibc has expf for whole vectors too (libmvec, within 4 ulp), but declares it only under -ffast-math.
 #pragma omp declare simd notinbranch
 float expf(float) noexcept;
 }
@@ -20,8 +19,8 @@ float expf(float) noexcept;
 namespace downpour {
 namespace {
 
-// Lanes let the compiler use vector registers without reordering what it may not. NaN never becomes the
-// maximum.
+// Each lane has a maximum of its own, so that the compiler can use vector registers without reordering
+// comparisons. NaN never becomes the maximum.
 float Maximum(absl::Span<const float> values) {
   constexpr size_t kLanes = 16;
   float lanes[kLanes];
@@ -51,7 +50,7 @@ double SumOfExponentials(const float* scores, size_t n, float maximum) {
   return sum;
 }
 
-// The same; scores[i] becomes what is summed.
+// The same sum, in which each scores[i] is replaced by its exponential.
 DOWNPOUR_SIMD_CLONES
 double Exponentiate(float* scores, size_t n, float maximum) {
   double sum = 0;

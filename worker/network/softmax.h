@@ -1,5 +1,5 @@
-// Where on the data's way: inside the network; from the output layer's scores to loss, prediction and first
-// gradient.
+// Where on the data's way: inside the network; from the output layer's scores to loss, prediction and
+// first gradient.
 #ifndef DOWNPOUR_WORKER_NETWORK_SOFTMAX_H_
 #define DOWNPOUR_WORKER_NETWORK_SOFTMAX_H_
 
@@ -11,15 +11,15 @@ namespace downpour {
 
 struct FrameScore {
   double loss = 0;         // -log softmax(scores)[label], nats
-  int32_t prediction = 0;  // class of the highest score, the lowest of them in a tie
+  int32_t prediction = 0;  // class of the highest score; in a tie the lowest class
 };
 
-// Both take one frame's scores [classes] and a label in [0, classes), and stay finite for any finite scores:
-// the largest is subtracted before exponentiation. NaN or Inf among the scores gives a loss that is not
-// finite. Thread-safe.
+// Both functions take one frame's scores [classes] and a label in [0, classes). They stay finite for any
+// finite scores, since the largest is subtracted before exponentiation. NaN or infinity among the scores
+// gives a loss that is not finite. Thread-safe.
 FrameScore SoftmaxCrossEntropy(absl::Span<const float> scores, int32_t label);
-// The same, and replaces the scores by scale * d loss / d scores = scale * (softmax(scores) -
-// one_hot(label)).
+// The same, and also replaces the scores by scale * d loss / d scores = scale * (softmax(scores)
+// - one_hot(label)).
 FrameScore SoftmaxCrossEntropyGradient(absl::Span<float> scores, int32_t label, float scale);
 
 }  // namespace downpour

@@ -1,4 +1,4 @@
-// Where on the data's way: out of the network; values of a gradient to their place in it.
+// Where on the data's way: out of the network; values are rounded, or copied past the caches.
 #include "worker/network/store_gradient.h"
 
 #include "common/tensor/bfloat16.h"

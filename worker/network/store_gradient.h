@@ -1,4 +1,5 @@
-// Where on the data's way: out of the network; values of a gradient to their place in it.
+// Where on the data's way: out of the network; parts of a gradient, as they are computed, are stored in the
+// whole of it.
 #ifndef DOWNPOUR_WORKER_NETWORK_STORE_GRADIENT_H_
 #define DOWNPOUR_WORKER_NETWORK_STORE_GRADIENT_H_
 
@@ -6,8 +7,9 @@
 
 namespace downpour {
 
-// Stores `values`, which a cache holds, at `place`, which is as large and larger than the caches: rounded where only `place`
-// is bfloat16. Whether all are finite, as stored.
+// Stores `values`, which are in a cache, at `place`, a part of equal size of a gradient that is larger than
+// the caches. Rounds them if only `place` is bfloat16; It is a bug if only `values` is. Returns whether all
+// are finite as stored. Thread-safe.
 bool StoreGradient(TensorView values, MutableTensorView place);
 
 }  // namespace downpour

@@ -1,4 +1,4 @@
-// Where on the data's way: at every client; when to try again what was refused or did not arrive.
+// Where on the data's way: in every client; which calls are repeated, after which waits, and for how long.
 #include "common/back_off.h"
 
 #include <gtest/gtest.h>
@@ -10,7 +10,7 @@
 namespace downpour {
 namespace {
 
-// Answers with `statuses` in turn, the last one for ever, and notes when it was asked.
+// Answers with `statuses` in turn, then always with the last one, and notes when it was called.
 class Attempts {
  public:
   explicit Attempts(std::vector<absl::Status> statuses) : statuses_(std::move(statuses)) {}

@@ -1,4 +1,4 @@
-// Where on the data's way: beside it; published random numbers, and the moments of each distribution.
+// Where on the data's way: in every room; published random numbers, and the moments of each distribution.
 #include "common/random.h"
 
 #include <algorithm>
@@ -42,8 +42,8 @@ TEST(Random, SeedsAndStreamsDiffer) {
   EXPECT_EQ(first.size(), 900);
 }
 
-// A value of its sequence depends on seed and index alone, and neighbours in either do not resemble each
-// other.
+// A value of RandomAt() depends on seed and index alone, and values of neighbouring seeds or indices are
+// unlike each other.
 TEST(Random, RandomAtIsDistinctForSeedAndIndex) {
   std::set<uint64_t> values;
   for (uint64_t seed = 0; seed < 30; ++seed) {

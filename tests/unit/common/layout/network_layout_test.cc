@@ -1,4 +1,4 @@
-// Where on the data's way: from the run description to tensors and their initial values.
+// Where on the data's way: from the run description to tensors and initial values; sizes, limits and splits.
 #include "common/layout/network_layout.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// Where on the data's way: between replica and shard; rounding to half the bytes.
+// Where on the data's way: between replica and shard; float32 values rounded to bfloat16 and widened again.
 #include "common/tensor/bfloat16.h"
 
 #include <bit>
@@ -47,7 +47,7 @@ TEST(Bfloat16Test, EveryBfloat16StaysAsItIs) {
   }
 }
 
-// Upper halves of every kind with lower halves around the middle, in lengths with and without a rest.
+// Every kind of upper half with lower halves around the middle, in lengths that are and are not whole blocks.
 TEST(Bfloat16Test, SpansRoundAndWidenAsSingleValuesDo) {
   for (const size_t size : {5, 128, 300, 0x10000 + 77}) {
     std::vector<float> values(size);

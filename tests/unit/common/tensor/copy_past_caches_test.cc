@@ -1,4 +1,4 @@
-// Where on the data's way: beside it; a copy of what is larger than the caches.
+// Where on the data's way: into and out of shared memory; copies of every alignment and size.
 #include "common/tensor/copy_past_caches.h"
 
 #include <gtest/gtest.h>

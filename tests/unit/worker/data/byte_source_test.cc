@@ -1,4 +1,4 @@
-// Where on the data's way: the bytes of an archive, plain or gzipped.
+// Where on the data's way: from a file to the readers; bytes of plain, gzipped and damaged files.
 #include "worker/data/byte_source.h"
 
 #include <gmock/gmock.h>
@@ -24,7 +24,7 @@ std::string Counting(int64_t size) {
 
 std::string WritePlain(const std::string& name, const std::string& bytes) {
   const std::string path = ::testing::TempDir() + name;
-  std::filesystem::remove(path);  // replacing the contents of a file waits for the disk
+  std::filesystem::remove(path);  // writing over a file's contents waits for the disk
   std::ofstream(path, std::ios::binary) << bytes;
   return path;
 }
@@ -120,7 +120,7 @@ TEST_P(ByteSourceKinds, ReadsVectorsInOneGo) {
 
 TEST(ByteSource, AGzippedFileGetsNoMoreMemoryThanItHasBytesFor) {
   Random random(1);
-  std::string noise(10'000, '\0');  // which does not get smaller
+  std::string noise(10'000, '\0');  // which gzip cannot make smaller
   for (char& byte : noise) byte = static_cast<char>(random.Next());
   const auto source = ByteSource::Open(WriteGzip("promise.gz", noise));
   ASSERT_TRUE(source.ok());
@@ -146,7 +146,7 @@ TEST(ByteSource, AGzipStreamCutAnywhereIsDataLoss) {
 
 TEST(ByteSource, AGzipStreamWithAFlippedBitIsDataLoss) {
   const std::string whole = Slurp(WriteGzip("whole.gz", Counting(500)));
-  for (size_t at = 10; at < whole.size(); ++at) {  // behind the header, whose time stamp nothing guards
+  for (size_t at = 10; at < whole.size(); ++at) {  // behind the header, whose time stamp has no checksum
     std::string flipped = whole;
     flipped[at] ^= 1;
     const auto source = ByteSource::Open(WritePlain("flipped.gz", flipped));

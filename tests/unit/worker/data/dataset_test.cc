@@ -1,4 +1,4 @@
-// Where on the data's way: windows of frames, and what a data set knows of its labels.
+// Where on the data's way: between the data's files and minibatches; windows of frames, and shares of labels.
 #include "worker/data/dataset.h"
 
 #include <gmock/gmock.h>

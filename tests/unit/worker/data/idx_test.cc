@@ -1,4 +1,4 @@
-// Where on the data's way: its beginning for MNIST; IDX files whole and damaged.
+// Where on the data's way: from MNIST's IDX files to a data set; files whole and damaged.
 #include "worker/data/idx.h"
 
 #include <gmock/gmock.h>

@@ -1,5 +1,5 @@
-// Where on the data's way: a Kaldi data directory to frames and labels, and directories that are not in
-// order.
+// Where on the data's way: from a Kaldi data directory to utterances; directories that are in order and such
+// that are not.
 #include "worker/data/kaldi_directory.h"
 
 #include <gmock/gmock.h>
@@ -78,7 +78,7 @@ TEST(KaldiDirectory, ReadsCountOfPdfsAndSilence) {
   EXPECT_THAT(ReadKaldiDirectory(folder, "pdf*").status().ToString(),
               AllOf(HasSubstr("INVALID_ARGUMENT"), HasSubstr("num_pdfs:1: \"1048577\": wanted a number")));
   std::filesystem::remove(folder + "/num_pdfs");
-  std::filesystem::create_directory(folder + "/num_pdfs");  // there, but not to be read
+  std::filesystem::create_directory(folder + "/num_pdfs");  // it is there, but cannot be read
   EXPECT_THAT(ReadKaldiDirectory(folder, "pdf*").status().ToString(),
               AllOf(HasSubstr("UNAVAILABLE"), HasSubstr("num_pdfs")));
 }
@@ -102,7 +102,7 @@ TEST(KaldiDirectory, PlainFeaturesStayInTheirFileAndUnpackedOnesInMemory) {
   ASSERT_TRUE(plain.ok()) << plain.status();
   for (const Utterance& utterance : plain->utterances)
     EXPECT_TRUE(IsMapped(utterance.features.get(), folder + "/feats.ark")) << utterance.key;
-  // The file may go; who has it mapped has it still.
+  // The file may be removed: its mapping still has the bytes.
   std::ifstream file(folder + "/feats.ark", std::ios::binary);
   const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   std::filesystem::remove(folder + "/feats.ark");

@@ -1,4 +1,5 @@
-// Where on the data's way: small Kaldi data directories for tests to read.
+// Where on the data's way: before the readers of data; small Kaldi data directories that tests write
+// and read.
 #ifndef DOWNPOUR_TESTS_UNIT_WORKER_DATA_KALDI_FILES_H_
 #define DOWNPOUR_TESTS_UNIT_WORKER_DATA_KALDI_FILES_H_
 

@@ -1,4 +1,5 @@
-// Where on the data's way: Kaldi's archives, written and read, in their exact bytes; and bytes that are none.
+// Where on the data's way: from Kaldi's archives to frames and alignments; exact bytes, Kaldi's own files,
+// and damaged ones.
 #include "worker/data/kaldi_io.h"
 
 #include <gmock/gmock.h>
@@ -181,7 +182,7 @@ TEST(ArchiveReader, CorruptInsidesAreNamedByTheirPlace) {
               AllOf(HasSubstr("DATA_LOSS"), HasSubstr("byte 4: \"2x\"")));
 }
 
-// Reads to the end; `entries` counts what came whole.
+// Reads to the end; `entries` counts the entries that were read whole.
 absl::Status ReadAll(std::string archive, bool ints, int* entries) {
   ArchiveReader reader = FromBytes(std::move(archive));
   std::string key;
@@ -257,7 +258,7 @@ TEST(ReadScp, RelativePathsAreTakenFromTheCurrentDirectoryOrElseFromTheScps) {
   std::filesystem::remove_all("scp-test");
 }
 
-// Our own corpora name them so, and one may train with another corpus as the current directory.
+// Our corpora name their archives without a folder, and the current directory may be that of another corpus.
 TEST(ReadScp, BareFileNamesAreTakenFromTheScpsDirectoryFirst) {
   const std::string folder = ::testing::TempDir() + "bare";
   std::filesystem::remove_all(folder);
@@ -270,7 +271,7 @@ TEST(ReadScp, BareFileNamesAreTakenFromTheScpsDirectoryFirst) {
   std::filesystem::remove("feats-bare.ark");
 }
 
-// Kaldi's own archives of one matrix, in every form: the text gives the numbers.
+// Archives that Kaldi wrote of one matrix, in every format; the one in text has the numbers to expect.
 class KaldiReference : public ::testing::Test {
  protected:
   void SetUp() override {

@@ -1,4 +1,5 @@
-// Where on the data's way: data slices dealt out as shuffled minibatches.
+// Where on the data's way: between a replica's data slices and the network; every frame is dealt
+// once, shuffled.
 #include "worker/data/minibatch_source.h"
 
 #include <gmock/gmock.h>

@@ -1,4 +1,5 @@
-// Where on the data's way: a run's training part and test sets, normalised and checked against each other.
+// Where on the data's way: between the data's files and the run; its parts are normalised alike and fit
+// one another.
 #include "worker/data/run_data.h"
 
 #include <gmock/gmock.h>
@@ -232,7 +233,7 @@ TEST(LoadRunData, AWorkersPartAndAnEvaluatorsAreThoseOfTheWhole) {
   EXPECT_EQ(Inputs(*evaluators->test_human), Inputs(*whole->test));
   EXPECT_TRUE(evaluators->test->is_silence(3));
 
-  // Of what is not theirs they read nothing, but see to what is.
+  // They do not read the other's part, but check their own.
   std::filesystem::remove(test + "/feats.scp");
   EXPECT_TRUE(LoadTrainingPart(description, whole->summary).ok());
   EXPECT_EQ(LoadTestSets(description, whole->summary).status().code(), absl::StatusCode::kNotFound);

@@ -1,5 +1,5 @@
-// Where on the data's way: inside the network; its matrix products against sums in double, whole, in panels of columns and in
-// blocks of rows.
+// Where on the data's way: inside the network; matrix products against sums in double: whole, in panels of
+// columns, and in blocks of rows.
 #include "worker/network/matrix_product.h"
 
 #include <omp.h>
@@ -28,8 +28,8 @@ std::vector<float> Values(int64_t size) {
   return values;
 }
 
-// Rows, threads, B transposed, with bias and TANH. 700 columns are two panels and a rest; 24 rows of 20 inner ones make
-// the product one that is not computed in panels.
+// Parameters: rows, threads, whether B is transposed, whether there are bias and TANH. 700 columns are two
+// panels and a rest. With 24 rows, more than `inner` 20, a product is not computed in panels.
 class MatrixProductTest : public ::testing::TestWithParam<std::tuple<int64_t, int, bool, bool>> {};
 
 TEST_P(MatrixProductTest, IsTheSumOfProducts) {
@@ -66,8 +66,8 @@ INSTANTIATE_TEST_SUITE_P(WholeAndInPanels, MatrixProductTest,
                          ::testing::Combine(::testing::Values(1, 7, 24), ::testing::Values(1, 2, 3),
                                             ::testing::Bool(), ::testing::Bool()));
 
-// Rows, inner, threads, inputs in bfloat16, results in bfloat16. 200 rows are three blocks and a rest; 100 inner ones end
-// within a row of AMX's tiles.
+// Parameters: rows, inner, threads, whether inputs and whether results are bfloat16. 200 rows are three
+// blocks and a rest; `inner` 100 ends within a row of AMX's tiles.
 class ProductByRowsTest : public ::testing::TestWithParam<std::tuple<int64_t, int64_t, int, bool, bool>> {
  protected:
   void SetUp() override {
@@ -92,7 +92,7 @@ class ProductByRowsTest : public ::testing::TestWithParam<std::tuple<int64_t, in
     return finite.value_or(false);
   }
 
-  // That bfloat16 holds them exactly.
+  // Values that bfloat16 holds exactly.
   static std::vector<float> RoundedValues(int64_t size) {
     std::vector<float> values = Values(size);
     for (float& value : values) value = FromBfloat16(ToBfloat16(value));
@@ -127,7 +127,8 @@ TEST_P(ProductByRowsTest, SaysWhatIsNotFiniteAsStored) {
   std::vector<float> a(product_.inner * product_.rows);
   std::vector<float> b(product_.inner * product_.columns);
   EXPECT_TRUE(Compute(a, b));
-  // The last element: 1.9996 x 2^127, beyond bfloat16's largest, 1.9922 x 2^127, and rounded to infinity there.
+  // The last element is 1.9996 x 2^127. That is above bfloat16's largest, 1.9922 x 2^127, so it is rounded
+  // to infinity.
   a.back() = std::ldexp(181.0f / 128, 64);
   b.back() = std::ldexp(181.0f / 128, 63);
   EXPECT_EQ(Compute(a, b), bfloats_.empty());

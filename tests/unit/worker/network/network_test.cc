@@ -146,8 +146,8 @@ INSTANTIATE_TEST_SUITE_P(AllNonlinearitiesAndDepths, GradientTest,
                                   std::to_string(std::get<1>(info.param).size()) + "HiddenLayers";
                          });
 
-// One input, no hidden layer, classes 0 and 1 with scores 2x and 0: loss of label 0 at x = 1 is log(1 +
-// e^-2).
+// One input, no hidden layer, classes 0 and 1 with scores 2x and 0: loss of label 0 at x = 1 is log(1
+// + e^-2).
 TEST(NetworkTest, LossAndGradientOfHandComputedFrames) {
   const auto network = MakeNetwork(Describe({}, NetworkDescription::RELU), 1, 1, 2);
   const std::vector<float> parameters = {2, 0, 0, 0};

@@ -1,4 +1,4 @@
-// Where on the data's way: inside the network; the rule for bfloat16.
+// Where on the data's way: before the network is made; when AUTO becomes bfloat16.
 #include "worker/network/precision.h"
 
 #include <gtest/gtest.h>

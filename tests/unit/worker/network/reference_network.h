@@ -1,5 +1,5 @@
-// Where on the data's way: inside the network, under test; its equations in double precision, written as
-// plainly as can be: what the real one is checked against.
+// Where on the data's way: inside the network; its equations in double precision, written as plainly as can
+// be, to check the real one against.
 #ifndef DOWNPOUR_TESTS_UNIT_WORKER_NETWORK_REFERENCE_NETWORK_H_
 #define DOWNPOUR_TESTS_UNIT_WORKER_NETWORK_REFERENCE_NETWORK_H_
 
