@@ -15,8 +15,7 @@
 
 namespace downpour {
 
-// The seed of the waits' jitter, another one in every process. Nothing that a result depends on may use
-// it. Thread-safe.
+// The seed of waits' jitter, another one in every process. No result may depend on it. Thread-safe.
 inline uint64_t ProcessJitterSeed() {
   static const uint64_t seed = [] {
     std::random_device device;
@@ -40,8 +39,8 @@ inline bool IsTransient(const absl::Status& status) {
 // Calls `attempt`, which takes nothing and returns an absl::StatusOr<T>, until it succeeds, its status is not
 // transient, or the next wait would end after policy.give_up_after. Returns its last result, or CANCELLED
 // once policy.stopped() is true. The n-th wait, counted from 0, is drawn evenly from [w/2, w), w = first_wait
-// * 2^n up to longest_wait, so that clients refused together do not come back together. Thread-safe if no
-// other thread uses `random`.
+// * 2^n up to longest_wait, so that clients refused together do not come back together. Thread-safe if
+// `random` is the caller's.
 template <typename Attempt>
 auto CallWithRetries(const RetryPolicy& policy, Clock* clock, Random* random, Attempt attempt) {
   const absl::Time give_up = clock->Now() + policy.give_up_after;

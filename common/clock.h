@@ -1,5 +1,4 @@
-// Where on the data's way: in every room; the time that heartbeats, back-off and logs use. Whoever needs it
-// is given a Clock.
+// Where on the data's way: in every room; the time that heartbeats, back-off and logs are given.
 #ifndef DOWNPOUR_COMMON_CLOCK_H_
 #define DOWNPOUR_COMMON_CLOCK_H_
 
@@ -7,8 +6,7 @@
 
 namespace downpour {
 
-// Thread-safe. Programs that run in real time use Real(); the virtual cluster and tests have clocks of
-// their own.
+// Thread-safe. Real() is for programs; the virtual cluster and tests have clocks of their own.
 class Clock {
  public:
   virtual ~Clock() = default;

@@ -1,5 +1,4 @@
-// Where on the data's way: in every room; every random choice: initial parameters, data order, simulated
-// times, faults.
+// Where on the data's way: in every room; initial parameters, data order, simulated times and faults.
 #ifndef DOWNPOUR_COMMON_RANDOM_H_
 #define DOWNPOUR_COMMON_RANDOM_H_
 

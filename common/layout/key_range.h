@@ -1,5 +1,4 @@
-// Where on the data's way: from a gradient's push to a fetch; which piece of the flat parameter vector
-// is meant.
+// Where on the data's way: in every push and fetch; which piece of the flat vector it is about.
 #ifndef DOWNPOUR_COMMON_LAYOUT_KEY_RANGE_H_
 #define DOWNPOUR_COMMON_LAYOUT_KEY_RANGE_H_
 
@@ -7,8 +6,7 @@
 
 namespace downpour {
 
-// Half-open range [begin, end) of keys; a key is an element's index in the run's flat float32
-// parameter vector.
+// Half-open range [begin, end) of keys; a key is an element's index in the flat parameter vector.
 struct KeyRange {
   int64_t begin = 0;
   int64_t end = 0;

@@ -1,5 +1,4 @@
-// Where on the data's way: on shard and replica; lists the tensors of each layer, and draws each initial
-// value from its key.
+// Where on the data's way: on shard and replica; each layer's tensors, and each key's initial value.
 #include "common/layout/network_layout.h"
 
 #include <algorithm>

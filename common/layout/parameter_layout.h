@@ -33,8 +33,7 @@ class ParameterLayout {
   const std::vector<Tensor>& tensors() const { return tensors_; }
   // NOT_FOUND: no tensor of that name.
   absl::StatusOr<Tensor> Find(absl::string_view name) const;
-  // The CRC-32C of the text "name:d0xd1;" of each tensor, so that equal layouts have equal fingerprints on
-  // every machine.
+  // CRC-32C of "name:d0xd1;" of each tensor: equal layouts have the same one on every machine.
   uint32_t fingerprint() const { return fingerprint_; }
 
  private:

@@ -1,5 +1,4 @@
-// Where on the data's way: on both sides of the wire; where the flat vector is cut, in 128 bits, which
-// cannot overflow.
+// Where on the data's way: on both sides of the wire; computes where the flat vector is cut.
 #include "common/layout/shard_map.h"
 
 #include "absl/status/status.h"

@@ -1,5 +1,4 @@
-// Where on the data's way: which shard owns which keys; used to cut a gradient into pushes and to
-// join fetches.
+// Where on the data's way: on both sides of the wire; which shard owns which keys.
 #ifndef DOWNPOUR_COMMON_LAYOUT_SHARD_MAP_H_
 #define DOWNPOUR_COMMON_LAYOUT_SHARD_MAP_H_
 
@@ -10,8 +9,7 @@
 
 namespace downpour {
 
-// Splits [0, size) into `shards` half-open ranges whose sizes differ by at most 1, whatever tensors they cut
-// through. Copyable.
+// Splits [0, size) into `shards` half-open ranges whose sizes differ by at most 1. Copyable.
 class ShardMap {
  public:
   // INVALID_ARGUMENT: shards < 1, or fewer keys than shards.

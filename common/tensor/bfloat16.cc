@@ -1,5 +1,4 @@
-// Where on the data's way: between replica and shard, and inside the network; the conversions as
-// vector loops.
+// Where on the data's way: between replica and shard, and in the network; conversions as vector loops.
 #include "common/tensor/bfloat16.h"
 
 #include "common/check.h"

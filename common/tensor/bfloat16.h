@@ -1,5 +1,4 @@
-// Where on the data's way: between replica and shard, and inside the network; float32 values in half
-// their bytes.
+// Where on the data's way: between replica and shard, and in the network; float32 in half its bytes.
 #ifndef DOWNPOUR_COMMON_TENSOR_BFLOAT16_H_
 #define DOWNPOUR_COMMON_TENSOR_BFLOAT16_H_
 

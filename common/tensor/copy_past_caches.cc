@@ -1,5 +1,4 @@
-// Where on the data's way: out of the network, and into and out of shared memory; whole cache lines by SSE2's
-// streaming stores.
+// Where on the data's way: out of the network, in and out of shared memory; SSE2's streaming stores.
 #include "common/tensor/copy_past_caches.h"
 
 #include <algorithm>

@@ -1,5 +1,4 @@
-// Where on the data's way: out of the network, and into and out of shared memory; copies what is larger than
-// the caches.
+// Where on the data's way: out of the network, in and out of shared memory; copies of large tensors.
 #ifndef DOWNPOUR_COMMON_TENSOR_COPY_PAST_CACHES_H_
 #define DOWNPOUR_COMMON_TENSOR_COPY_PAST_CACHES_H_
 
@@ -7,9 +6,8 @@
 
 namespace downpour {
 
-// Copies `from` to `to`, which must not overlap, without loading the destination into the caches. For
-// memory that the caches cannot hold and that another core reads later it is twice as fast as
-// std::copy. Thread-safe.
+// Copies `from` to `to`, which must not overlap, without loading `to` into the caches: twice as fast as
+// std::copy for what the caches cannot hold and another core reads later. Thread-safe.
 void CopyPastCaches(absl::string_view from, char* to);
 
 }  // namespace downpour

@@ -1,5 +1,4 @@
-// Where on the data's way: between replica and network; parameters on their way in, and gradients on their
-// way out.
+// Where on the data's way: between replica and network; parameters going in, gradients coming out.
 #ifndef DOWNPOUR_COMMON_TENSOR_TENSOR_VIEW_H_
 #define DOWNPOUR_COMMON_TENSOR_TENSOR_VIEW_H_
 

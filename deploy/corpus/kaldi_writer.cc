@@ -1,5 +1,4 @@
-// Where on the data's way: from the corpus maker to disk; each entry is put together in memory, then
-// written whole.
+// Where on the data's way: from the corpus maker to disk; each entry is made in memory, then written.
 #include "deploy/corpus/kaldi_writer.h"
 
 #include <bit>

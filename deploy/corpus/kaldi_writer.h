@@ -1,5 +1,4 @@
-// Where on the data's way: from the corpus maker to a Kaldi data directory on disk: frames and alignments as
-// training reads them.
+// Where on the data's way: from the corpus maker to disk; Kaldi archives, as training reads them.
 #ifndef DOWNPOUR_DEPLOY_CORPUS_KALDI_WRITER_H_
 #define DOWNPOUR_DEPLOY_CORPUS_KALDI_WRITER_H_
 
@@ -15,12 +14,12 @@
 
 namespace downpour {
 
-// Not thread-safe. All methods, RESOURCE_EXHAUSTED: disk full; UNAVAILABLE: any other failure to write; the
-// message names file and cause.
+// Writes Kaldi archives (their bytes: worker/data/kaldi_io.h). Not thread-safe. Every method may return
+// RESOURCE_EXHAUSTED, if the disk is full, and UNAVAILABLE, if writing fails otherwise; the message names
+// file and cause.
 class ArchiveWriter {
  public:
-  // Replaces both files. `scp_path` empty: no scp. The scp names the archive as `name_in_scp` (empty:
-  // as `path`).
+  // Replaces both files; an empty `scp_path` means no scp, which names the archive `name_in_scp`, or `path`.
   static absl::StatusOr<std::unique_ptr<ArchiveWriter>> Create(const std::string& path,
                                                                const std::string& scp_path,
                                                                const std::string& name_in_scp = "");
@@ -28,11 +27,11 @@ class ArchiveWriter {
   ArchiveWriter(const ArchiveWriter&) = delete;
   ArchiveWriter& operator=(const ArchiveWriter&) = delete;
 
-  // Keys: INVALID_ARGUMENT if empty or with white space. `values`: [values.size() / cols, cols], row-major; a
-  // whole number of rows.
+  // INVALID_ARGUMENT: a key that is empty or has white space. `values`: [values.size() / cols,
+  // cols], row-major.
   absl::Status WriteMatrix(absl::string_view key, int64_t cols, absl::Span<const float> values);
   absl::Status WriteIntVector(absl::string_view key, absl::Span<const int32_t> values);
-  // Everything has been handed to the operating system if OK.
+  // OK: the operating system has everything.
   absl::Status Close();
 
  private:

@@ -40,8 +40,7 @@ class ByteSource {
   // Whether positions are offsets in the file itself, which is then not gzipped.
   bool plain() const { return !compressed_; }
   int64_t position() const { return buffer_start_ + static_cast<int64_t>(next_); }
-  // At most this many bytes follow. A size that the file gives is checked against it before memory
-  // is allocated.
+  // At most this many bytes follow. A size in the file must not exceed it, or no memory is allocated.
   int64_t most_left() const { return most_bytes_ - position(); }
   // "file: byte `at`: what", unless reading failed before: then that failure.
   absl::Status Error(absl::StatusCode code, int64_t at, absl::string_view what) const;

@@ -1,5 +1,4 @@
-// Where on the data's way: between the data's files and minibatches; a window is copied, then normalised, and
-// the data summarised.
+// Where on the data's way: between the data's files and minibatches; cuts windows, and normalises them.
 #include "worker/data/dataset.h"
 
 #include <algorithm>

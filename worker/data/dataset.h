@@ -1,5 +1,4 @@
-// Where on the data's way: frames and labels, whatever files they came from; windows are cut from them
-// and normalised.
+// Where on the data's way: between the data's files and minibatches; frames and labels, in memory or mapped.
 #ifndef DOWNPOUR_WORKER_DATA_DATASET_H_
 #define DOWNPOUR_WORKER_DATA_DATASET_H_
 
@@ -26,8 +25,7 @@ class Dataset {
   // CopyWindow() applies it. `silence_class` says of each class whether it is silence; empty: not known.
   Dataset(std::vector<Utterance> utterances, std::vector<int32_t> labels, Normalization normalization,
           int32_t left_context, int32_t right_context, std::vector<bool> silence_class);
-  // The same for `features` in memory, [labels.size(), feature_dim], row-major, which CopyWindow() does
-  // not normalise.
+  // For `features` in memory, [labels.size(), feature_dim], row-major, which CopyWindow() does not normalise.
   Dataset(std::vector<Utterance> utterances, std::vector<float> features, std::vector<int32_t> labels,
           int32_t feature_dim, int32_t left_context, int32_t right_context, std::vector<bool> silence_class);
 
@@ -50,9 +48,8 @@ class Dataset {
   // The utterance that row `frame` of the whole data set belongs to.
   const Utterance& UtteranceOf(int64_t frame) const;
 
-  // The network input of frame `frame` (of 0 <= frame < frames of that utterance): frames [frame -
-  // left_context, frame + right_context], edge frames repeated, oldest first, normalised. `input` has
-  // input_dim() floats.
+  // The network input of the utterance's frame `frame`, normalised: its frames [frame - left_context, frame +
+  // right_context], oldest first, edge frames repeated. `input` has input_dim() floats.
   void CopyWindow(const Utterance& utterance, int64_t frame, absl::Span<float> input) const;
 
  private:

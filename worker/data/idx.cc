@@ -1,5 +1,4 @@
-// Where on the data's way: from MNIST's IDX files to a data set; every number in a header is checked before
-// it is used.
+// Where on the data's way: from MNIST's IDX files to a data set; headers are checked, pixels scaled.
 #include "worker/data/idx.h"
 
 #include <algorithm>

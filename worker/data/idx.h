@@ -1,5 +1,4 @@
-// Where on the data's way: from MNIST's IDX files to a data set, in which each image is an utterance of
-// one frame.
+// Where on the data's way: from MNIST's IDX files to a data set; an image is an utterance of one frame.
 #ifndef DOWNPOUR_WORKER_DATA_IDX_H_
 #define DOWNPOUR_WORKER_DATA_IDX_H_
 
@@ -23,19 +22,17 @@ struct IdxImages {
 };
 
 // NOT_FOUND, UNAVAILABLE: as ByteSource::Open. DATA_LOSS: truncated, corrupt gzip, or bytes after the end.
-// INVALID_ARGUMENT: another magic, no image, or a side of an image outside [1, 4096]. Messages begin "file:
-// byte N:".
+// INVALID_ARGUMENT: another magic, no image, or a side of an image outside [1, 4096].
 absl::StatusOr<IdxImages> ReadIdxImages(const std::string& path);
 // Likewise; INVALID_ARGUMENT also for a label above 9.
 absl::StatusOr<std::vector<uint8_t>> ReadIdxLabels(const std::string& path);
 
 // Reads {train,t10k}-{images-idx3,labels-idx1}-ubyte[.gz] in description.mnist_dir(). An image is an
-// utterance of one frame; a feature is a pixel divided by 255, then normalised by `normalization` if that
-// is not null. Otherwise the summary records mean 0 and standard deviation 1: Zeiler 2012 mentions no
-// normalisation. The context of `description` is ignored. Statuses as above. NOT_FOUND: a file exists
-// under neither of its two names. INVALID_ARGUMENT: counts of images and labels differ, images of the two
-// parts differ in size, fewer classes wanted than there are digits, or a normalisation of another size
-// than an image.
+// utterance of one frame; a feature is a pixel divided by 255, then normalised by `normalization` if that is
+// not null. Otherwise the summary records mean 0 and standard deviation 1: Zeiler 2012 mentions no
+// normalisation. The context of `description` is ignored. Statuses as above. NOT_FOUND: a file exists under
+// neither of its two names. INVALID_ARGUMENT: counts of images and labels differ, images of the two parts
+// differ in size, fewer classes wanted than digits, or a normalisation of another size than an image.
 absl::StatusOr<RunData> LoadMnistRunData(const DataDescription& description,
                                          const Normalization* normalization);
 

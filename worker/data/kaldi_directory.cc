@@ -1,5 +1,4 @@
-// Where on the data's way: from a Kaldi data directory to utterances; features and alignments of the same key
-// are put together.
+// Where on the data's way: from a Kaldi data directory to utterances; joins features and alignments by key.
 #include "worker/data/kaldi_directory.h"
 
 #include <glob.h>
@@ -191,8 +190,7 @@ class DirectoryReader {
     return absl::OkStatus();
   }
 
-  // Returns the features in the mapped archive if they stand there as f32 and it can be mapped, otherwise
-  // in memory.
+  // Returns them in the mapped archive if they stand there as f32 and it can be mapped, otherwise in memory.
   absl::StatusOr<std::shared_ptr<const char>> Features(const ScpEntry& entry, FloatMatrix* matrix) {
     if (matrix->values_at < 0) return FeaturesInMemory(std::exchange(matrix->values, {}));
     const auto [found, is_new] = mapped_.try_emplace(entry.path);

@@ -1,5 +1,4 @@
-// Where on the data's way: from Kaldi's archives on disk to alignments; archive entries, int32 vectors and
-// scp lines are parsed here.
+// Where on the data's way: from Kaldi's archives on disk; parses entries, int32 vectors and scp lines.
 #include "worker/data/kaldi_io.h"
 
 #include <unistd.h>

@@ -38,8 +38,7 @@ class ArchiveReader {
   static absl::StatusOr<std::unique_ptr<ArchiveReader>> Open(const std::string& path);
   explicit ArchiveReader(std::unique_ptr<ByteSource> bytes);
 
-  // Reads the next entry's key; its object must be read before the next call. False: the archive
-  // ended properly.
+  // The next entry's key; its object must be read before the next call. False: the archive ended properly.
   absl::StatusOr<bool> NextKey(std::string* key);
   // Goes to the object that an scp line names. DATA_LOSS: beyond the end.
   absl::Status SeekTo(int64_t offset);

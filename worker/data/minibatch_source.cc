@@ -1,5 +1,4 @@
-// Where on the data's way: between a replica's data slices and the network; one list has the shuffled frames
-// of all open slices.
+// Where on the data's way: from data slices to the network; one list of all open slices' shuffled frames.
 #include "worker/data/minibatch_source.h"
 
 #include <algorithm>

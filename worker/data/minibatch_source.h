@@ -1,5 +1,4 @@
-// Where on the data's way: between a replica's data slices and the network; deals the slices' frames out in
-// shuffled minibatches.
+// Where on the data's way: from a replica's data slices to the network; deals out shuffled minibatches.
 #ifndef DOWNPOUR_WORKER_DATA_MINIBATCH_SOURCE_H_
 #define DOWNPOUR_WORKER_DATA_MINIBATCH_SOURCE_H_
 
@@ -17,21 +16,20 @@
 
 namespace downpour {
 
-// Not thread-safe; one per replica. The frames of a slice are shuffled; a slice is finished when its last
-// frame has been dealt. Frames left over from a slice that do not fill a minibatch wait for the next slice
-// and go before its frames.
+// Not thread-safe; one per replica. The frames of a slice are shuffled; a slice is finished when its
+// last frame has been dealt. Frames that do not fill a minibatch wait for the next slice, and go before
+// its frames.
 class MinibatchSource {
  public:
-  // `seed` is the run's; every replica's source with the same slices in the same order gives the
-  // same minibatches.
+  // `seed` is the run's. Sources that are given the same slices in the same order give the same minibatches.
   MinibatchSource(std::shared_ptr<const Dataset> data, int64_t minibatch_frames, uint64_t seed);
 
   // Whether a slice must be added before Next() can fill a whole minibatch.
   bool needs_slice() const;
   // INVALID_ARGUMENT: positions outside the data set.
   absl::Status AddSlice(const DataSlice& slice);
-  // Fills `minibatch` with minibatch_frames frames; fewer only if no slice was added in time, none if no
-  // frame is left.
+  // Fills `minibatch` with minibatch_frames frames; with fewer only if needs_slice(), with none if none
+  // is left.
   void Next(Minibatch* minibatch);
   // Slices finished since the last call.
   std::vector<DataSlice> TakeFinished();

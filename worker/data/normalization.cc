@@ -1,5 +1,4 @@
-// Where on the data's way: between reading the data and cutting windows; mean and variance are summed
-// in double.
+// Where on the data's way: between reading the data and cutting windows; computes in double.
 #include "worker/data/normalization.h"
 
 #include <algorithm>

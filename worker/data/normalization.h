@@ -1,5 +1,4 @@
-// Where on the data's way: from frames as read to frames as the network sees them, with mean 0 and variance 1
-// in each dimension.
+// Where on the data's way: from frames as read to frames with mean 0 and variance 1 in each dimension.
 #ifndef DOWNPOUR_WORKER_DATA_NORMALIZATION_H_
 #define DOWNPOUR_WORKER_DATA_NORMALIZATION_H_
 
@@ -17,12 +16,10 @@ struct Normalization {
   std::vector<float> stddev;  // at least 1e-5 each
 };
 
-// Over all frames of `utterances`, at least one, in their order. Two passes in double; the variance is that
-// of the population.
+// Of all frames of `utterances`, at least one, in their order, in double; the variance is the population's.
 Normalization ComputeNormalization(absl::Span<const Utterance> utterances, int32_t feature_dim);
 
-// In place: (x - mean) / stddev. `features`: [features.size() / d, d], row-major, with the d dimensions
-// of `normalization`.
+// In place: (x - mean) / stddev. `features`: [frames, normalization.mean.size()], row-major.
 void Normalize(const Normalization& normalization, absl::Span<float> features);
 
 }  // namespace downpour

@@ -1,5 +1,4 @@
-// Where on the data's way: between the data's files and the run; a Kaldi run's parts are made to fit one
-// another here.
+// Where on the data's way: between the data's files and the run; checks that a run's parts fit together.
 #include "worker/data/run_data.h"
 
 #include <algorithm>

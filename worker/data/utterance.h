@@ -14,8 +14,8 @@ struct Utterance {
   std::string key;
   int64_t first_frame = 0;  // row in the whole data set
   int64_t frames = 0;
-  // [frames, feature_dim] f32, row-major, at any byte address: in memory, or in an archive that stays mapped
-  // as long as this pointer lives.
+  // [frames, feature_dim] f32, row-major, at any byte address: in memory, or in an archive that this pointer
+  // keeps mapped.
   std::shared_ptr<const char> features = nullptr;
 };
 

@@ -1,5 +1,4 @@
-// Where on the data's way: inside the network; a layer's matrix products, and between them the loops over
-// its outputs.
+// Where on the data's way: inside the network; a layer's matrix products, and the loops over its outputs.
 #include "worker/network/layer.h"
 
 #include <algorithm>

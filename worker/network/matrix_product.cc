@@ -1,5 +1,4 @@
-// Where on the data's way: inside the network; oneDNN's primitives are prepared once for each shape, and
-// executed in parts by OpenMP's threads.
+// Where on the data's way: inside the network; oneDNN's primitives, prepared once, executed by many threads.
 #include "worker/network/matrix_product.h"
 
 #include <omp.h>
@@ -44,9 +43,9 @@ struct Reordering {
   dnnl::reorder primitive;
 };
 
-// How ComputeByRows computes a product: a block of op(A)'s rows is copied out of A, then multiplied by all of
-// B, which is packed in the layout that oneDNN prefers. In bfloat16 both are padded with zeros until `inner`
-// is a multiple of kInnerStep.
+// How ComputeByRows computes: a block of op(A)'s rows is copied out of A, then multiplied by all of B,
+// packed in the layout that oneDNN prefers. In bfloat16 zeros follow in both until `inner` is a multiple
+// of kInnerStep.
 struct PreparedRows {
   int64_t rows = 0;  // of a block
   Prepared block;
@@ -86,8 +85,7 @@ dnnl::algorithm Eltwise(NetworkDescription::Nonlinearity nonlinearity) {
 
 dnnl::primitive_attr Attributes(const MatrixProduct& product) {
   dnnl::primitive_attr attributes;
-  // oneDNN's own scratchpad belongs to the thread that made the primitive, but another thread may use the
-  // network later.
+  // oneDNN's own scratchpad belongs to the thread that made the primitive; another one may use the network.
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   if (product.nonlinearity.has_value()) {
     dnnl::post_ops post_ops;

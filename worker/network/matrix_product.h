@@ -49,8 +49,7 @@ class Operand {
 };
 
 // Computes products of inputs in one precision, with float32 results, on OpenMP's threads, the calling one
-// included. Not thread-safe. Keeps what oneDNN prepares for each shape, so that a shape seen before needs no
-// new memory.
+// included. Keeps what oneDNN prepares, so that a shape seen before needs no new memory. Not thread-safe.
 class MatrixProducts {
  public:
   // `precision`: FLOAT32 or BFLOAT16.
@@ -61,8 +60,7 @@ class MatrixProducts {
   // holds a converted copy. INTERNAL: oneDNN failed (its message follows), here and below.
   absl::Status Load(TensorView values, Operand* operand);
   // Reads `bias` only if product.has_bias. If B is the largest of the three matrices and has a panel of
-  // columns for every thread, each thread computes whole panels, for which oneDNN 2.6 takes about three
-  // quarters of its usual time.
+  // columns for each thread, each computes whole panels, in about three quarters of oneDNN 2.6's usual time.
   absl::Status Compute(const MatrixProduct& product, const Operand& a, const Operand& b, const float* bias,
                        float* c);
 

@@ -1,5 +1,4 @@
-// Where on the data's way: from a minibatch to a gradient; the layers forward, each frame's loss, and the
-// layers backward.
+// Where on the data's way: from a minibatch to a gradient; layers forward, losses, layers backward.
 #include "worker/network/network.h"
 
 #include <omp.h>

@@ -46,11 +46,11 @@ class Network {
     int64_t correct = 0;  // frames whose most probable class is the label; ties go to the lowest class
   };
 
-  // `parameters` and `gradient` have layout().size() elements; gradient <- d(loss_scale * loss_sum / frames)
-  // / d parameters, with the description's loss_scale, rounded to nearest even in bfloat16. Values that are
-  // not finite are no error: the result then says that loss or gradient is not finite. INVALID_ARGUMENT: a
-  // label outside [0, classes), no frame or more than max_frames, or input of the wrong size. INTERNAL:
-  // oneDNN failed.
+  // `parameters` and `gradient` have layout().size() elements; gradient <- d(loss_scale * loss_sum /
+  // frames) / d parameters, with the description's loss_scale, rounded to nearest even in bfloat16. Values
+  // that are not finite are no error: the result then says that loss or gradient is not finite.
+  // INVALID_ARGUMENT: a label outside [0, classes), no frame, more than max_frames, or input of the wrong
+  // size. INTERNAL: oneDNN failed.
   virtual absl::StatusOr<Result> ComputeGradient(TensorView parameters, const Minibatch& minibatch,
                                                  MutableTensorView gradient) = 0;
   // Forward only. `predictions`, if not null, receives the most probable class of each frame.

@@ -1,5 +1,4 @@
-// Where on the data's way: before the network is made; what oneDNN may use on this CPU, and whether it is
-// worth it.
+// Where on the data's way: before the network is made; asks oneDNN what it may use on this CPU.
 #include "worker/network/precision.h"
 
 #include <oneapi/dnnl/dnnl.hpp>

@@ -17,8 +17,7 @@ enum class Bfloat16Support {
 };
 
 // kFaster: AMX, or AVX512_BF16 on AMD (Zen 4 and 5 multiply bfloat16 at twice float32's rate). kNative:
-// AVX512_BF16 elsewhere. oneDNN is asked what it may use, so the environment variable DNNL_MAX_CPU_ISA lowers
-// it. Thread-safe.
+// AVX512_BF16 elsewhere. The environment variable DNNL_MAX_CPU_ISA lowers it, as all of oneDNN. Thread-safe.
 Bfloat16Support CpuBfloat16Support();
 
 // Replaces AUTO by FLOAT32 or BFLOAT16. It follows a rule and measures nothing, so that replicas on equal

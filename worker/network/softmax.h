@@ -1,5 +1,4 @@
-// Where on the data's way: inside the network; from the output layer's scores to loss, prediction and
-// first gradient.
+// Where on the data's way: inside the network; from the last layer's scores to loss and first gradient.
 #ifndef DOWNPOUR_WORKER_NETWORK_SOFTMAX_H_
 #define DOWNPOUR_WORKER_NETWORK_SOFTMAX_H_
 
@@ -18,8 +17,7 @@ struct FrameScore {
 // finite scores, since the largest is subtracted before exponentiation. NaN or infinity among the scores
 // gives a loss that is not finite. Thread-safe.
 FrameScore SoftmaxCrossEntropy(absl::Span<const float> scores, int32_t label);
-// The same, and also replaces the scores by scale * d loss / d scores = scale * (softmax(scores)
-// - one_hot(label)).
+// Also replaces the scores by scale * d loss / d scores = scale * (softmax(scores) - one_hot(label)).
 FrameScore SoftmaxCrossEntropyGradient(absl::Span<float> scores, int32_t label, float scale);
 
 }  // namespace downpour

@@ -1,5 +1,4 @@
-// Where on the data's way: out of the network; parts of a gradient, as they are computed, are stored in the
-// whole of it.
+// Where on the data's way: out of the network; each part of a gradient is stored once it is computed.
 #ifndef DOWNPOUR_WORKER_NETWORK_STORE_GRADIENT_H_
 #define DOWNPOUR_WORKER_NETWORK_STORE_GRADIENT_H_
 
