@@ -1,9 +1,7 @@
 // Where on the data's way: from a file or memory to the readers; zlib reads plain and gzipped files alike.
 #include "worker/data/byte_source.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #include <algorithm>
@@ -25,19 +23,16 @@ gzFile Gz(void* file) { return static_cast<gzFile>(file); }
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ByteSource>> ByteSource::Open(const std::string& path) {
-  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  std::unique_ptr<ByteSource> source(new ByteSource(path));
   struct stat info;
-  if (descriptor < 0 || fstat(descriptor, &info) != 0 || S_ISDIR(info.st_mode)) {
-    const int error = descriptor < 0 ? errno : EISDIR;
-    if (descriptor >= 0) close(descriptor);
+  if (stat(path.c_str(), &info) == 0) {
+    errno = EISDIR;
+    if (!S_ISDIR(info.st_mode)) source->file_ = gzopen(path.c_str(), "rbe");
+  }
+  if (source->file_ == nullptr) {
+    const int error = errno;
     const std::string message = absl::StrCat(path, ": ", std::strerror(error));
     return error == ENOENT ? absl::NotFoundError(message) : absl::UnavailableError(message);
-  }
-  std::unique_ptr<ByteSource> source(new ByteSource(path));
-  source->file_ = gzdopen(descriptor, "rb");
-  if (source->file_ == nullptr) {
-    close(descriptor);
-    return absl::UnavailableError(absl::StrCat(path, ": cannot be opened"));
   }
   source->compressed_ = gzdirect(Gz(source->file_)) == 0;
   source->most_bytes_ = source->compressed_ ? (info.st_size + 1) * kMostInflation : info.st_size;
