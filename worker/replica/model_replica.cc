@@ -1,7 +1,6 @@
 // Where on the data's way: one replica's loop; which steps are due, and the gradient they accumulate.
 #include "worker/replica/model_replica.h"
 
-#include <algorithm>
 #include <numeric>
 #include <utility>
 
@@ -9,7 +8,6 @@
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
 #include "common/status_macros.h"
-#include "common/tensor/bfloat16.h"
 #include "common/tensor/finite.h"
 #include "worker/replica/gradient_sketch.h"
 
@@ -41,13 +39,8 @@ ModelReplica::ModelReplica(const Options& options, int64_t parameters, Minibatch
                            GradientPool* pool, RoundedGradientPool* rounded_pool)
     : options_(options),
       noise_(NoiseOf(options)),
-      compressor_(options.cluster),
       source_(std::move(source)),
-      pool_(pool),
-      rounded_pool_(rounded_pool),
-      parameters_(parameters),
-      gradient_(pool->memory()),
-      rounded_(pool->memory()) {
+      gradient_(options.cluster, parameters, pool, rounded_pool) {
   state_.set_replica_id(options.replica_id);
   state_.set_incarnation(options.incarnation);
 }
@@ -59,42 +52,24 @@ void ModelReplica::FetchDone(std::vector<uint64_t> versions) {
 }
 
 absl::Status ModelReplica::ComputeGradient(TensorView parameters, Network& network) {
-  DOWNPOUR_CHECK(!fetched_versions_.empty() && static_cast<int64_t>(parameters.size()) == parameters_);
+  DOWNPOUR_CHECK(!fetched_versions_.empty() &&
+                 static_cast<int64_t>(parameters.size()) == gradient_.elements());
   source_.Next(&minibatch_);
   if (minibatch_.frames == 0) return absl::NotFoundError("the replica has no training data left");
   noise_.DisturbLabels(step_, absl::MakeSpan(minibatch_.labels));
-  std::pmr::vector<float> gradient(pool_->memory());
-  if (ComputedAsPushed()) {
-    rounded_ = rounded_pool_->Take();
-  } else {
-    gradient = pool_->Take();
-  }
-  const absl::StatusOr<Network::Result> result =
-      network.ComputeGradient(parameters, minibatch_,
-                              rounded_.empty() ? MutableTensorView(absl::MakeSpan(gradient))
-                                               : MutableTensorView(absl::MakeSpan(rounded_)));
-  bool finite = result.ok() && result->finite;
-  if (finite && noise_.disturbs_gradients()) {
-    noise_.DisturbGradient(step_, absl::MakeSpan(gradient));
-    finite = AllFinite(gradient);
-  }
-  if (!finite) {
-    pool_->Give(&gradient);
-    GiveRounded();
-    RETURN_IF_ERROR(result.status());
-  } else if (accumulated_ == 0) {
-    gradient_ = std::move(gradient);
-  } else {
-    for (size_t i = 0; i < gradient_.size(); ++i) gradient_[i] += gradient[i];
-    pool_->Give(&gradient);
-  }
+  absl::StatusOr<Network::Result> result;
+  const bool finite = gradient_.Add(noise_.disturbs_gradients(), [&](MutableTensorView gradient) {
+    result = network.ComputeGradient(parameters, minibatch_, gradient);
+    if (!result.ok() || !result->finite) return false;
+    if (!noise_.disturbs_gradients()) return true;
+    noise_.DisturbGradient(step_, gradient.floats());
+    return AllFinite(gradient.floats());
+  });
+  RETURN_IF_ERROR(result.status());
   ++step_;
   state_.set_minibatches(step_);
   state_.set_frames(state_.frames() + minibatch_.frames);
-  if (finite) {
-    ++accumulated_;
-    state_.set_loss_sum(state_.loss_sum() + result->loss_sum);
-  }
+  if (finite) state_.set_loss_sum(state_.loss_sum() + result->loss_sum);
   if (PushDue()) FinishGradient();
   if (finite) return absl::OkStatus();
   state_.set_pushes_rejected(state_.pushes_rejected() + 1);
@@ -104,25 +79,13 @@ absl::Status ModelReplica::ComputeGradient(TensorView parameters, Network& netwo
 }
 
 void ModelReplica::FinishGradient() {
-  compressor_.Compress(absl::MakeSpan(gradient_));
-  // Not the same pushes of all replicas, so that a window of sketches is one of replicas.
+  gradient_.Compress();
+  // Replicas sketch different pushes, so that a window of sketches covers many replicas.
   if ((sequence_ + options_.replica_id) % kPushesPerSketch == 0) {
     const std::vector<float> sketch = SketchGradient(gradient());
     state_.mutable_gradient_sketch()->Assign(sketch.begin(), sketch.end());
   }
-  if (rounded_pool_ == nullptr || !rounded_.empty()) return;
-  rounded_ = rounded_pool_->Take();
-  ToBfloat16(gradient_, absl::MakeSpan(rounded_));
-  pool_->Give(&gradient_);
-}
-
-bool ModelReplica::ComputedAsPushed() const {
-  return rounded_pool_ != nullptr && options_.cluster.n_push() == 1 && !noise_.disturbs_gradients() &&
-         options_.cluster.gradient_compression() == ClusterDescription::NONE;
-}
-
-void ModelReplica::GiveRounded() {
-  if (rounded_pool_ != nullptr) rounded_pool_->Give(&rounded_);
+  gradient_.Round();
 }
 
 PushHeader ModelReplica::NextPush(int shard) const {
@@ -154,10 +117,7 @@ void ModelReplica::PushRejected() {
 }
 
 void ModelReplica::ClearGradient() {
-  DOWNPOUR_CHECK(accumulated_ > 0);
-  pool_->Give(&gradient_);
-  GiveRounded();
-  accumulated_ = 0;
+  gradient_.Clear();
   repeating_ = false;
   ++sequence_;
 }
@@ -177,7 +137,7 @@ ReplicaState ModelReplica::SaveState() const {
   *state.mutable_totals() = state_;
   state.set_step(step_);
   state.set_fetched_step(fetched_step_);
-  state.set_accumulated(accumulated_);
+  state.set_accumulated(gradient_.minibatches());
   state.set_sequence(sequence_);
   state.set_repeating(repeating_);
   state.mutable_fetched_versions()->Add(fetched_versions_.begin(), fetched_versions_.end());
@@ -187,25 +147,13 @@ ReplicaState ModelReplica::SaveState() const {
 
 absl::Status ModelReplica::LoadState(const ReplicaState& state, TensorView gradient,
                                      absl::Span<const float> residual) {
-  const int64_t wanted_gradient = state.accumulated() > 0 ? parameters_ : 0;
-  if (static_cast<int64_t>(gradient.size()) != wanted_gradient) {
-    return absl::InvalidArgumentError(absl::StrCat("replica ", state.totals().replica_id(), " has ",
-                                                   gradient.size(), " gradient elements, want ",
-                                                   wanted_gradient));
-  }
-  if (!gradient.bfloats().empty() && rounded_pool_ == nullptr) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("replica ", state.totals().replica_id(), " has a gradient in bfloat16, want float32"));
-  }
-  if (!residual.empty() && static_cast<int64_t>(residual.size()) != parameters_) {
-    return absl::InvalidArgumentError(absl::StrCat("replica ", state.totals().replica_id(), " has ",
-                                                   residual.size(), " elements left out of pushes, want ",
-                                                   parameters_, " or none"));
-  }
+  const uint64_t id = state.totals().replica_id();
+  const absl::Status loaded = gradient_.Load(state.accumulated(), gradient, residual);
+  if (!loaded.ok()) return {loaded.code(), absl::StrCat("replica ", id, " has ", loaded.message())};
   if (state.fetched_versions_size() != 0 && state.fetched_versions_size() != options_.shards) {
-    return absl::InvalidArgumentError(absl::StrCat("replica ", state.totals().replica_id(),
-                                                   " has fetched from ", state.fetched_versions_size(),
-                                                   " shards, want ", options_.shards));
+    return absl::InvalidArgumentError(absl::StrCat("replica ", id, " has fetched from ",
+                                                   state.fetched_versions_size(), " shards, want ",
+                                                   options_.shards));
   }
   RETURN_IF_ERROR(CheckCoherent(state));
   RETURN_IF_ERROR(source_.Load(state.source()));
@@ -215,22 +163,12 @@ absl::Status ModelReplica::LoadState(const ReplicaState& state, TensorView gradi
   noise_ = NoiseOf(options_);
   step_ = state.step();
   fetched_step_ = state.fetched_step();
-  accumulated_ = state.accumulated();
   sequence_ = state.sequence();
   repeating_ = state.repeating();
   fetched_versions_.assign(state.fetched_versions().begin(), state.fetched_versions().end());
-  if (!gradient.bfloats().empty() && !PushDue()) {
-    return absl::DataLossError(absl::StrCat("replica ", state_.replica_id(),
-                                            " has a gradient in bfloat16 at step ", step_,
+  if (gradient.is_bfloat16() && !PushDue()) {
+    return absl::DataLossError(absl::StrCat("replica ", id, " has a gradient in bfloat16 at step ", step_,
                                             ", where no push is due: want float32, to be added to"));
-  }
-  compressor_.set_residual(residual);
-  if (!gradient.floats().empty()) {
-    gradient_ = pool_->Take();
-    std::copy(gradient.floats().begin(), gradient.floats().end(), gradient_.begin());
-  } else if (!gradient.empty()) {
-    rounded_ = rounded_pool_->Take();
-    std::copy(gradient.bfloats().begin(), gradient.bfloats().end(), rounded_.begin());
   }
   return absl::OkStatus();
 }

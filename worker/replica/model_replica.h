@@ -5,7 +5,6 @@
 
 #include <bit>
 #include <cstdint>
-#include <memory_resource>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -17,7 +16,7 @@
 #include "proto/config.pb.h"
 #include "worker/data/minibatch_source.h"
 #include "worker/network/network.h"
-#include "worker/replica/gradient_compressor.h"
+#include "worker/replica/gradient_accumulator.h"
 #include "worker/replica/gradient_pool.h"
 #include "worker/replica/replica_noise.h"
 
@@ -61,10 +60,10 @@ class ModelReplica {
 
   // False where every minibatch since the last push was dropped.
   bool PushDue() const {
-    return accumulated_ > 0 && step_ > 0 && (step_ - 1) % options_.cluster.n_push() == 0;
+    return gradient_.minibatches() > 0 && step_ > 0 && (step_ - 1) % options_.cluster.n_push() == 0;
   }
   // Sum over the minibatches since the last push, compressed and rounded once a push is due; empty when there is none.
-  TensorView gradient() const { return rounded_.empty() ? TensorView(gradient_) : TensorView(rounded_); }
+  TensorView gradient() const { return gradient_.sum(); }
   PushHeader NextPush(int shard) const;
   // How long noise holds the next push back.
   absl::Duration PushDelay() const { return noise_.PushDelay(sequence_); }
@@ -86,7 +85,7 @@ class ModelReplica {
   ReportRequest TakeReport();
 
   // What compressed pushes have left out so far; empty where none has.
-  absl::Span<const float> residual() const { return compressor_.residual(); }
+  absl::Span<const float> residual() const { return gradient_.residual(); }
 
   // For the virtual cluster's checkpoint, gradient() and residual() aside. LoadState: those two as they were, perhaps
   // empty. INVALID_ARGUMENT: the state does not fit the data set or the sizes.
@@ -95,26 +94,17 @@ class ModelReplica {
   absl::Status LoadState(const ReplicaState& state, TensorView gradient, absl::Span<const float> residual);
 
  private:
-  // Whether the network can give a gradient in bfloat16 at once: nothing is added to it, or left out, before it is pushed.
-  bool ComputedAsPushed() const;
   void FinishGradient();  // of a push that is due
-  void GiveRounded();
   void ClearGradient();
 
   Options options_;
   ReplicaNoise noise_;
-  GradientCompressor compressor_;
   MinibatchSource source_;
-  GradientPool* pool_;
-  RoundedGradientPool* rounded_pool_;
   Minibatch minibatch_;
-  int64_t parameters_;                  // how many there are
-  std::pmr::vector<float> gradient_;    // of the pool; empty unless accumulated_ > 0
-  std::pmr::vector<uint16_t> rounded_;  // instead of gradient_, once a push is due
+  GradientAccumulator gradient_;
   std::vector<uint64_t> fetched_versions_;
   int64_t step_ = 0;           // minibatches computed or dropped
   int64_t fetched_step_ = -1;  // the step for which the last fetch was
-  int64_t accumulated_ = 0;    // minibatches in gradient_
   uint64_t sequence_ = 1;      // of the next push
   bool repeating_ = false;     // the next push is noise's repeat of the last
   ReportRequest state_;        // totals so far, and what the next report says

@@ -1,0 +1,84 @@
+// Where on the data's way: adds up gradients in float32, and rounds only what is about to be pushed.
+#include "worker/replica/gradient_accumulator.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/check.h"
+#include "common/tensor/bfloat16.h"
+
+namespace downpour {
+
+GradientAccumulator::GradientAccumulator(const ClusterDescription& cluster, int64_t elements,
+                                         GradientPool* pool, RoundedGradientPool* rounded_pool)
+    : elements_(elements),
+      network_may_round_(rounded_pool != nullptr && cluster.n_push() == 1 &&
+                         cluster.gradient_compression() == ClusterDescription::NONE),
+      compressor_(cluster),
+      pool_(pool),
+      rounded_pool_(rounded_pool),
+      sum_(pool->memory()),
+      rounded_(pool->memory()) {}
+
+bool GradientAccumulator::Add(bool in_float32, absl::FunctionRef<bool(MutableTensorView gradient)> compute) {
+  bool added = false;
+  if (network_may_round_ && !in_float32 && minibatches_ == 0) {
+    rounded_ = rounded_pool_->Take();
+    added = compute(MutableTensorView(absl::MakeSpan(rounded_)));
+    if (!added) rounded_pool_->Give(&rounded_);
+  } else {
+    std::pmr::vector<float> gradient = pool_->Take();
+    added = compute(MutableTensorView(absl::MakeSpan(gradient)));
+    if (added && minibatches_ == 0) {
+      sum_ = std::move(gradient);
+    } else {
+      if (added) {
+        for (size_t i = 0; i < sum_.size(); ++i) sum_[i] += gradient[i];
+      }
+      pool_->Give(&gradient);
+    }
+  }
+  if (added) ++minibatches_;
+  return added;
+}
+
+void GradientAccumulator::Round() {
+  if (rounded_pool_ == nullptr || !rounded_.empty()) return;
+  rounded_ = rounded_pool_->Take();
+  ToBfloat16(sum_, absl::MakeSpan(rounded_));
+  pool_->Give(&sum_);
+}
+
+void GradientAccumulator::Clear() {
+  DOWNPOUR_CHECK(minibatches_ > 0);
+  pool_->Give(&sum_);
+  if (rounded_pool_ != nullptr) rounded_pool_->Give(&rounded_);
+  minibatches_ = 0;
+}
+
+absl::Status GradientAccumulator::Load(int64_t minibatches, TensorView sum,
+                                       absl::Span<const float> residual) {
+  const int64_t wanted = minibatches > 0 ? elements_ : 0;
+  if (static_cast<int64_t>(sum.size()) != wanted)
+    return absl::InvalidArgumentError(absl::StrCat(sum.size(), " gradient elements, want ", wanted));
+  if (sum.is_bfloat16() && rounded_pool_ == nullptr)
+    return absl::InvalidArgumentError("a gradient in bfloat16, want float32");
+  if (!residual.empty() && static_cast<int64_t>(residual.size()) != elements_) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(residual.size(), " elements left out of pushes, want ", elements_, " or none"));
+  }
+  if (minibatches_ > 0) Clear();
+  minibatches_ = minibatches;
+  compressor_.set_residual(residual);
+  if (sum.is_bfloat16()) {
+    rounded_ = rounded_pool_->Take();
+    std::copy(sum.bfloats().begin(), sum.bfloats().end(), rounded_.begin());
+  } else if (!sum.empty()) {
+    sum_ = pool_->Take();
+    std::copy(sum.floats().begin(), sum.floats().end(), sum_.begin());
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace downpour
