@@ -16,6 +16,7 @@ namespace downpour {
 namespace {
 
 using Event = VirtualClusterCheckpoint::Event;
+using PushAction = ModelReplica::PushAction;
 
 constexpr int kAheadPerThread = 4;                  // gradients computed ahead of virtual time
 constexpr double kShortestReportIntervalS = 0.001;  // virtual, of a replica told to wait
@@ -226,13 +227,14 @@ absl::Status VirtualCluster::Computed(uint32_t index) {
   if (!dropped) RETURN_IF_ERROR(replica.computed);
   if (dropped && replica.model->RejectionIsWorthALine())
     spdlog::warn("{}", std::string(replica.computed.message()));
-  const bool push_due = replica.model->PushDue();
-  if (push_due && !replica.model->DropPush()) {
-    BeginTransfers(index, Event::PUSHED, replica.model->PushDelay());
-    return absl::OkStatus();
+  const PushAction action = replica.model->NextPushAction();
+  if (action.kind == PushAction::PUSH) {
+    BeginTransfers(index, Event::PUSHED, action.delay);
+  } else if (action.kind == PushAction::DROPPED || dropped || replica.model->source().needs_slice()) {
+    return Report(index);
+  } else {
+    BeginStep(index);
   }
-  if (push_due || dropped || replica.model->source().needs_slice()) return Report(index);
-  BeginStep(index);
   return absl::OkStatus();
 }
 
@@ -261,8 +263,9 @@ absl::Status VirtualCluster::Acknowledged(uint32_t index) {
   } else {
     replica.model->PushDone(replica.answers);
   }
-  if (!replica.model->PushDue()) return Report(index);
-  BeginTransfers(index, Event::PUSHED);
+  const PushAction action = replica.model->NextPushAction();
+  if (action.kind != PushAction::PUSH) return Report(index);
+  BeginTransfers(index, Event::PUSHED, action.delay);
   return absl::OkStatus();
 }
 

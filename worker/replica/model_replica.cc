@@ -88,6 +88,15 @@ void ModelReplica::FinishGradient() {
   gradient_.Round();
 }
 
+ModelReplica::PushAction ModelReplica::NextPushAction() {
+  if (!PushDue()) return {PushAction::NONE};
+  if (repeating_) return {PushAction::PUSH};
+  if (!noise_.PushDropped(sequence_)) return {PushAction::PUSH, noise_.PushDelay(sequence_)};
+  state_.clear_gradient_sketch();
+  ClearGradient();
+  return {PushAction::DROPPED};
+}
+
 PushHeader ModelReplica::NextPush(int shard) const {
   return {options_.replica_id, options_.incarnation, sequence_, fetched_versions_[shard]};
 }
@@ -102,13 +111,6 @@ void ModelReplica::PushDone(absl::Span<const uint64_t> staleness) {
   } else {
     ClearGradient();
   }
-}
-
-bool ModelReplica::DropPush() {
-  if (repeating_ || !noise_.PushDropped(sequence_)) return false;
-  state_.clear_gradient_sketch();
-  ClearGradient();
-  return true;
 }
 
 void ModelReplica::PushRejected() {

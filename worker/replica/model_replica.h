@@ -1,5 +1,5 @@
-// Where on the data's way: one replica's loop of Dean et al. 2012: fetch, compute the gradient, accumulate,
-// push.
+// Where on the data's way: one replica's loop of Dean et al. 2012: fetch, compute the gradient,
+// accumulate, push.
 #ifndef DOWNPOUR_WORKER_REPLICA_MODEL_REPLICA_H_
 #define DOWNPOUR_WORKER_REPLICA_MODEL_REPLICA_H_
 
@@ -25,12 +25,13 @@ namespace downpour {
 // The state of one replica and the steps of its loop, in the order
 //   if FetchDue(): fetch the parameters from every shard, then FetchDone(versions)
 //   ComputeGradient(parameters, network)        accumulates into gradient()
-//   while PushDue(): push gradient() to every shard as NextPush(s), then PushDone()
-// As in Dean et al.'s appendix (7.1), step counts from 0, a fetch is due when step mod n_fetch == 0, before
-// the step's gradient, and a push when step mod n_push == 0, after it: the first push carries one minibatch,
-// each later one n_push. Unlike there, a replica takes no local step between fetches: with the adaptive rules
-// the step belongs to the server. Who drives the steps decides when and how the bytes move:
-// worker/replica/replica_loop.h in real time, deploy/in_process/virtual_cluster.h in virtual time. Not thread-safe.
+//   while NextPushAction() says PUSH: push gradient() to every shard as NextPush(s), then PushDone()
+// As in Dean et al.'s appendix (7.1), step counts from 0, a fetch is due when step mod n_fetch == 0,
+// before the step's gradient, and a push when step mod n_push == 0, after it: the first push carries
+// one minibatch, each later one n_push. Unlike there, a replica takes no local step between fetches:
+// with the adaptive rules the step belongs to the server. The driver decides when and how the bytes
+// move: worker/replica/replica_loop.h in real time, deploy/in_process/virtual_cluster.h in virtual
+// time. Not thread-safe.
 class ModelReplica {
  public:
   struct Options {
@@ -43,8 +44,8 @@ class ModelReplica {
     NoiseDescription noise = {};
   };
   // `pool` has buffers of `parameters` elements and outlives the replica, which holds one from
-  // ComputeGradient() until PushDone() or PushRejected(). With a `rounded_pool`, likewise, a gradient that is due is
-  // kept in bfloat16, in one of its buffers instead.
+  // ComputeGradient() until PushDone() or PushRejected(). With a `rounded_pool`, likewise, a gradient that is
+  // due is kept in bfloat16, in one of its buffers instead.
   ModelReplica(const Options& options, int64_t parameters, MinibatchSource source, GradientPool* pool,
                RoundedGradientPool* rounded_pool = nullptr);
 
@@ -52,27 +53,38 @@ class ModelReplica {
   // Versions as the shards gave them, one per shard.
   void FetchDone(std::vector<uint64_t> versions);
 
-  // Takes the next minibatch and adds its mean gradient at `parameters`, those fetched last. NOT_FOUND: no data in the source (add a slice); no
-  // step is taken. DATA_LOSS: loss or gradient has a NaN or Inf: the minibatch is dropped whole, counted in
-  // pushes_rejected() and not accumulated, so that no shard sees part of it. Its frames count as read, lest a
-  // run that diverged never ends. Others: as Network::ComputeGradient.
+  // Takes the next minibatch and adds its mean gradient at `parameters`, those fetched last.
+  // NOT_FOUND: no data in the source (add a slice); no step is taken. DATA_LOSS: loss or gradient has
+  // a NaN or Inf: the minibatch is dropped whole, counted in pushes_rejected() and not accumulated, so
+  // that no shard sees part of it. Its frames count as read, lest a run that diverged never ends.
+  // Others: as Network::ComputeGradient.
   absl::Status ComputeGradient(TensorView parameters, Network& network);
 
   // False where every minibatch since the last push was dropped.
   bool PushDue() const {
     return gradient_.minibatches() > 0 && step_ > 0 && (step_ - 1) % options_.cluster.n_push() == 0;
   }
-  // Sum over the minibatches since the last push, compressed and rounded once a push is due; empty when there is none.
+  // Sum over the minibatches since the last push, compressed and rounded once a push is due; empty when there
+  // is none.
   TensorView gradient() const { return gradient_.sum(); }
+  struct PushAction {
+    enum Kind {
+      NONE,     // no push is due
+      DROPPED,  // noise has dropped the push that was due: gradient() is cleared and the sequence advanced
+      PUSH,
+    };
+    Kind kind = NONE;
+    absl::Duration delay = absl::ZeroDuration();  // for which noise holds a PUSH back
+  };
+  // What to do next: to be asked after ComputeGradient(), and again after PushDone() or PushRejected().
+  // A due push is dropped, or else delayed, pushed, and perhaps repeated; the repeat is neither dropped
+  // nor delayed.
+  PushAction NextPushAction();
   PushHeader NextPush(int shard) const;
-  // How long noise holds the next push back.
-  absl::Duration PushDelay() const { return noise_.PushDelay(sequence_); }
-  // `staleness` as each shard gave it; their rounded mean is reported. Both advance the sequence and clear gradient(),
-  // but for a push that noise repeats: then PushDue() once more.
+  // `staleness` as each shard gave it; their rounded mean is reported. Both advance the sequence and clear
+  // gradient(), except where noise repeats the push that is done: that one is due once more.
   void PushDone(absl::Span<const uint64_t> staleness);
   void PushRejected();
-  // Whether noise drops the push that is due; if so, gradient() is cleared and the sequence advanced.
-  bool DropPush();
   const ReplicaNoise& noise() const { return noise_; }
   int64_t pushes_rejected() const { return state_.pushes_rejected(); }
   // A replica gone wild drops every minibatch: the log has the 1st, 2nd, 4th, 8th, ... of all.
@@ -87,9 +99,9 @@ class ModelReplica {
   // What compressed pushes have left out so far; empty where none has.
   absl::Span<const float> residual() const { return gradient_.residual(); }
 
-  // For the virtual cluster's checkpoint, gradient() and residual() aside. LoadState: those two as they were, perhaps
-  // empty. INVALID_ARGUMENT: the state does not fit the data set or the sizes.
-  // DATA_LOSS: its parts contradict each other.
+  // For the virtual cluster's checkpoint, gradient() and residual() aside. LoadState: those two as they were,
+  // perhaps empty. INVALID_ARGUMENT: the state does not fit the data set or the sizes. DATA_LOSS: its parts
+  // contradict each other.
   ReplicaState SaveState() const;
   absl::Status LoadState(const ReplicaState& state, TensorView gradient, absl::Span<const float> residual);
 

@@ -21,6 +21,8 @@
 namespace downpour {
 namespace {
 
+using PushAction = ModelReplica::PushAction;
+
 constexpr absl::Duration kWaitForWork = absl::Milliseconds(200);
 
 class ReplicaLoop {
@@ -263,14 +265,14 @@ absl::Status ReplicaLoop::Steps() {
     } else {
       RETURN_IF_ERROR(status);
     }
-    if (replica_->PushDue() && !replica_->DropPush()) {
-      Wait(replica_->PushDelay());
-      do {
-        RETURN_IF_ERROR(Push());
-      } while (replica_->PushDue());
-      return absl::OkStatus();
+    PushAction action = replica_->NextPushAction();
+    const bool pushes = action.kind == PushAction::PUSH;
+    for (; action.kind == PushAction::PUSH; action = replica_->NextPushAction()) {
+      Wait(action.delay);
+      RETURN_IF_ERROR(Push());
     }
-    if (dropped) return absl::OkStatus();  // to report it: it counts towards the end of the run
+    // A dropped minibatch is reported at once, as a push is: it counts towards the end of the run.
+    if (pushes || dropped) return absl::OkStatus();
   } while (!replica_->source().needs_slice() && options_.clock->Now() - last_report_ < heartbeat &&
            !Stopped());
   return absl::OkStatus();

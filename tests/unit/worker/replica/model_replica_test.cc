@@ -78,7 +78,8 @@ class ModelReplicaTest : public ::testing::Test {
     return replica;
   }
 
-  // One step as a driver makes it: "F" if it fetched, "P" and the first element pushed if it pushed.
+  // One step as a driver makes it: "F" if it fetched, "D" if noise dropped the push, "W" if it held the push
+  // back, "P" and the first element pushed if it pushed.
   std::string Step(ModelReplica& replica) {
     std::string trace;
     if (replica.FetchDue()) {
@@ -86,8 +87,11 @@ class ModelReplicaTest : public ::testing::Test {
       replica.FetchDone({10, 20});
     }
     EXPECT_TRUE(replica.ComputeGradient(parameters_, network_).ok());
-    if (replica.PushDue() && replica.DropPush()) trace += "D";
-    while (replica.PushDue()) {
+    for (;;) {
+      const ModelReplica::PushAction action = replica.NextPushAction();
+      if (action.kind == ModelReplica::PushAction::DROPPED) trace += "D";
+      if (action.kind != ModelReplica::PushAction::PUSH) break;
+      if (action.delay > absl::ZeroDuration()) trace += "W";
       absl::StrAppend(&trace, "P", replica.gradient().floats()[0]);
       replica.PushDone(std::vector<uint64_t>{1, 2});
     }
@@ -181,7 +185,8 @@ TEST_F(ModelReplicaTest, WithAPoolForItAPushIsRoundedOnceItIsDueAndSavedSo) {
             absl::StatusCode::kInvalidArgument);
 }
 
-// Where nothing comes between gradient and push, the network rounds; where something does, it must come first.
+// Where nothing comes between gradient and push, the network rounds; where something does, it must
+// come first.
 TEST_F(ModelReplicaTest, TheNetworkRoundsWhatIsPushedAsItIs) {
   rounded_pool_ = &rounded_;
   const auto step = [&](int n_push) {
@@ -226,7 +231,8 @@ TEST_F(ModelReplicaTest, RefusesARoundedGradientWhereNoPushIsDue) {
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
 }
 
-// Top-1 of three elements, of which the last grows fastest: what stays behind of the others comes later, and is saved.
+// Top-1 of three elements, of which the last grows fastest: what stays behind of the others comes later, and
+// is saved.
 TEST_F(ModelReplicaTest, ACompressedPushCarriesTheLargestAndKeepsTheRest) {
   cluster_.set_gradient_compression(ClusterDescription::TOP_K);
   cluster_.set_top_k_share(0.1f);
@@ -267,6 +273,16 @@ TEST_F(ModelReplicaTest, ANoisyPushIsDroppedWithItsGradient) {
   }
   EXPECT_GT(dropped, 1);
   EXPECT_LT(dropped, 9);
+}
+
+TEST_F(ModelReplicaTest, ADuePushIsDroppedOrElseDelayedThenPushedThenRepeated) {
+  noise_.set_push_delay_share(1);
+  noise_.set_push_delay_s(3);
+  noise_.set_push_repeat_share(1);
+  EXPECT_THAT(Trace(1, 1, 2), ::testing::ElementsAre("FWP1P1", "FWP2P2")) << "the repeat follows at once";
+  EXPECT_EQ(Computed(1, 1).NextPushAction().delay, absl::Seconds(3));
+  noise_.set_push_drop_share(1);
+  EXPECT_THAT(Trace(1, 1, 2), ::testing::ElementsAre("FD", "FD"));
 }
 
 TEST_F(ModelReplicaTest, AnAdversaryPushesScaledGradients) {
