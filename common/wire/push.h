@@ -8,9 +8,6 @@
 
 namespace downpour {
 
-// Elements of the sketch of a push's gradient (worker/replica/gradient_sketch.h) that a report carries.
-inline constexpr int kGradientSketchSize = 256;
-
 // Names the run and its parameter layout; a shard refuses a request that names others.
 struct RunKey {
   std::string run_id;

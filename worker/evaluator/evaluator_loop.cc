@@ -7,7 +7,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "common/back_off.h"
 #include "common/layout/shard_map.h"
 #include "common/status_macros.h"
@@ -15,6 +14,7 @@
 #include "spdlog/spdlog.h"
 #include "worker/evaluator/evaluator.h"
 #include "worker/network/network.h"
+#include "worker/replica/described_run.h"
 
 namespace downpour {
 namespace {

@@ -11,7 +11,7 @@
 #include "common/clock.h"
 #include "worker/data/run_data.h"
 #include "worker/replica/coordinator_client.h"
-#include "worker/replica/replica_loop.h"
+#include "worker/replica/shard_client.h"
 
 namespace downpour {
 

@@ -36,6 +36,13 @@ absl::StatusOr<RunDescription> LocalDescription(const RunDescription& coordinato
   return local;
 }
 
+absl::Status CheckLayout(const ParameterLayout& own, const RunIdentity& run) {
+  if (own.fingerprint() == run.layout_fingerprint()) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat("this process's parameter layout has fingerprint ",
+                                                    own.fingerprint(), ", want the run's, ",
+                                                    run.layout_fingerprint()));
+}
+
 absl::StatusOr<bool> RunIsFinished(CoordinatorClient& coordinator) {
   ASSIGN_OR_RETURN(const RunStatus status, coordinator.GetRunStatus({}));
   return status.phase() == RunStatus::FINISHED;

@@ -5,7 +5,9 @@
 
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/layout/parameter_layout.h"
 #include "common/program/command_line.h"
 #include "proto/coordinator.pb.h"
 #include "worker/data/run_data.h"
@@ -25,6 +27,9 @@ struct DescribedRun {
 // ReadRunDescription and SetField.
 absl::StatusOr<RunDescription> LocalDescription(const RunDescription& coordinators,
                                                 const CommandLine& command_line);
+
+// FAILED_PRECONDITION: the run's parameters are laid out in another way than those of this process's network.
+absl::Status CheckLayout(const ParameterLayout& own, const RunIdentity& run);
 
 // Whether the run is over, so that there is no use in loading data. Statuses as
 // CoordinatorClient::GetRunStatus.

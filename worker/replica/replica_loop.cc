@@ -8,13 +8,13 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "common/back_off.h"
 #include "common/layout/shard_map.h"
 #include "common/random.h"
 #include "common/status_macros.h"
 #include "common/wire/run_identity.h"
 #include "spdlog/spdlog.h"
+#include "worker/replica/described_run.h"
 #include "worker/replica/model_replica.h"
 #include "worker/replica/parameter_snapshot.h"
 
@@ -318,13 +318,6 @@ absl::Status ReplicaLoop::Run() {
 }
 
 }  // namespace
-
-absl::Status CheckLayout(const ParameterLayout& own, const RunIdentity& run) {
-  if (own.fingerprint() == run.layout_fingerprint()) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat("the run's parameter layout has fingerprint ",
-                                                    run.layout_fingerprint(), ", this process's has ",
-                                                    own.fingerprint()));
-}
 
 absl::Status RunReplica(const ReplicaLoopOptions& options) { return ReplicaLoop(options).Run(); }
 

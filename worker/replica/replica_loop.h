@@ -13,22 +13,12 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/clock.h"
-#include "common/layout/key_range.h"
-#include "common/layout/parameter_layout.h"
-#include "common/wire/push.h"
 #include "proto/coordinator.pb.h"
 #include "worker/data/dataset.h"
 #include "worker/replica/coordinator_client.h"
 #include "worker/replica/shard_client.h"
 
 namespace downpour {
-
-using ShardConnector = std::function<absl::StatusOr<std::unique_ptr<ShardClient>>(
-    const ShardAddress& address, const KeyRange& range, const RunKey& run,
-    const ClusterDescription& cluster)>;
-
-// FAILED_PRECONDITION: the run's parameters are laid out in another way than this process's network.
-absl::Status CheckLayout(const ParameterLayout& own, const RunIdentity& run);
 
 struct ReplicaLoopOptions {
   CoordinatorClient* coordinator = nullptr;  // not owned; shared by any number of replicas

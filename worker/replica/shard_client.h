@@ -3,12 +3,15 @@
 #define DOWNPOUR_WORKER_REPLICA_SHARD_CLIENT_H_
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/layout/key_range.h"
 #include "common/tensor/tensor_view.h"
 #include "common/wire/push.h"
+#include "proto/coordinator.pb.h"
 
 namespace downpour {
 
@@ -30,6 +33,11 @@ class ShardClient {
   // something else than its range.
   virtual absl::StatusOr<uint64_t> Fetch(MutableTensorView parameters) = 0;
 };
+
+// Makes a client of the shard that has the keys `range` of `run` and was last known at `address`.
+using ShardConnector = std::function<absl::StatusOr<std::unique_ptr<ShardClient>>(
+    const ShardAddress& address, const KeyRange& range, const RunKey& run,
+    const ClusterDescription& cluster)>;
 
 }  // namespace downpour
 

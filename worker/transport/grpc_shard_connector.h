@@ -8,7 +8,7 @@
 #include <string>
 
 #include "common/wire/shared_memory.h"
-#include "worker/replica/replica_loop.h"
+#include "worker/replica/shard_client.h"
 
 namespace downpour {
 

@@ -17,7 +17,7 @@
 #include "tests/testing/synthetic_data.h"
 #include "worker/network/network.h"
 #include "worker/replica/coordinator_client.h"
-#include "worker/replica/replica_loop.h"
+#include "worker/replica/shard_client.h"
 
 namespace downpour {
 
