@@ -7,12 +7,12 @@
 #include <cmath>
 #include <cstdint>
 
-#include "absl/types/span.h"
 #include "common/tensor/simd_clones.h"
 
 namespace downpour {
 namespace {
 
+// Magnitudes are ordered as their bits are: integers compare in every vector unit alike, and no NaN is lost.
 DOWNPOUR_SIMD_CLONES
 uint32_t LargestMagnitudeBits(const float* values, size_t n) {
   uint32_t largest = 0;
@@ -34,15 +34,14 @@ uint16_t LargestMagnitudeBits(const uint16_t* values, size_t n) {
 }
 
 size_t FindIn(absl::Span<const float> values) {
-  constexpr uint32_t kInfinityBits = 0x7f800000u;  // all exponent bits are set; NaN has mantissa bits too
-  if (LargestMagnitudeBits(values.data(), values.size()) < kInfinityBits) return values.size();
+  if (std::isfinite(LargestMagnitude(values))) return values.size();
   const auto first =
       std::find_if(values.begin(), values.end(), [](float value) { return !std::isfinite(value); });
   return first - values.begin();
 }
 
 size_t FindIn(absl::Span<const uint16_t> values) {
-  constexpr uint16_t kInfinityBits = 0x7f80u;
+  constexpr uint16_t kInfinityBits = 0x7f80u;  // all exponent bits; a NaN has bits of the significand besides
   if (LargestMagnitudeBits(values.data(), values.size()) < kInfinityBits) return values.size();
   const auto first = std::find_if(values.begin(), values.end(),
                                   [](uint16_t value) { return (value & 0x7fffu) >= kInfinityBits; });
@@ -50,6 +49,10 @@ size_t FindIn(absl::Span<const uint16_t> values) {
 }
 
 }  // namespace
+
+float LargestMagnitude(absl::Span<const float> values) {
+  return std::bit_cast<float>(LargestMagnitudeBits(values.data(), values.size()));
+}
 
 size_t FindNotFinite(TensorView values) {
   return values.is_bfloat16() ? FindIn(values.bfloats()) : FindIn(values.floats());

@@ -5,12 +5,16 @@
 
 #include <cstddef>
 
+#include "absl/types/span.h"
 #include "common/tensor/tensor_view.h"
 
 namespace downpour {
 
 // The index of the first NaN or infinity; values.size() if there is none. Thread-safe.
 size_t FindNotFinite(TensorView values);
+
+// The largest |value|, 0 if there is none, and a NaN if there is one.
+float LargestMagnitude(absl::Span<const float> values);
 
 inline bool AllFinite(TensorView values) { return FindNotFinite(values) == values.size(); }
 

@@ -3,23 +3,13 @@
 
 #include <algorithm>
 
-#include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 
 namespace downpour {
-namespace {
-
-absl::Status CheckSize(size_t seen, KeyRange wanted) {
-  if (static_cast<int64_t>(seen) == wanted.size()) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("a vector of ", seen, " elements for the shard of keys [",
-                                                 wanted.begin, ", ", wanted.end, "): want ", wanted.size()));
-}
-
-}  // namespace
 
 absl::StatusOr<PushOutcome> InProcessShardClient::Push(const PushHeader& header, TensorView gradient) {
   RETURN_IF_ERROR(shard_->CheckRun(run_));
-  RETURN_IF_ERROR(CheckSize(gradient.size(), range()));
+  RETURN_IF_ERROR(CheckSize(gradient.size()));
   PushOutcome outcome;
   for (int64_t begin = 0; begin < range().size(); begin += ParameterShard::kSegmentElements) {
     const TensorView segment =
@@ -31,7 +21,7 @@ absl::StatusOr<PushOutcome> InProcessShardClient::Push(const PushHeader& header,
 
 absl::StatusOr<uint64_t> InProcessShardClient::Fetch(MutableTensorView parameters) {
   RETURN_IF_ERROR(shard_->CheckRun(run_));
-  RETURN_IF_ERROR(CheckSize(parameters.size(), range()));
+  RETURN_IF_ERROR(CheckSize(parameters.size()));
   const uint64_t version = shard_->version();
   RETURN_IF_ERROR(shard_->Read(range(), parameters));
   return version;

@@ -2,13 +2,13 @@
 #include "worker/replica/gradient_compressor.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <numeric>
 
 #include "common/check.h"
 #include "common/tensor/bfloat16.h"
+#include "common/tensor/finite.h"
 #include "common/tensor/simd_clones.h"
 #include "common/wire/gradient_packing.h"
 
@@ -22,16 +22,6 @@ constexpr size_t kLanes = 16;
 
 // The same bits on every vector unit: no sum's order depends on it, and products are by powers of two.
 DOWNPOUR_SIMD_CLONES
-float LargestMagnitude(const float* values, size_t n) {
-  uint32_t largest = 0;  // magnitudes are ordered as their bits are
-  for (size_t i = 0; i < n; ++i) {
-    const uint32_t magnitude = std::bit_cast<uint32_t>(values[i]) & 0x7fffffffu;
-    largest = magnitude > largest ? magnitude : largest;
-  }
-  return std::bit_cast<float>(largest);
-}
-
-DOWNPOUR_SIMD_CLONES
 void RoundToMultiples(float step, float inverse, float* values, size_t n) {
   constexpr float kNearestEven = 0x1.8p23f;  // at this size a float has no fraction
   for (size_t i = 0; i < n; ++i) {
@@ -43,7 +33,7 @@ void RoundToMultiples(float step, float inverse, float* values, size_t n) {
 }
 
 void QuantizeToEightBits(absl::Span<float> block) {
-  const float largest = LargestMagnitude(block.data(), block.size());
+  const float largest = LargestMagnitude(block);
   if (largest == 0) return;
   // largest / 2^exponent lies in [64, 128).
   const int exponent = std::max(std::ilogb(largest) - 6, kLowestExponent);

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "common/layout/key_range.h"
 #include "common/tensor/tensor_view.h"
 #include "common/wire/push.h"
@@ -32,6 +33,16 @@ class ShardClient {
   // fetch began. Statuses as ParameterShard::CheckRun; UNAVAILABLE: the shard cannot be reached; DATA_LOSS: it sent
   // something else than its range.
   virtual absl::StatusOr<uint64_t> Fetch(MutableTensorView parameters) = 0;
+
+ protected:
+  // INVALID_ARGUMENT: a vector of `elements` elements is not as long as range().
+  absl::Status CheckSize(size_t elements) const {
+    const KeyRange keys = range();
+    if (static_cast<int64_t>(elements) == keys.size()) return absl::OkStatus();
+    return absl::InvalidArgumentError(absl::StrCat("a vector of ", elements,
+                                                   " elements for the shard of keys [", keys.begin, ", ",
+                                                   keys.end, "), want ", keys.size()));
+  }
 };
 
 // Makes a client of the shard that has the keys `range` of `run` and was last known at `address`.

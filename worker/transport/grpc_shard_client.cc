@@ -114,12 +114,6 @@ class LentMemory {
   int64_t lent_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
-absl::Status CheckSize(size_t seen, KeyRange wanted) {
-  if (static_cast<int64_t>(seen) == wanted.size()) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("a vector of ", seen, " elements for the shard of keys [",
-                                                 wanted.begin, ", ", wanted.end, "), want ", wanted.size()));
-}
-
 }  // namespace
 
 GrpcShardClient::GrpcShardClient(const Options& options)
@@ -129,12 +123,12 @@ GrpcShardClient::GrpcShardClient(const Options& options)
       stub_(channel_) {}
 
 absl::StatusOr<PushOutcome> GrpcShardClient::Push(const PushHeader& header, TensorView gradient) {
-  RETURN_IF_ERROR(CheckSize(gradient.size(), options_.range));
+  RETURN_IF_ERROR(CheckSize(gradient.size()));
   return CallWithRetries(options_.retry, options_.clock, &jitter_, [&] { return TryPush(header, gradient); });
 }
 
 absl::StatusOr<uint64_t> GrpcShardClient::Fetch(MutableTensorView parameters) {
-  RETURN_IF_ERROR(CheckSize(parameters.size(), options_.range));
+  RETURN_IF_ERROR(CheckSize(parameters.size()));
   return CallWithRetries(options_.retry, options_.clock, &jitter_, [&] { return TryFetch(parameters); });
 }
 

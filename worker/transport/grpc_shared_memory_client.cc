@@ -108,8 +108,8 @@ SharedMemoryShardClient::SharedMemoryShardClient(const Options& options)
 SharedMemoryShardClient::~SharedMemoryShardClient() = default;
 
 absl::StatusOr<PushOutcome> SharedMemoryShardClient::Push(const PushHeader& header, TensorView gradient) {
-  const bool fits = static_cast<int64_t>(gradient.size()) == range().size();
-  Session* const session = fits ? Attached() : nullptr;
+  RETURN_IF_ERROR(CheckSize(gradient.size()));
+  Session* const session = Attached();
   if (session == nullptr) return grpc_.Push(header, gradient);
   SharedMemoryRequest request;
   FillPushIdentity(options_.grpc.run, header,
@@ -126,8 +126,8 @@ absl::StatusOr<PushOutcome> SharedMemoryShardClient::Push(const PushHeader& head
 }
 
 absl::StatusOr<uint64_t> SharedMemoryShardClient::Fetch(MutableTensorView parameters) {
-  const bool fits = static_cast<int64_t>(parameters.size()) == range().size();
-  Session* const session = fits ? Attached() : nullptr;
+  RETURN_IF_ERROR(CheckSize(parameters.size()));
+  Session* const session = Attached();
   if (session == nullptr) return grpc_.Fetch(parameters);
   SharedMemoryRequest request;
   FillRunIdentity(options_.grpc.run, request.mutable_fetch()->mutable_run());

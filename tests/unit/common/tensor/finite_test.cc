@@ -34,5 +34,13 @@ TEST(FindNotFinite, SeesEveryBfloat16ThatIsNotFinite) {
   }
 }
 
+TEST(LargestMagnitude, IsOfEitherSignAndANanWhereThereIsOne) {
+  EXPECT_EQ(LargestMagnitude(std::vector<float>()), 0);
+  EXPECT_EQ(LargestMagnitude(std::vector<float>{-0.0f, 1e-40f}), 1e-40f);
+  EXPECT_EQ(LargestMagnitude(std::vector<float>{2, -3, 1}), 3);
+  EXPECT_TRUE(std::isnan(
+      LargestMagnitude(std::vector<float>{std::numeric_limits<float>::infinity(), -std::nanf(""), 1})));
+}
+
 }  // namespace
 }  // namespace downpour
