@@ -77,6 +77,15 @@ void QuantizeToOneBit(absl::Span<float> block) {
                 mean(sums.negative, negatives), block.data(), block.size());
 }
 
+template <typename Quantize>
+void ForEachBlock(absl::Span<float> gradient, const Quantize& quantize) {
+  const auto size = static_cast<int64_t>(gradient.size());
+  for (int64_t begin = 0, end; begin < size; begin = end) {
+    end = GradientBlockEnd(begin, size);
+    quantize(gradient.subspan(begin, end - begin));
+  }
+}
+
 // The `share` of elements of largest bfloat16 magnitude; of those that tie for the last places, the first.
 void KeepLargest(float share, absl::Span<float> gradient) {
   std::vector<int64_t> elements_of_magnitude(0x8000);
@@ -116,31 +125,45 @@ void GradientCompressor::Compress(absl::Span<float> gradient) {
   residual_.resize(gradient.size());
   DOWNPOUR_CHECK(residual_.size() == gradient.size());
   AddResidual(gradient.data(), gradient.size(), residual_.data());
-  if (compression_ == ClusterDescription::TOP_K) {
-    KeepLargest(top_k_share_, gradient);
-  } else {
-    const auto size = static_cast<int64_t>(gradient.size());
-    for (int64_t begin = 0, end; begin < size; begin = end) {
-      end = GradientBlockEnd(begin, size);
-      const absl::Span<float> block = gradient.subspan(begin, end - begin);
-      compression_ == ClusterDescription::ONE_BIT ? QuantizeToOneBit(block) : QuantizeToEightBits(block);
-    }
+  switch (compression_) {
+    case ClusterDescription::NONE:
+      break;
+    case ClusterDescription::EIGHT_BIT:
+      ForEachBlock(gradient, QuantizeToEightBits);
+      break;
+    case ClusterDescription::ONE_BIT:
+      ForEachBlock(gradient, QuantizeToOneBit);
+      break;
+    case ClusterDescription::TOP_K:
+      KeepLargest(top_k_share_, gradient);
+      break;
   }
   SubtractPushed(gradient.data(), gradient.size(), residual_.data());
+}
+
+bool TravelsInBfloat16(const ClusterDescription& cluster) {
+  switch (cluster.wire()) {
+    case ClusterDescription::FLOAT32:
+      break;
+    case ClusterDescription::BFLOAT16:
+      return true;
+  }
+  return false;
 }
 
 double PushedBits(const ClusterDescription& cluster) {
   constexpr double kBlock = kGradientBlockElements;
   switch (cluster.gradient_compression()) {
+    case ClusterDescription::NONE:
+      break;
     case ClusterDescription::EIGHT_BIT:
       return 8 + 16 / kBlock;
     case ClusterDescription::ONE_BIT:
       return 1 + 40 / kBlock;
     case ClusterDescription::TOP_K:
       return 32 * cluster.top_k_share() + 24 / kBlock;
-    default:
-      return FetchedBits(cluster);
   }
+  return FetchedBits(cluster);
 }
 
 }  // namespace downpour

@@ -35,11 +35,11 @@ class GradientCompressor {
   std::vector<float> residual_;
 };
 
+// Whether gradients and fetched parameters are in bfloat16 on the wire; else they are in float32.
+bool TravelsInBfloat16(const ClusterDescription& cluster);
 // What a push, and a fetch, puts on the wire for each element, in bits.
 double PushedBits(const ClusterDescription& cluster);
-inline double FetchedBits(const ClusterDescription& cluster) {
-  return cluster.wire() == ClusterDescription::BFLOAT16 ? 16 : 32;
-}
+inline double FetchedBits(const ClusterDescription& cluster) { return TravelsInBfloat16(cluster) ? 16 : 32; }
 
 }  // namespace downpour
 

@@ -176,7 +176,7 @@ absl::Status ReplicaLoop::Join() {
                                                 .max_frames = cluster.minibatch(),
                                                 .threads = options_.compute_threads}));
     const int64_t elements = network_->layout().size();
-    const bool bfloat16 = cluster.wire() == ClusterDescription::BFLOAT16;
+    const bool bfloat16 = TravelsInBfloat16(cluster);
     pool_ = std::make_unique<GradientPool>(elements, options_.memory);
     if (bfloat16) rounded_pool_ = std::make_unique<RoundedGradientPool>(elements, options_.memory);
     parameters_.emplace(elements, bfloat16, options_.memory);
