@@ -3,16 +3,18 @@
 #ifndef DOWNPOUR_COMMON_RPC_CHANNEL_H_
 #define DOWNPOUR_COMMON_RPC_CHANNEL_H_
 
-#include <grpcpp/channel.h>
-#include <grpcpp/server.h>
-#include <grpcpp/server_builder.h>
-
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+
+namespace grpc {
+class Channel;
+class Server;
+class Service;
+}  // namespace grpc
 
 namespace downpour {
 

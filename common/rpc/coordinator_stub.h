@@ -3,6 +3,7 @@
 #ifndef DOWNPOUR_COMMON_RPC_COORDINATOR_STUB_H_
 #define DOWNPOUR_COMMON_RPC_COORDINATOR_STUB_H_
 
+#include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 
 #include <atomic>

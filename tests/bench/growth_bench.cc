@@ -5,6 +5,7 @@
 // CSV for each pair of numbers: full steps a second over --seconds, after each replica's first, and the resident memory
 // of the shards' process when they began and at the end. Every pair is measured in every round: medians, the ratios those
 // of each round to its first row, with the least and the greatest.
+#include <grpcpp/channel.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>

@@ -1,6 +1,7 @@
 // Where on the data's way: the shard's end of the wire; senders that do not keep to the protocol, and too
 // many of them.
 #include <gmock/gmock.h>
+#include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>

@@ -1,6 +1,7 @@
 // Where on the data's way: between replica and shard of one host; when memory is the way, and replicas that lie
 // or die.
 #include <gmock/gmock.h>
+#include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 #include <gtest/gtest.h>
 #include <signal.h>

@@ -2,8 +2,10 @@
 // in chunks.
 #include "worker/transport/grpc_shard_client.h"
 
+#include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/completion_queue.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/slice.h>
 
@@ -14,7 +16,6 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "common/rpc/channel.h"
 #include "common/rpc/grpc_chunk.h"
 #include "common/rpc/grpc_status.h"
 #include "common/status_macros.h"
@@ -29,9 +30,9 @@ namespace {
 // One streaming call of raw messages, driven step by step from the calling thread.
 class RawCall {
  public:
-  RawCall(grpc::GenericStub& stub, const std::string& method, absl::Duration timeout) {
+  RawCall(const std::shared_ptr<grpc::Channel>& channel, const std::string& method, absl::Duration timeout) {
     context_.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
-    call_ = stub.PrepareCall(&context_, method, &queue_);
+    call_ = grpc::GenericStub(channel).PrepareCall(&context_, method, &queue_);
     call_->StartCall(nullptr);
     Await();
   }
@@ -119,8 +120,7 @@ class LentMemory {
 GrpcShardClient::GrpcShardClient(const Options& options)
     : options_(options),
       jitter_(options.jitter_seed),
-      channel_(ConnectTo(options.address, options.connection)),
-      stub_(channel_) {}
+      channel_(ConnectTo(options.address, options.connection)) {}
 
 absl::StatusOr<PushOutcome> GrpcShardClient::Push(const PushHeader& header, TensorView gradient) {
   RETURN_IF_ERROR(CheckSize(gradient.size()));
@@ -135,7 +135,7 @@ absl::StatusOr<uint64_t> GrpcShardClient::Fetch(MutableTensorView parameters) {
 absl::StatusOr<PushOutcome> GrpcShardClient::TryPush(const PushHeader& header, TensorView gradient) {
   RETURN_IF_ERROR(AwaitConnection(*channel_, options_.address));
   LentMemory lent;
-  RawCall call(stub_, "/downpour.ParameterServer/Push", options_.rpc_timeout);
+  RawCall call(channel_, "/downpour.ParameterServer/Push", options_.rpc_timeout);
   const bool pack = options_.pack_gradients && gradient.is_bfloat16();
   const PushIdentity::Elements elements = pack                     ? PushIdentity::PACKED
                                           : gradient.is_bfloat16() ? PushIdentity::BFLOAT16
@@ -174,7 +174,7 @@ absl::StatusOr<PushOutcome> GrpcShardClient::TryPush(const PushHeader& header, T
 absl::StatusOr<uint64_t> GrpcShardClient::TryFetch(MutableTensorView parameters) {
   RETURN_IF_ERROR(AwaitConnection(*channel_, options_.address));
   grpc::ByteBuffer next;  // outlives the call, which may be reading into it when this returns
-  RawCall call(stub_, "/downpour.ParameterServer/Fetch", options_.rpc_timeout);
+  RawCall call(channel_, "/downpour.ParameterServer/Fetch", options_.rpc_timeout);
   FetchRequest request;
   FillRunIdentity(options_.run, request.mutable_run());
   request.set_bfloat16(parameters.is_bfloat16());

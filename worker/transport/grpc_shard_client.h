@@ -3,9 +3,6 @@
 #ifndef DOWNPOUR_WORKER_TRANSPORT_GRPC_SHARD_CLIENT_H_
 #define DOWNPOUR_WORKER_TRANSPORT_GRPC_SHARD_CLIENT_H_
 
-#include <grpcpp/channel.h>
-#include <grpcpp/generic/generic_stub.h>
-
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -17,6 +14,7 @@
 #include "common/clock.h"
 #include "common/layout/key_range.h"
 #include "common/random.h"
+#include "common/rpc/channel.h"
 #include "common/tensor/tensor_view.h"
 #include "common/wire/push.h"
 #include "worker/replica/shard_client.h"
@@ -52,7 +50,6 @@ class GrpcShardClient final : public ShardClient {
   const Options options_;
   Random jitter_;
   const std::shared_ptr<grpc::Channel> channel_;
-  grpc::GenericStub stub_;
 };
 
 }  // namespace downpour

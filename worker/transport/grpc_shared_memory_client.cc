@@ -2,6 +2,7 @@
 // host.
 #include "worker/transport/grpc_shared_memory_client.h"
 
+#include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/completion_queue.h>
 
@@ -11,12 +12,12 @@
 
 #include "absl/status/status.h"
 #include "absl/time/clock.h"
-#include "common/rpc/channel.h"
 #include "common/rpc/grpc_status.h"
 #include "common/status_macros.h"
 #include "common/tensor/copy_past_caches.h"
 #include "common/wire/descriptor_socket.h"
 #include "common/wire/run_identity.h"
+#include "proto/shared_memory.grpc.pb.h"
 #include "spdlog/spdlog.h"
 
 namespace downpour {
@@ -33,8 +34,9 @@ bool MeansApart(const absl::Status& attached) {
 // The stream, driven step by step from the calling thread.
 class SharedMemoryShardClient::Session {
  public:
-  Session(SharedMemory::Stub& stub, absl::Duration timeout) : timeout_(timeout) {
-    call_ = stub.PrepareAsyncAttach(&context_, &queue_);
+  Session(const std::shared_ptr<grpc::Channel>& channel, absl::Duration timeout)
+      : stub_(SharedMemory::NewStub(channel)), timeout_(timeout) {
+    call_ = stub_->PrepareAsyncAttach(&context_, &queue_);
     call_->StartCall(nullptr);
     open_ = Await();
   }
@@ -90,6 +92,7 @@ class SharedMemoryShardClient::Session {
     return status.ok() ? absl::UnavailableError("the shard has ended the session") : FromGrpcStatus(status);
   }
 
+  const std::unique_ptr<SharedMemory::Stub> stub_;
   const absl::Duration timeout_;
   grpc::ClientContext context_;
   grpc::CompletionQueue queue_;
@@ -102,7 +105,6 @@ SharedMemoryShardClient::SharedMemoryShardClient(const Options& options)
     : options_(options),
       grpc_(options.grpc),
       channel_(ConnectTo(options.grpc.address, options.grpc.connection)),
-      stub_(SharedMemory::NewStub(channel_)),
       buffer_(options.memory) {}
 
 SharedMemoryShardClient::~SharedMemoryShardClient() = default;
@@ -166,7 +168,7 @@ SharedMemoryShardClient::Session* SharedMemoryShardClient::Attached() {
 
 absl::StatusOr<std::unique_ptr<SharedMemoryShardClient::Session>> SharedMemoryShardClient::Attach() {
   RETURN_IF_ERROR(AwaitConnection(*channel_, options_.grpc.address));
-  auto session = std::make_unique<Session>(*stub_, options_.grpc.rpc_timeout);
+  auto session = std::make_unique<Session>(channel_, options_.grpc.rpc_timeout);
   SharedMemoryRequest request;
   FillRunIdentity(options_.grpc.run, request.mutable_attach());
   ASSIGN_OR_RETURN(const SharedMemoryReply reply, session->Call(request));

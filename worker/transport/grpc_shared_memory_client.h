@@ -12,7 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/wire/shared_memory.h"
-#include "proto/shared_memory.grpc.pb.h"
+#include "proto/shared_memory.pb.h"
 #include "worker/transport/grpc_shard_client.h"
 
 namespace downpour {
@@ -52,7 +52,6 @@ class SharedMemoryShardClient final : public ShardClient {
   const Options options_;
   GrpcShardClient grpc_;
   const std::shared_ptr<grpc::Channel> channel_;
-  const std::unique_ptr<SharedMemory::Stub> stub_;
   std::unique_ptr<Session> session_;
   bool apart_ = false;  // the shard is elsewhere, or does not offer it: known for good
   std::pmr::vector<char> buffer_;
