@@ -1,4 +1,4 @@
-// Where on the data's way: the program beside it; scores the parameters on the test sets whenever it is due.
+// Where on the data's way: the program that scores the parameters on the test sets whenever that is due.
 #include <algorithm>
 #include <memory>
 #include <string>

@@ -1,5 +1,4 @@
-// Where on the data's way: the program around replicas: loads the data once, then runs each replica on its
-// own thread.
+// Where on the data's way: the program of replicas; loads the data once, and gives each replica a thread.
 #include <unistd.h>
 
 #include <atomic>
@@ -53,7 +52,7 @@ absl::Status Run(const CommandLine& command_line) {
   if (replicas < 1)
     return absl::InvalidArgumentError(absl::StrCat("--replicas=", replicas, ": want at least 1"));
   RETURN_IF_ERROR(SetUpLogging("worker", absl::GetFlag(FLAGS_log_file), absl::GetFlag(FLAGS_verbose)));
-  // One replica's failure is the process's: whoever watches over it starts it again whole.
+  // If one replica fails, the whole process ends, and whoever supervises it starts it again.
   std::atomic<bool> failed = false;
   const auto stopped = [&failed] { return failed || Interrupted(); };
   CoordinatorStub::Options coordinator_options;

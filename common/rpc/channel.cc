@@ -1,5 +1,4 @@
-// Where on the data's way: at both ends of the wire; how channels and servers are set up, once for all
-// programs.
+// Where on the data's way: sets gRPC's limits, frame sizes and timeouts.
 #include "common/rpc/channel.h"
 
 #include <grpc/grpc.h>
@@ -24,17 +23,19 @@
 namespace downpour {
 namespace {
 
-// gRPC refuses longer messages itself; the chunk codec's own limit lies well below and says more.
+// gRPC refuses longer messages. The chunk codec's own limit is well below this, and its message says more.
 constexpr int kMaxMessageBytes = 4 * 1024 * 1024;
 constexpr int kAheadBytes = 64 * 1024;
-// Of all connections of a server: near it, gRPC takes back the megabyte that each would keep ready for its next message.
+// For all connections of a server together. Near this limit gRPC frees the megabyte that each connection
+// would otherwise keep ready for its next message.
 constexpr size_t kReadBufferBytes = size_t{32} * 1024 * 1024;
 constexpr int kKeepaliveMs = 10'000;
 constexpr int kReconnectMs[] = {100, 1000};  // first and longest wait before a new attempt to connect
 constexpr int kConnectTimeoutMs = 5'000;     // of one attempt
 
-// Both ends alike. A stream that nobody reads yet may send kAheadBytes and no more, which gRPC would otherwise raise on
-// a fast link; whose message is being read may send all of it, in frames larger than gRPC's 16 KiB.
+// Sets the arguments that both ends have in common. A stream that nobody reads yet may send kAheadBytes and
+// no more (gRPC would raise that on a fast link). Once its message is being read, the stream may send all of
+// it, in frames larger than gRPC's 16 KiB.
 template <typename Set>
 void SetTransportArguments(Set set) {
   set(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kAheadBytes);
@@ -55,9 +56,10 @@ std::shared_ptr<grpc::Channel> ConnectTo(const std::string& address, int connect
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kReconnectMs[0]);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectTimeoutMs);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMs[1]);
-  // A coordinator or shard may come back under its old name at a new address; gRPC would look again after 30 s.
+  // A coordinator or shard may come back under its old name at a new address; by itself gRPC looks again
+  // after 30 s.
   arguments.SetInt(GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, kReconnectMs[1]);
-  // gRPC's own retries would keep references to gradients after a call.
+  // gRPC's own retries would keep references to gradients after a call has ended.
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetInt("downpour.connection", connection);
@@ -84,14 +86,15 @@ absl::StatusOr<ListeningServer> ListenAt(const std::string& address,
       port < 0 || port > 65535) {
     return absl::InvalidArgumentError(absl::StrCat("cannot listen at '", address, "': want host:port"));
   }
-  // The error returned says all; gRPC's own lines about a port in use only repeat it.
+  // The status that is returned says all; gRPC's own lines about a port in use only repeat it.
   setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
   grpc::ServerBuilder builder;
   builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
   builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
   SetTransportArguments([&](const char* name, int value) { builder.AddChannelArgument(name, value); });
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kKeepaliveMs / 2);
-  // With it, a second program on the same port would silently take half of the first one's connections.
+  // If ports could be shared, a second program on the same port would take half of the first one's
+  // connections unnoticed.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   grpc::ResourceQuota quota;
   builder.SetResourceQuota(quota.Resize(kReadBufferBytes));

@@ -1,5 +1,4 @@
-// Where on the data's way: at both ends of the wire; how channels and servers are set up, once for all
-// programs.
+// Where on the data's way: at both ends of the wire; channels and servers, set up alike in all programs.
 #ifndef DOWNPOUR_COMMON_RPC_CHANNEL_H_
 #define DOWNPOUR_COMMON_RPC_CHANNEL_H_
 
@@ -18,12 +17,13 @@ class Service;
 
 namespace downpour {
 
-// A channel to host:port. Channels of one process with equal `address` and `connection` share one TCP
-// connection.
+// A channel to host:port. Channels of one process with the same `address` and `connection` share one
+// TCP connection.
 std::shared_ptr<grpc::Channel> ConnectTo(const std::string& address, int connection = 0);
 
-// Call before each RPC: gRPC's own attempts to connect stand still while no thread waits for them, as none
-// does between RPCs that fail fast. UNAVAILABLE: nobody answers at `address` within a second.
+// Waits until the channel is connected. Call it before each RPC: gRPC makes no progress with connecting while
+// no thread waits for it, and none does between RPCs that fail fast. UNAVAILABLE: nobody answers at `address`
+// within a second.
 absl::Status AwaitConnection(grpc::Channel& channel, const std::string& address);
 
 // Gives calls under way a second to end, then cancels them.
@@ -33,11 +33,12 @@ struct ShutDownServer {
 
 struct ListeningServer {
   std::unique_ptr<grpc::Server, ShutDownServer> server;  // serves until destroyed
-  std::string address;                                   // host:port with the port really taken
+  std::string address;                                   // host:port, with the port that was taken
 };
 
 // Serves `services` (not owned; they outlive the server) at host:port; port 0 takes a free one.
-// INVALID_ARGUMENT: not host:port. UNAVAILABLE: the port is in use, or the host is not this machine.
+// INVALID_ARGUMENT: `address` is not host:port. UNAVAILABLE: the port is in use, or the host is not
+// this machine.
 absl::StatusOr<ListeningServer> ListenAt(const std::string& address,
                                          const std::vector<grpc::Service*>& services);
 

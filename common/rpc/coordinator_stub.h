@@ -1,5 +1,4 @@
-// Where on the data's way: beside it; everybody's end of the wire to the coordinator, shard and replica
-// alike.
+// Where on the data's way: requests of shards, replicas and evaluators go to the coordinator, with retries.
 #ifndef DOWNPOUR_COMMON_RPC_COORDINATOR_STUB_H_
 #define DOWNPOUR_COMMON_RPC_COORDINATOR_STUB_H_
 
@@ -33,7 +32,7 @@ class CoordinatorStub {
     std::string address;  // host:port
     RetryPolicy retry;
     absl::Duration rpc_timeout = absl::Seconds(10);  // of one attempt
-    Clock* clock = Clock::Real();                    // not owned; of the back-off
+    Clock* clock = Clock::Real();                    // not owned; for the back-off
     uint64_t jitter_seed = ProcessJitterSeed();
   };
   explicit CoordinatorStub(Options options)
@@ -41,8 +40,8 @@ class CoordinatorStub {
         channel_(ConnectTo(options_.address)),
         stub_(ClusterCoordinator::NewStub(channel_)) {}
 
-  // `method`: e.g. &ClusterCoordinator::Stub::Join. Statuses as proto/coordinator.proto; UNAVAILABLE or
-  // DEADLINE_EXCEEDED: it cannot be reached.
+  // `method` is, for example, &ClusterCoordinator::Stub::Join. Statuses as proto/coordinator.proto.
+  // UNAVAILABLE or DEADLINE_EXCEEDED: the coordinator cannot be reached.
   template <typename Request, typename Reply>
   absl::StatusOr<Reply> Call(grpc::Status (ClusterCoordinator::Stub::*method)(grpc::ClientContext*,
                                                                               const Request&, Reply*),

@@ -1,5 +1,4 @@
-// Where on the data's way: the wire; chunk messages as gRPC byte buffers that refer to the tensor's own
-// memory.
+// Where on the data's way: puts a message's fields and its tensor into one byte buffer, and takes them out.
 #include "common/rpc/grpc_chunk.h"
 
 #include <grpcpp/support/proto_buffer_reader.h>

@@ -1,5 +1,4 @@
-// Where on the data's way: the wire; chunk messages as gRPC byte buffers that refer to the tensor's own
-// memory.
+// Where on the data's way: on the wire; chunk messages as gRPC byte buffers, around the tensor's own memory.
 #ifndef DOWNPOUR_COMMON_RPC_GRPC_CHUNK_H_
 #define DOWNPOUR_COMMON_RPC_GRPC_CHUNK_H_
 
@@ -13,7 +12,8 @@
 
 namespace downpour {
 
-// The message of common/wire/chunk_codec.h whose tensor is the pieces of `payload`, not copied.
+// The message of common/wire/chunk_codec.h whose tensor consists of the pieces of `payload`, which are
+// not copied.
 grpc::ByteBuffer EncodeChunk(const google::protobuf::MessageLite& fields,
                              absl::Span<const grpc::Slice> payload);
 
@@ -21,7 +21,8 @@ grpc::ByteBuffer EncodeChunk(const google::protobuf::MessageLite& fields,
 absl::StatusOr<absl::string_view> DecodeChunk(grpc::ByteBuffer* message, absl::Span<char> buffer,
                                               google::protobuf::MessageLite* fields);
 
-// A message without tensor. Parse: INVALID_ARGUMENT: it is none of that type.
+// For messages without a tensor. ParseMessage returns INVALID_ARGUMENT if `bytes` are no message of
+// that type.
 grpc::ByteBuffer SerializeMessage(const google::protobuf::MessageLite& message);
 absl::Status ParseMessage(grpc::ByteBuffer* bytes, google::protobuf::MessageLite* message);
 

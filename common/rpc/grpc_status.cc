@@ -1,4 +1,4 @@
-// Where on the data's way: at both ends of the wire; the two status types number their codes alike.
+// Where on the data's way: casts a status code: the two status types number their codes alike.
 #include "common/rpc/grpc_status.h"
 
 #include <string>

@@ -8,7 +8,7 @@
 
 namespace downpour {
 
-// Same code, same message. Thread-safe.
+// Both keep the code and the message. Thread-safe.
 grpc::Status ToGrpcStatus(const absl::Status& status);
 absl::Status FromGrpcStatus(const grpc::Status& status);
 

@@ -1,5 +1,4 @@
-// Where on the data's way: the wire; a piece of gradient or parameters as bytes, framed around its own
-// memory.
+// Where on the data's way: writes all of a chunk message but its tensor, and reads any encoding of one.
 #include "common/wire/chunk_codec.h"
 
 #include <google/protobuf/io/coded_stream.h>
@@ -25,7 +24,7 @@ static_assert(std::endian::native == std::endian::little,
               "the wire's elements are little-endian, and sent as they lie");
 
 constexpr uint32_t kPayloadTag = WireFormatLite::MakeTag(15, WireFormatLite::WIRETYPE_LENGTH_DELIMITED);
-constexpr int64_t kMaxFieldBytes = int64_t{64} * 1024;  // beyond the longest tensor
+constexpr int64_t kMaxFieldBytes = int64_t{64} * 1024;  // of all fields but the tensor
 
 absl::Status Malformed(absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat("chunk message: ", what));

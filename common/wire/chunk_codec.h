@@ -1,5 +1,4 @@
-// Where on the data's way: the wire; a piece of gradient or parameters as bytes, framed around its own
-// memory.
+// Where on the data's way: on the wire; a chunk of gradient or parameters, framed around its own memory.
 #ifndef DOWNPOUR_COMMON_WIRE_CHUNK_CODEC_H_
 #define DOWNPOUR_COMMON_WIRE_CHUNK_CODEC_H_
 
@@ -17,28 +16,32 @@
 
 namespace downpour {
 
-// Replicas cut what they push into chunks of this many elements, from the shard's first key on, and shards take no longer
-// ones; a shard locks its parameters in segments of the same cut.
+// Replicas cut what they push into chunks of this many elements, from the shard's first key on. Shards refuse
+// longer chunks, and lock their parameters in segments that are cut at the same keys.
 inline constexpr int64_t kChunkElements = int64_t{256} * 1024;
-// What a chunk holds at most: as many float32. Shards fill it when they send bfloat16, too.
+// The most bytes of tensor in a chunk: that many float32 elements. Shards that send bfloat16 fill it with
+// twice as many.
 inline constexpr int64_t kChunkBytes = kChunkElements * static_cast<int64_t>(sizeof(float));
 
 // PushChunk and FetchChunk are ordinary protobuf messages whose tensor is field 15, `bytes`, written last:
 //   [the other fields, serialised] [0x7a: field 15, length-delimited] [varint: payload bytes] [payload]
 // e.g. begin = 5 and one element 1.0f: 10 05 | 7a | 04 | 00 00 80 3f.
 
-// All of that but the payload, which the sender puts behind it without copying. `fields` has field 15 unset.
+// Returns all of that but the payload, which the sender appends without copying it. `fields` has field
+// 15 unset.
 std::string EncodeChunkPrefix(const google::protobuf::MessageLite& fields, int64_t payload_bytes);
 
-// Takes any conforming encoding of such a message, and any other bytes without harm: fills `fields` with all
-// but the payload and returns the payload. It lies in the memory `input` refers to where it is there in one piece that is
-// aligned for float32; otherwise it is copied to the start of `buffer`, whose size is the longest payload taken.
-// INVALID_ARGUMENT, saying what was seen and what was wanted: a malformed or truncated message, a payload
-// longer than `buffer`, or a message longer than `buffer` and 64 KiB besides.
+// Reads any valid encoding of such a message; other bytes do no harm. Fills `fields` with all but the
+// payload and returns the payload. If the payload is in one piece in the memory that `input` refers to,
+// aligned for float32, the result refers to it there; otherwise it is copied to the start of `buffer`, which
+// is as long as the longest payload accepted. INVALID_ARGUMENT, saying what was seen and what was wanted:
+// the message is malformed or truncated, its payload is longer than `buffer`, or all of it is more than 64
+// KiB longer than `buffer`.
 absl::StatusOr<absl::string_view> DecodeChunk(google::protobuf::io::ZeroCopyInputStream* input,
                                               absl::Span<char> buffer, google::protobuf::MessageLite* fields);
 
-// A payload's elements: float32, or bfloat16 as uint16_t. INVALID_ARGUMENT: no whole number of them.
+// The elements of a payload: float32, or bfloat16 as uint16_t. INVALID_ARGUMENT: it holds no whole number
+// of them.
 template <typename Element>
 absl::StatusOr<absl::Span<const Element>> ChunkElements(absl::string_view payload) {
   if (payload.size() % sizeof(Element) == 0)

@@ -1,5 +1,4 @@
-// Where on the data's way: between replica and shard of one host; hands a file descriptor from one process to
-// another.
+// Where on the data's way: a Unix socket under a random name takes one message, which carries the descriptor.
 #include "common/wire/descriptor_socket.h"
 
 #include <sys/socket.h>
@@ -42,7 +41,7 @@ absl::StatusOr<sockaddr_un> AddressOf(const std::string& path) {
   return address;
 }
 
-// Never waits: sender and receiver tell each other by other means when there is something.
+// The socket never blocks: sender and receiver tell each other over gRPC when something was sent.
 FileDescriptor NewSocket() {
   return FileDescriptor(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 }
@@ -56,7 +55,7 @@ absl::StatusOr<FileDescriptor> Connect(const std::string& path) {
   return connection;
 }
 
-// A message of one byte, with room for one descriptor beside it.
+// A message of one byte, with room for one descriptor in its control data.
 struct Message {
   Message() {
     header.msg_iov = &data;
@@ -125,7 +124,8 @@ void RemoveDeadSockets(const std::string& directory) {
   for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
     const std::string name = entry.path().filename().string();
     if (!absl::StartsWith(name, kPrefix) || !absl::EndsWith(name, kSuffix)) continue;
-    // A socket that is being made refuses too; so its client finds no shared memory, and takes the other way.
+    // A socket that another shard is just making refuses connections too. If it is removed, that shard's
+    // client shares no memory and goes over gRPC.
     if (!Connect(entry.path().string()).ok() && errno == ECONNREFUSED) unlink(entry.path().c_str());
   }
 }

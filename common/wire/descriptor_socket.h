@@ -1,5 +1,4 @@
-// Where on the data's way: between replica and shard of one host; hands a file descriptor from one process to
-// another.
+// Where on the data's way: between replica and shard of one host; hands an open file from one to the other.
 #ifndef DOWNPOUR_COMMON_WIRE_DESCRIPTOR_SOCKET_H_
 #define DOWNPOUR_COMMON_WIRE_DESCRIPTOR_SOCKET_H_
 
@@ -13,17 +12,18 @@
 
 namespace downpour {
 
-// The receiver's end: a Unix socket under a name that nobody can guess. Its file is there while this lives.
+// The receiver's end: a Unix socket under a name that nobody can guess. The destructor removes the
+// socket's file.
 class DescriptorSocket {
  public:
-  // UNAVAILABLE: there is no socket to be had in `directory`; the message says why.
+  // UNAVAILABLE: a socket cannot be made in `directory`; the message says why.
   static absl::StatusOr<std::unique_ptr<DescriptorSocket>> Listen(const std::string& directory);
   ~DescriptorSocket();
   DescriptorSocket(const DescriptorSocket&) = delete;
   DescriptorSocket& operator=(const DescriptorSocket&) = delete;
 
-  const std::string& name() const { return name_; }  // the file's, in the directory
-  // What SendDescriptor() has sent by now; does not wait. NOT_FOUND: nothing.
+  const std::string& name() const { return name_; }  // of the socket's file in the directory
+  // Returns what SendDescriptor() has sent. Does not wait; NOT_FOUND: nothing was sent yet.
   absl::StatusOr<FileDescriptor> Receive() const;
 
  private:
@@ -35,12 +35,14 @@ class DescriptorSocket {
   const FileDescriptor listener_;
 };
 
-// Whoever may write to the socket's file is on its host, whatever directory it sees it in. UNAVAILABLE: there
-// is no such socket in `directory`, or nobody listens at it, or not to this user; the message says which.
+// Sends a copy of `sent` to the socket `name` in `directory`. A process that can write to the socket's file
+// is on the receiver's host, also where it sees the folder under another name. UNAVAILABLE: there is no such
+// socket, nobody listens at it, or this user may not write to it; the message says which.
 absl::Status SendDescriptor(const std::string& directory, const std::string& name,
                             const FileDescriptor& sent);
 
-// Removes what processes that were killed left in `directory`: sockets of Listen() at which nobody listens.
+// Removes the sockets of Listen() in `directory` at which nobody listens any more: their processes
+// were killed.
 void RemoveDeadSockets(const std::string& directory);
 
 }  // namespace downpour

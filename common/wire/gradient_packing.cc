@@ -1,4 +1,4 @@
-// Where on the data's way: the wire; a compressed gradient in few bytes.
+// Where on the data's way: packs each block of a gradient in the shortest of four forms, and unpacks it.
 #include "common/wire/gradient_packing.h"
 
 #include <algorithm>
@@ -22,9 +22,9 @@ using Block = absl::Span<const uint16_t>;
 
 enum Form : uint8_t { kPlain = 0, kTwoValues = 1, kEightBit = 2, kSparse = 3 };
 
-constexpr size_t kTwoValuesBytes = 5;  // beside its bits
-constexpr size_t kEightBitBytes = 2;   // beside its elements
-constexpr size_t kSparseBytes = 3;     // beside its offsets and values
+constexpr size_t kTwoValuesBytes = 5;  // without the bits
+constexpr size_t kEightBitBytes = 2;   // without the elements
+constexpr size_t kSparseBytes = 3;     // without offsets and values
 constexpr int kExponentBias = 127;
 
 template <typename T>
@@ -32,7 +32,8 @@ void Append(const T* values, size_t count, std::string* packed) {
   packed->append(reinterpret_cast<const char*>(values), count * sizeof(T));
 }
 
-// The other value of a block that has no third; its first value where it has no second.
+// The second value of a block that has two, the first of one that has only one; none if there are
+// more values.
 std::optional<uint16_t> SecondOfTwo(Block block) {
   const uint16_t first = block[0];
   const auto other =
@@ -43,7 +44,8 @@ std::optional<uint16_t> SecondOfTwo(Block block) {
   return only_two ? std::optional(second) : std::nullopt;
 }
 
-// The exponent of the power of two of which all elements are multiples up to 127 times, if there is one.
+// The exponent of a power of two such that all elements are multiples, -127 to 127, of it; none if there
+// is none.
 std::optional<int> CommonExponent(Block block) {
   int lowest = kExponentBias;
   uint16_t largest = 0;
@@ -185,7 +187,7 @@ absl::StatusOr<absl::Span<const uint16_t>> UnpackGradient(int64_t begin, absl::s
   ASSIGN_OR_RETURN(const uint32_t count, reader.Number<uint32_t>("element count"));
   if (count > buffer.size())
     return reader.Error(absl::StrCat(count, " elements, want at most ", buffer.size()));
-  // So that no block of them ends beyond the largest key there is.
+  // Checked so that no block ends beyond the largest key that an int64_t can hold.
   if (begin < 0 || begin > std::numeric_limits<int64_t>::max() - kGradientBlockElements - int64_t{count})
     return reader.Error(absl::StrCat(count, " elements from key ", begin, ", want keys from 0 to 2^63"));
   const int64_t end = begin + count;

@@ -1,4 +1,4 @@
-// Where on the data's way: the wire; a compressed gradient in few bytes.
+// Where on the data's way: on the wire; a compressed gradient in few bytes.
 #ifndef DOWNPOUR_COMMON_WIRE_GRADIENT_PACKING_H_
 #define DOWNPOUR_COMMON_WIRE_GRADIENT_PACKING_H_
 
@@ -11,8 +11,9 @@
 
 namespace downpour {
 
-// Blocks begin at keys that are multiples of this, so that compressor (worker/replica/gradient_compressor.h) and wire cut a
-// gradient alike, wherever shards and chunks begin. Those at either end of a chunk may be shorter.
+// Blocks begin at keys that are multiples of this, so that the compressor
+// (worker/replica/gradient_compressor.h) and the wire cut a gradient alike, wherever shards and chunks begin.
+// The first and the last block of a chunk may be shorter.
 inline constexpr int64_t kGradientBlockElements = 512;
 
 // The end of the block that `key` is in, in a vector that ends at `end`.
@@ -21,17 +22,18 @@ inline int64_t GradientBlockEnd(int64_t key, int64_t end) {
   return block_end < end ? block_end : end;
 }
 
-// The bfloat16 elements of keys [begin, begin + values.size()), without loss: their number as uint32, then each block in
-// the shortest of these that holds it (N elements; all little-endian):
-//   [0] N bfloat16                                              any
-//   [1] bfloat16 a, b; ceil(N / 8) bytes, in which bit i is 1 where element i is b    no more than two values
-//   [2] exponent + 127; N int8                                  multiples, -127 to 127, of 2^exponent; no -0
-//   [3] uint16 n; n uint16 offsets, ascending; n bfloat16       the others are +0
+// Packs the bfloat16 elements of keys [begin, begin + values.size()) without loss: their number as uint32,
+// then each block of N elements in the shortest of these forms that can hold it. The first byte is the number
+// in brackets; all is little-endian.
+//   [0] N bfloat16                                          any elements
+//   [1] bfloat16 a, b; ceil(N / 8) bytes, lowest bit first  element i is a where bit i is 0, else b
+//   [2] byte exponent + 127; N int8                         multiples, -127 to 127, of 2^exponent; none is -0
+//   [3] uint16 n; n uint16 offsets, ascending; n bfloat16   n elements; all others are +0
 std::string PackGradient(int64_t begin, absl::Span<const uint16_t> values);
 
-// The elements of keys from `begin` on, in the memory of `buffer`, of what PackGradient() made, or of any other bytes
-// without harm. INVALID_ARGUMENT, saying what was seen and what was wanted: they are malformed, of keys that cannot be, or
-// hold more elements than `buffer`.
+// Unpacks what PackGradient() made of the keys from `begin` on, and returns the elements, which are in
+// `buffer`. Other bytes do no harm. INVALID_ARGUMENT, saying what was seen and what was wanted: the bytes are
+// malformed, belong to keys that cannot exist, or hold more elements than `buffer`.
 absl::StatusOr<absl::Span<const uint16_t>> UnpackGradient(int64_t begin, absl::string_view packed,
                                                           absl::Span<uint16_t> buffer);
 

@@ -1,5 +1,4 @@
-// Where on the data's way: what a push says beside its gradient, from pusher to shard, and what the shard
-// answers.
+// Where on the data's way: goes with each push from replica to shard, and back with the shard's answer.
 #ifndef DOWNPOUR_COMMON_WIRE_PUSH_H_
 #define DOWNPOUR_COMMON_WIRE_PUSH_H_
 
@@ -8,14 +7,14 @@
 
 namespace downpour {
 
-// Names the run and its parameter layout; a shard refuses a request that names others.
+// Names a run and its parameter layout. A shard refuses requests that name another run or layout.
 struct RunKey {
   std::string run_id;
   uint32_t layout_fingerprint = 0;
   friend bool operator==(const RunKey&, const RunKey&) = default;
 };
 
-// (replica_id, incarnation, sequence) makes a push unique for ever, at full width.
+// (replica_id, incarnation, sequence) identifies a push for ever: no other push has the same three numbers.
 struct PushHeader {
   uint64_t replica_id = 0;
   uint64_t incarnation = 0;      // grows each time the replica restarts

@@ -1,4 +1,4 @@
-// Where on the data's way: at both ends of the wire; which run and push a request is of, as a value and as a message.
+// Where on the data's way: on the wire; which run and push a request is of, as a value and as a message.
 #ifndef DOWNPOUR_COMMON_WIRE_RUN_IDENTITY_H_
 #define DOWNPOUR_COMMON_WIRE_RUN_IDENTITY_H_
 

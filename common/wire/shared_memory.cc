@@ -1,5 +1,4 @@
-// Where on the data's way: between replica and shard of one host; memory of the replica's that the shard can
-// map.
+// Where on the data's way: grows one anonymous file for the replica, and maps parts of it for the shard.
 #include "common/wire/shared_memory.h"
 
 #include <fcntl.h>
@@ -75,7 +74,8 @@ std::optional<uint64_t> SharedMemoryResource::OffsetOf(absl::string_view memory)
 absl::Status CheckSealed(const FileDescriptor& file) {
   struct statfs system {};
   const int seals = fcntl(file.get(), F_GET_SEALS);
-  // A huge page may be missing, and fault, even where the file cannot shrink: its file system is another.
+  // Huge pages are refused: one may be missing, and fault, even if the file cannot shrink. Their files are
+  // not on tmpfs.
   if (seals >= 0 && (seals & F_SEAL_SHRINK) != 0 && fstatfs(file.get(), &system) == 0 &&
       system.f_type == TMPFS_MAGIC) {
     return absl::OkStatus();

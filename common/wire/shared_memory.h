@@ -1,5 +1,4 @@
-// Where on the data's way: between replica and shard of one host; memory of the replica's that the shard can
-// map.
+// Where on the data's way: between replica and shard of one host; the replica's memory, which the shard maps.
 #ifndef DOWNPOUR_COMMON_WIRE_SHARED_MEMORY_H_
 #define DOWNPOUR_COMMON_WIRE_SHARED_MEMORY_H_
 
@@ -22,16 +21,16 @@
 namespace downpour {
 
 // The owner's side: allocates from one anonymous file (memfd) whose descriptor can be handed to another
-// process. The file may grow and never shrinks, which is sealed, so that who has mapped it cannot be made to
-// fault. What is freed goes back to the kernel, and its place in the file is not used again: a peer that
-// writes late writes to nobody. Each allocation takes whole pages: for large tensors. Thread-safe.
+// process. The file is sealed against shrinking, so that a process that has mapped it never faults. Freed
+// memory goes back to the kernel, and its place in the file is not used again, so that a peer that writes
+// late overwrites nothing. Each allocation takes whole pages, as it is meant for large tensors. Thread-safe.
 class SharedMemoryResource final : public std::pmr::memory_resource {
  public:
-  // UNAVAILABLE: the system has no such files.
+  // UNAVAILABLE: the system refuses such a file.
   static absl::StatusOr<std::unique_ptr<SharedMemoryResource>> Create();
 
   const FileDescriptor& file() const { return file_; }
-  // Where `memory` lies in the file, in bytes; none: it is not all of one allocation.
+  // The offset of `memory` in the file, in bytes; none if it does not lie within one allocation.
   std::optional<uint64_t> OffsetOf(absl::string_view memory) const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
@@ -51,14 +50,15 @@ class SharedMemoryResource final : public std::pmr::memory_resource {
   uint64_t size_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
-// FAILED_PRECONDITION: `file` is not such a file: sealed against shrinking, and anonymous memory in plain pages.
+// FAILED_PRECONDITION: `file` is not anonymous memory in plain pages, sealed against shrinking.
 absl::Status CheckSealed(const FileDescriptor& file);
 
-// The peer's side: a part of such a file, mapped. What it holds may change at any time, and may be anything.
+// The peer's side: a part of such a file, mapped. The owner may write anything to it at any time.
 class SharedMemoryView {
  public:
-  // `elements` of `element_bytes` each from `offset`, in bytes, on; `file` has passed CheckSealed(). OUT_OF_RANGE: it does
-  // not reach that far, or `offset` is no multiple of element_bytes. UNAVAILABLE: the system refuses.
+  // Maps `elements` elements of `element_bytes` bytes each from the byte `offset` on. `file` has passed
+  // CheckSealed(). OUT_OF_RANGE: the file is too short, or `offset` is no multiple of element_bytes.
+  // UNAVAILABLE: the system refuses.
   static absl::StatusOr<SharedMemoryView> Map(const FileDescriptor& file, uint64_t offset, int64_t elements,
                                               size_t element_bytes);
 
@@ -67,7 +67,7 @@ class SharedMemoryView {
   SharedMemoryView& operator=(SharedMemoryView&& other) noexcept;
   ~SharedMemoryView();
 
-  // Whether it is that of such a Map().
+  // Whether Map() made it with these arguments.
   bool Is(uint64_t offset, int64_t elements, size_t element_bytes) const {
     return mapping_ != nullptr && offset_ == offset && bytes_.size() == elements * element_bytes;
   }

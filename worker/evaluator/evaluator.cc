@@ -1,4 +1,4 @@
-// Where on the data's way: beside it; parameters in, frame accuracy on the test sets out.
+// Where on the data's way: scores minibatches of a test set on several threads, and adds up their results.
 #include "worker/evaluator/evaluator.h"
 
 #include <algorithm>
@@ -13,7 +13,7 @@
 namespace downpour {
 namespace {
 
-// Rows of the frames to score, ascending.
+// The rows of the frames to score, in ascending order.
 std::vector<int64_t> ChooseFrames(int64_t frames, int64_t max_frames) {
   const int64_t chosen = max_frames > 0 ? std::min(frames, max_frames) : frames;
   std::vector<int64_t> rows(chosen);

@@ -1,5 +1,4 @@
-// Where on the data's way: beside it; fetches the parameters whenever an evaluation is due and reports their
-// accuracy.
+// Where on the data's way: asks the coordinator what is due, and for the shards again when one fails.
 #include "worker/evaluator/evaluator_loop.h"
 
 #include <memory>
@@ -22,7 +21,8 @@ namespace {
 constexpr absl::Duration kPoll = absl::Milliseconds(200);
 constexpr int64_t kMinibatchFrames = 256;
 
-// A shard that answers with another's keys has come to its old address: the map at the coordinator is newer.
+// Whether trying again may help. A shard that answers with another shard's keys has come to that shard's old
+// address, and the coordinator has a newer map.
 bool MayPass(const absl::Status& status) {
   return IsTransient(status) || absl::IsOutOfRange(status) || absl::IsDataLoss(status);
 }
@@ -40,8 +40,9 @@ class EvaluatorLoop {
 
   const EvaluatorLoopOptions& options_;
   RunDescription description_;
-  std::vector<std::unique_ptr<ShardClient>> shards_;  // empty: to be looked up
-  // Updates of the evaluation under way: the coordinator hands it to nobody else for replica_timeout_s.
+  std::vector<std::unique_ptr<ShardClient>> shards_;  // empty until looked up
+  // `updates` of the evaluation under way, which is kept over failures: the coordinator gives the same
+  // evaluation to nobody else for replica_timeout_s.
   std::optional<int64_t> handed_out_;
   std::vector<std::unique_ptr<Network>> networks_;
   std::vector<float> parameters_;
@@ -61,7 +62,7 @@ absl::Status EvaluatorLoop::Run() {
       return directive.status();
     } else {
       spdlog::warn("evaluator: {}; trying again", std::string(directive.status().message()));
-      shards_.clear();  // one may have moved
+      shards_.clear();  // one of them may have moved
     }
     if (!directive.ok() || *directive == NextEvaluationReply::WAIT) options_.clock->SleepFor(kPoll);
   }

@@ -1,5 +1,4 @@
-// Where on the data's way: beside it; how replicas and the evaluator talk to the coordinator, in-process or
-// over gRPC.
+// Where on the data's way: from replicas and evaluators to the coordinator, in-process or over gRPC.
 #ifndef DOWNPOUR_WORKER_REPLICA_COORDINATOR_CLIENT_H_
 #define DOWNPOUR_WORKER_REPLICA_COORDINATOR_CLIENT_H_
 
@@ -8,8 +7,8 @@
 
 namespace downpour {
 
-// Each call is the RPC of the same name in proto/coordinator.proto, with the statuses documented there;
-// UNAVAILABLE: the coordinator cannot be reached. Thread-safe.
+// Each call is the RPC of the same name in proto/coordinator.proto, with the statuses documented there, and
+// UNAVAILABLE where the coordinator cannot be reached. Thread-safe.
 class CoordinatorClient {
  public:
   virtual ~CoordinatorClient() = default;

@@ -1,5 +1,4 @@
-// Where on the data's way: before it; what a worker or evaluator process learns from the coordinator before
-// it joins.
+// Where on the data's way: asks the coordinator which run it is, and loads this process's part of the data.
 #include "worker/replica/described_run.h"
 
 #include <utility>

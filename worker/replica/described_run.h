@@ -1,5 +1,4 @@
-// Where on the data's way: before it; what a worker or evaluator process learns from the coordinator before
-// it joins.
+// Where on the data's way: from the coordinator's description of the run to the data that a process loads.
 #ifndef DOWNPOUR_WORKER_REPLICA_DESCRIBED_RUN_H_
 #define DOWNPOUR_WORKER_REPLICA_DESCRIBED_RUN_H_
 
@@ -18,30 +17,29 @@ namespace downpour {
 struct DescribedRun {
   std::string run_id;
   RunDescription description;  // the coordinator's, with this process's own data paths
-  RunData data;                // normalised as the run's, if the coordinator knows how already
+  RunData data;                // normalised as the run's data, if the coordinator already knows how
 };
 
-// The description that this process works by: the coordinator's, but data lies where the command line's run
-// description file or settings say, if they do. FAILED_PRECONDITION: they are of another run; names the first
-// field that differs. INVALID_ARGUMENT: the two together contradict each other. Other statuses as
-// ReadRunDescription and SetField.
+// The description that this process works by: the coordinator's, with the paths of the data replaced by those
+// that the command line's run description file or settings give, if any. FAILED_PRECONDITION: the command
+// line describes another run; the message names the first field that differs. INVALID_ARGUMENT: the two
+// together contradict each other. Other statuses as ReadRunDescription and SetField.
 absl::StatusOr<RunDescription> LocalDescription(const RunDescription& coordinators,
                                                 const CommandLine& command_line);
 
 // FAILED_PRECONDITION: the run's parameters are laid out in another way than those of this process's network.
 absl::Status CheckLayout(const ParameterLayout& own, const RunIdentity& run);
 
-// Whether the run is over, so that there is no use in loading data. Statuses as
-// CoordinatorClient::GetRunStatus.
+// Whether the run is over, and loading its data of no use. Statuses as CoordinatorClient::GetRunStatus.
 absl::StatusOr<bool> RunIsFinished(CoordinatorClient& coordinator);
 
-// Both ask the coordinator for the run, load their part of its data, and log what was left out. Statuses as
-// CoordinatorClient::Describe, LocalDescription and LoadRunData. Thread-safe.
-//
-// The training part. While the coordinator does not know the run's data, the test sets are read too, since
-// the summary that this process may be the first to bring speaks of them.
+// The next two ask the coordinator for the run, load a part of its data, and log what was left out. Statuses
+// as CoordinatorClient::Describe, LocalDescription and LoadRunData. Thread-safe.
+
+// Loads the training part. While the coordinator does not know the run's data, this reads the test sets too:
+// the process may be the first to tell it about the data, and its summary speaks of all parts.
 absl::StatusOr<DescribedRun> LoadWorkersRun(CoordinatorClient& coordinator, const CommandLine& command_line);
-// The test sets. UNAVAILABLE: no replica has joined yet, so that the run's data is not known.
+// Loads the test sets. UNAVAILABLE: no replica has joined yet, so the run's data is not known.
 absl::StatusOr<DescribedRun> LoadEvaluatorsRun(CoordinatorClient& coordinator,
                                                const CommandLine& command_line);
 

@@ -32,7 +32,7 @@ class GradientAccumulator {
   // `in_float32`: then `compute` works on the gradient in float32.
   bool Add(bool in_float32, absl::FunctionRef<bool(MutableTensorView gradient)> compute);
 
-  // Takes out of the sum what this push leaves for later ones, and adds what the last ones left.
+  // Adds to the sum what earlier pushes left out, and takes out what this push leaves for later ones.
   void Compress() { compressor_.Compress(absl::MakeSpan(sum_)); }
   // Converts the sum to bfloat16 if there is a rounded pool.
   void Round();

@@ -1,4 +1,4 @@
-// Where on the data's way: after the gradient, before the push; what of it travels now, and what later.
+// Where on the data's way: rounds a gradient block by block, and keeps what the rounding leaves out.
 #include "worker/replica/gradient_compressor.h"
 
 #include <algorithm>
@@ -15,12 +15,14 @@
 namespace downpour {
 namespace {
 
-// Keeps sums of a block finite where gradients diverge, and their roundings to bfloat16.
+// Bounds the elements, so that sums over a block stay finite where gradients diverge, also rounded
+// to bfloat16.
 constexpr float kMostMagnitude = 0x1p116f;
 constexpr int kLowestExponent = -126;
 constexpr size_t kLanes = 16;
 
-// The same bits on every vector unit: no sum's order depends on it, and products are by powers of two.
+// The loops below give the same bits on every vector unit: the order of no sum depends on the unit, and
+// factors are powers of two.
 DOWNPOUR_SIMD_CLONES
 void RoundToMultiples(float step, float inverse, float* values, size_t n) {
   constexpr float kNearestEven = 0x1.8p23f;  // at this size a float has no fraction
@@ -41,7 +43,7 @@ void QuantizeToEightBits(absl::Span<float> block) {
 }
 
 struct SignSums {
-  float positive[kLanes] = {};  // of elements i with i mod kLanes the same; 0 counts as positive
+  float positive[kLanes] = {};  // lane l sums the elements i with i mod kLanes == l; 0 counts as positive
   float negative[kLanes] = {};
   int32_t negatives[kLanes] = {};
 };
@@ -86,7 +88,8 @@ void ForEachBlock(absl::Span<float> gradient, const Quantize& quantize) {
   }
 }
 
-// The `share` of elements of largest bfloat16 magnitude; of those that tie for the last places, the first.
+// Keeps the `share` of elements with the largest bfloat16 magnitudes and sets the others to 0. Among elements
+// of the same magnitude the first ones stay.
 void KeepLargest(float share, absl::Span<float> gradient) {
   std::vector<int64_t> elements_of_magnitude(0x8000);
   for (const float value : gradient) ++elements_of_magnitude[ToBfloat16(value) & 0x7fff];
@@ -102,7 +105,7 @@ void KeepLargest(float share, absl::Span<float> gradient) {
   }
 }
 
-// Both are the sum of both.
+// Sets gradient and residual to their sum, within kMostMagnitude.
 DOWNPOUR_SIMD_CLONES
 void AddResidual(float* __restrict gradient, size_t n, float* __restrict residual) {
   for (size_t i = 0; i < n; ++i) {

@@ -1,4 +1,4 @@
-// Where on the data's way: after the gradient, before the push; what of it travels now, and what later.
+// Where on the data's way: between gradient and push; what of a gradient travels now, and what later.
 #ifndef DOWNPOUR_WORKER_REPLICA_GRADIENT_COMPRESSOR_H_
 #define DOWNPOUR_WORKER_REPLICA_GRADIENT_COMPRESSOR_H_
 
@@ -9,23 +9,27 @@
 
 namespace downpour {
 
-// Error feedback (Seide et al. 2014): what a push leaves out of the gradient is kept and added to the next one, so that
-// nothing is lost, only late. Whatever is left in a gradient is a bfloat16, in blocks of kGradientBlockElements that
-// PackGradient() of common/wire/gradient_packing.h holds in few bytes:
-//   EIGHT_BIT  multiples, up to 127, of a power of two, the block's own: 8.05 bits an element
-//   ONE_BIT    the mean of the block's positive elements, or of its negative ones: 1.08 bits
-//   TOP_K      0, but for the share top_k_share of all elements that is largest by magnitude: some 33 bits of each of those
+// Error feedback (Seide et al. 2014): what a push leaves out of the gradient is kept and added to the next
+// one, so that nothing is lost, only late. Every element of a compressed gradient can be represented in
+// bfloat16, and PackGradient() of common/wire/gradient_packing.h holds each block of kGradientBlockElements
+// in few bytes:
+//   EIGHT_BIT  each element is rounded to a multiple, up to 127 times, of the block's own power of two:
+//              8.03 bits an element
+//   ONE_BIT    each element becomes the mean of the block's positive elements, or of its negative ones:
+//              1.08 bits an element
+//   TOP_K      the share top_k_share of all elements that is largest by magnitude stays, the others become 0:
+//              32 bits for each that stays, and 0.05 bits an element
 // Not thread-safe.
 class GradientCompressor {
  public:
   explicit GradientCompressor(const ClusterDescription& cluster)
       : compression_(cluster.gradient_compression()), top_k_share_(cluster.top_k_share()) {}
 
-  // Adds the residual to `gradient`, which is as long at every call; takes out of it what does not travel. Its elements
-  // are finite. NONE: does nothing.
+  // Adds the residual to `gradient`, takes out what does not travel now, and keeps that as the new residual.
+  // The elements are finite and as many at every call. With NONE this does nothing.
   void Compress(absl::Span<float> gradient);
 
-  // What has been kept; empty before the first Compress().
+  // What was kept; empty before the first Compress().
   absl::Span<const float> residual() const { return residual_; }
   void set_residual(absl::Span<const float> residual) { residual_.assign(residual.begin(), residual.end()); }
 

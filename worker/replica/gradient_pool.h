@@ -1,5 +1,4 @@
-// Where on the data's way: the memory that gradients stand in between network and shard, used again and
-// again.
+// Where on the data's way: between network and push; the memory of gradients, which is used again and again.
 #ifndef DOWNPOUR_WORKER_REPLICA_GRADIENT_POOL_H_
 #define DOWNPOUR_WORKER_REPLICA_GRADIENT_POOL_H_
 
@@ -13,8 +12,9 @@
 
 namespace downpour {
 
-// Buffers of `elements` elements with unspecified contents, out of `memory`. Many replicas share one pool, so
-// that memory is held only for the gradients that exist at one time. Thread-safe if `memory` is.
+// Lends buffers of `elements` elements with unspecified contents, allocated from `memory`. Many replicas
+// share one pool, so that memory is held only for the gradients that exist at one time. Thread-safe if
+// `memory` is.
 template <typename Element>
 class BufferPool {
  public:
@@ -35,7 +35,7 @@ class BufferPool {
     return std::pmr::vector<Element>(elements_, memory_);
   }
 
-  // `buffer` comes from Take(), and is left empty. One that is empty is none.
+  // Takes back a buffer that came from Take(), and leaves `buffer` empty. Does nothing if it is empty.
   void Give(std::pmr::vector<Element>* buffer) {
     if (buffer->empty()) return;
     absl::MutexLock lock(&mutex_);

@@ -1,4 +1,4 @@
-// Where on the data's way: beside the push; a gradient in a few numbers, for the measure of gradient noise.
+// Where on the data's way: adds up a gradient's elements by bucket, each with a random sign.
 #include "worker/replica/gradient_sketch.h"
 
 #include <algorithm>
@@ -21,7 +21,7 @@ static_assert(kGradientSketchSize % kSignsAtOnce == 0);
 // sums[i] += values[i], with its sign flipped where bit `i` of `signs` is set.
 DOWNPOUR_SIMD_CLONES
 void AddSigned(const float* __restrict values, size_t n, uint64_t signs, float* __restrict sums) {
-  constexpr size_t kHalf = 32;  // a shift of 32 bits takes as many lanes as a float
+  constexpr size_t kHalf = 32;  // a vector unit shifts as many 32-bit numbers at once as it adds floats
   for (size_t half = 0; half < n; half += kHalf) {
     const auto bits = static_cast<uint32_t>(signs >> half);
     const size_t end = n - half < kHalf ? n - half : kHalf;

@@ -1,4 +1,4 @@
-// Where on the data's way: beside the push; a gradient in a few numbers, for the measure of gradient noise.
+// Where on the data's way: from a replica's gradient to a short sketch of it, for the coordinator.
 #ifndef DOWNPOUR_WORKER_REPLICA_GRADIENT_SKETCH_H_
 #define DOWNPOUR_WORKER_REPLICA_GRADIENT_SKETCH_H_
 
@@ -9,11 +9,12 @@
 
 namespace downpour {
 
-// A random projection onto kGradientSketchSize numbers (count sketch: Charikar, Chen, Farach-Colton 2002): elements
-// get random signs and are summed by bucket. The projection is the same for every replica, and over its randomness
-// the product of two sketches has the product of the two gradients as its mean, with a relative error of some
-// sqrt(2 / kGradientSketchSize). So norms and variances across replicas can be told from sketches alone. Empty where a
-// sum overflows: the coordinator refuses what is not finite.
+// Projects `gradient` at random onto kGradientSketchSize numbers (count sketch: Charikar, Chen, Farach-Colton
+// 2002): every element gets a random sign and is added to one of that many buckets. All replicas use the same
+// projection. The inner product of two sketches estimates the inner product of the two gradients without
+// bias, with a relative error of about sqrt(2 / kGradientSketchSize), so the coordinator learns norms and
+// variances across replicas from sketches alone. Empty where a sum overflows: the coordinator refuses what is
+// not finite.
 std::vector<float> SketchGradient(TensorView gradient);
 
 }  // namespace downpour

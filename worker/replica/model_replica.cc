@@ -1,4 +1,4 @@
-// Where on the data's way: one replica's loop; which steps are due, and the gradient they accumulate.
+// Where on the data's way: decides which step of a replica is due, and counts what was done.
 #include "worker/replica/model_replica.h"
 
 #include <numeric>
@@ -18,7 +18,7 @@ ReplicaNoise NoiseOf(const ModelReplica::Options& options) {
   return ReplicaNoise(options.noise, options.seed, options.replica_id, options.classes);
 }
 
-// Whether a replica can be in this state: nothing is computed before a fetch.
+// DATA_LOSS: no replica can be in this state; for example, each fetches before it computes.
 absl::Status CheckCoherent(const ReplicaState& state) {
   const int64_t most_fetched = state.fetched_versions_size() > 0 ? state.step() : -1;
   if (state.step() >= 0 && state.accumulated() >= 0 && state.accumulated() <= state.step() &&

@@ -1,5 +1,4 @@
-// Where on the data's way: one replica's loop of Dean et al. 2012: fetch, compute the gradient,
-// accumulate, push.
+// Where on the data's way: one replica's loop of Dean et al. 2012: fetch, compute, accumulate, push.
 #ifndef DOWNPOUR_WORKER_REPLICA_MODEL_REPLICA_H_
 #define DOWNPOUR_WORKER_REPLICA_MODEL_REPLICA_H_
 
@@ -40,23 +39,23 @@ class ModelReplica {
     ClusterDescription cluster = {};  // n_push, n_fetch, gradient_compression
     int shards = 1;
     int32_t classes = 1;
-    uint64_t seed = 0;  // the run's; of the noise
+    uint64_t seed = 0;  // the run's, from which noise is drawn
     NoiseDescription noise = {};
   };
-  // `pool` has buffers of `parameters` elements and outlives the replica, which holds one from
-  // ComputeGradient() until PushDone() or PushRejected(). With a `rounded_pool`, likewise, a gradient that is
-  // due is kept in bfloat16, in one of its buffers instead.
+  // The pools have buffers of `parameters` elements and outlive the replica, which holds one buffer from
+  // ComputeGradient() until its gradient was pushed or dropped. With a `rounded_pool` a gradient that is due
+  // to be pushed is in bfloat16, in a buffer of that pool.
   ModelReplica(const Options& options, int64_t parameters, MinibatchSource source, GradientPool* pool,
                RoundedGradientPool* rounded_pool = nullptr);
 
   bool FetchDue() const { return fetched_step_ != step_ && step_ % options_.cluster.n_fetch() == 0; }
-  // Versions as the shards gave them, one per shard.
+  // `versions`: of the parameters, as each shard gave it with the fetch.
   void FetchDone(std::vector<uint64_t> versions);
 
-  // Takes the next minibatch and adds its mean gradient at `parameters`, those fetched last.
-  // NOT_FOUND: no data in the source (add a slice); no step is taken. DATA_LOSS: loss or gradient has
-  // a NaN or Inf: the minibatch is dropped whole, counted in pushes_rejected() and not accumulated, so
-  // that no shard sees part of it. Its frames count as read, lest a run that diverged never ends.
+  // Takes the next minibatch, computes its mean gradient at `parameters`, those fetched last, and adds it to
+  // gradient(). NOT_FOUND: the source has no data (add a slice); no step is taken. DATA_LOSS: the loss or the
+  // gradient has a NaN or infinity; the minibatch is dropped whole, so that no shard sees a part of it, and
+  // counted in pushes_rejected(). Its frames count as read, as otherwise a run that diverged would never end.
   // Others: as Network::ComputeGradient.
   absl::Status ComputeGradient(TensorView parameters, Network& network);
 
@@ -64,8 +63,8 @@ class ModelReplica {
   bool PushDue() const {
     return gradient_.minibatches() > 0 && step_ > 0 && (step_ - 1) % options_.cluster.n_push() == 0;
   }
-  // Sum over the minibatches since the last push, compressed and rounded once a push is due; empty when there
-  // is none.
+  // The sum over the minibatches since the last push; compressed and rounded once a push is due. Empty if
+  // there are none.
   TensorView gradient() const { return gradient_.sum(); }
   struct PushAction {
     enum Kind {
@@ -74,39 +73,42 @@ class ModelReplica {
       PUSH,
     };
     Kind kind = NONE;
-    absl::Duration delay = absl::ZeroDuration();  // for which noise holds a PUSH back
+    absl::Duration delay = absl::ZeroDuration();  // how long noise holds a PUSH back
   };
-  // What to do next: to be asked after ComputeGradient(), and again after PushDone() or PushRejected().
-  // A due push is dropped, or else delayed, pushed, and perhaps repeated; the repeat is neither dropped
+  // Says what to do next. Call it after ComputeGradient(), and again after PushDone() or PushRejected(). A
+  // push that is due is dropped, or else delayed, pushed, and perhaps repeated; the repeat is neither dropped
   // nor delayed.
   PushAction NextPushAction();
   PushHeader NextPush(int shard) const;
-  // `staleness` as each shard gave it; their rounded mean is reported. Both advance the sequence and clear
-  // gradient(), except where noise repeats the push that is done: that one is due once more.
+  // Tell that every shard has applied the push, with the staleness that each shard gave (their rounded mean
+  // is reported), or that one has rejected it. Both advance the sequence and clear gradient(), except where
+  // noise repeats a push: then the same gradient is due once more.
   void PushDone(absl::Span<const uint64_t> staleness);
   void PushRejected();
   const ReplicaNoise& noise() const { return noise_; }
   int64_t pushes_rejected() const { return state_.pushes_rejected(); }
-  // A replica gone wild drops every minibatch: the log has the 1st, 2nd, 4th, 8th, ... of all.
+  // A replica that has diverged drops every minibatch, so only the 1st, 2nd, 4th, 8th, ... is worth a line in
+  // the log.
   bool RejectionIsWorthALine() const { return std::has_single_bit(static_cast<uint64_t>(pushes_rejected())); }
 
   MinibatchSource& source() { return source_; }
-  // A report of all totals so far, of finished slices and of staleness since the last call; `wants_slice` is
-  // set when the source needs one. One push in kPushesPerSketch has its gradient's sketch with it.
+  // A report of all totals so far, and of the slices finished and the staleness seen since the last call;
+  // `wants_slice` is set when the source needs one. With one push in kPushesPerSketch, the report carries a
+  // sketch of its gradient.
   static constexpr int kPushesPerSketch = 4;
   ReportRequest TakeReport();
 
-  // What compressed pushes have left out so far; empty where none has.
+  // What compressed pushes have left out so far; empty if there were none.
   absl::Span<const float> residual() const { return gradient_.residual(); }
 
-  // For the virtual cluster's checkpoint, gradient() and residual() aside. LoadState: those two as they were,
-  // perhaps empty. INVALID_ARGUMENT: the state does not fit the data set or the sizes. DATA_LOSS: its parts
-  // contradict each other.
+  // For the virtual cluster's checkpoint. The state does not contain gradient() and residual(), which the
+  // caller keeps and gives to LoadState as they were, perhaps empty. INVALID_ARGUMENT: the state does not fit
+  // the data set or the sizes. DATA_LOSS: its parts contradict each other.
   ReplicaState SaveState() const;
   absl::Status LoadState(const ReplicaState& state, TensorView gradient, absl::Span<const float> residual);
 
  private:
-  void FinishGradient();  // of a push that is due
+  void FinishGradient();  // compresses, sketches and rounds the gradient of a push that is due
   void ClearGradient();
 
   Options options_;
@@ -116,9 +118,9 @@ class ModelReplica {
   GradientAccumulator gradient_;
   std::vector<uint64_t> fetched_versions_;
   int64_t step_ = 0;           // minibatches computed or dropped
-  int64_t fetched_step_ = -1;  // the step for which the last fetch was
+  int64_t fetched_step_ = -1;  // the step before which the last fetch was
   uint64_t sequence_ = 1;      // of the next push
-  bool repeating_ = false;     // the next push is noise's repeat of the last
+  bool repeating_ = false;     // whether the next push is noise's repeat of the last
   ReportRequest state_;        // totals so far, and what the next report says
 };
 

@@ -1,4 +1,4 @@
-// Where on the data's way: between fetch and network; the parameters that one replica has fetched.
+// Where on the data's way: puts a checkpoint's parameters back to where they were fetched.
 #include "worker/replica/parameter_snapshot.h"
 
 #include <algorithm>

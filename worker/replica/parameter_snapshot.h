@@ -13,22 +13,22 @@
 
 namespace downpour {
 
-// A whole parameter vector, zeros at first, kept as it comes over the wire: in float32, or in bfloat16, which halves
-// what hundreds of replicas hold. Not thread-safe.
+// A whole parameter vector, kept in the type in which it comes over the wire: float32, or bfloat16, which
+// halves the memory of hundreds of replicas. All elements are 0 at first. Not thread-safe.
 class ParameterSnapshot {
  public:
   ParameterSnapshot(int64_t elements, bool bfloat16,
                     std::pmr::memory_resource* memory = std::pmr::new_delete_resource())
       : floats_(bfloat16 ? 0 : elements, memory), bfloats_(bfloat16 ? elements : 0, memory) {}
 
-  // All elements, in this memory; to be read, and to be fetched into.
+  // All elements, to read from view() and to fetch into memory(). Both refer to this object's own memory.
   TensorView view() const { return bfloats_.empty() ? TensorView(floats_) : TensorView(bfloats_); }
   MutableTensorView memory() {
     return bfloats_.empty() ? MutableTensorView(absl::MakeSpan(floats_))
                             : MutableTensorView(absl::MakeSpan(bfloats_));
   }
 
-  // From a checkpoint. INVALID_ARGUMENT if `bytes` are not as many as view().bytes() has.
+  // Copies `bytes`, which a checkpoint has of view().bytes(). INVALID_ARGUMENT: they are not as many.
   absl::Status Load(absl::string_view bytes);
 
  private:

@@ -1,4 +1,4 @@
-// Where on the data's way: drives one model replica in real time.
+// Where on the data's way: calls coordinator and shards, and looks for a shard again that does not answer.
 #include "worker/replica/replica_loop.h"
 
 #include <algorithm>
@@ -50,11 +50,11 @@ class ReplicaLoop {
   void Wait(absl::Duration duration);
   bool Stopped() const { return run_finished_ || options_.stopped(); }
   absl::StatusOr<ShardClient*> Client(Shard& shard);
-  // Whether it is, or will be, or may be (the coordinator cannot be asked now) somewhere else; notes whether the
-  // run is finished.
+  // Asks the coordinator where the shard is. Returns whether it has moved, or may have (the coordinator
+  // cannot be reached). Notes whether the run is finished.
   bool LookUp(Shard& shard);
 
-  // Calls `call(shard index, client)` for every shard, with retries; the first failure, if any.
+  // Calls `call(shard index, client)` for every shard, with retries. Returns the first failure, if any.
   template <typename Call>
   absl::Status ForEachShard(const Call& call);
   template <typename Attempt>
@@ -72,7 +72,7 @@ class ReplicaLoop {
   std::unique_ptr<ModelReplica> replica_;
   uint64_t incarnation_ = 0;
   absl::Time last_report_;
-  bool forgotten_ = false;                  // the coordinator does not know this incarnation (any more)
+  bool forgotten_ = false;                  // the coordinator does not know this incarnation any more
   std::atomic<bool> run_finished_ = false;  // seen while looking a shard up
   std::atomic<uint64_t> jitter_streams_ = 0;
 };
@@ -134,8 +134,8 @@ bool ReplicaLoop::LookUp(Shard& shard) {
   const absl::StatusOr<RunStatus> status = options_.coordinator->GetRunStatus({});
   if (!status.ok()) return IsTransient(status.status());
   run_finished_ = status->phase() == RunStatus::FINISHED;
-  // As an evaluator: that gives the shard map without a new incarnation, and so without losing this one's
-  // data.
+  // An evaluator that joins gets the shard map too. Joining as a replica would begin a new incarnation, which
+  // loses this one's data.
   JoinRequest request;
   request.set_run_id(run_.run_id);
   *request.mutable_data() = options_.data_summary;
@@ -147,7 +147,8 @@ bool ReplicaLoop::LookUp(Shard& shard) {
   for (const ShardAddress& address : reply->shards()) {
     const bool same_address = address.address() == old_address;
     const bool same_shard = address.shard() == shard.address.shard();
-    // An address that another shard has registered is this one's no more, wherever it will turn up.
+    // Once another shard has registered this address, the shard has left it, even if its new one is not
+    // known yet.
     if (same_shard == same_address || old_address.empty()) continue;
     moved = true;
     if (!same_shard) continue;
@@ -217,7 +218,7 @@ absl::Status ReplicaLoop::Fetch() {
   return absl::OkStatus();
 }
 
-// In pieces, so that it ends soon after Stopped().
+// Sleeps in short pieces, so that it returns soon after Stopped().
 void ReplicaLoop::Wait(absl::Duration duration) {
   for (; duration > absl::ZeroDuration() && !Stopped(); duration -= kWaitForWork)
     options_.clock->SleepFor(std::min(duration, kWaitForWork));
@@ -247,7 +248,8 @@ absl::Status ReplicaLoop::Push() {
   return absl::OkStatus();
 }
 
-// From one report to the next: to the next push, or to where data or the coordinator's patience run out.
+// Takes steps until a report is due: after a push or a dropped minibatch, when the data runs out, and often
+// enough that the coordinator does not take the replica for dead.
 absl::Status ReplicaLoop::Steps() {
   const absl::Duration heartbeat = absl::Seconds(description_.cluster().replica_timeout_s()) / 4;
   do {

@@ -1,4 +1,4 @@
-// Where on the data's way: between gradient and push, in studies of robustness; what disturbs one replica.
+// Where on the data's way: draws each kind of disturbance from a random stream of its own.
 #include "worker/replica/replica_noise.h"
 
 #include <array>
@@ -11,8 +11,9 @@ namespace {
 
 constexpr int kQuantiles = 1 << 16;
 
-// The normal distribution by as many equally likely values, its quantiles at (k + 1/2) / kQuantiles: a draw costs
-// 16 random bits and no logarithm, which at a draw an element is most of a run's time.
+// Approximates the normal distribution by kQuantiles equally likely values, its quantiles at (k + 1/2) /
+// kQuantiles. A draw costs 16 random bits and no logarithm; with a draw for every element, logarithms took
+// most of a run's time.
 const std::array<float, kQuantiles>& NormalQuantiles() {
   static const auto* const quantiles = [] {
     auto* table = new std::array<float, kQuantiles>;
@@ -31,7 +32,8 @@ const std::array<float, kQuantiles>& NormalQuantiles() {
   return *quantiles;
 }
 
-// Whether replica `id`, counted from 1, is of a share spread evenly over the ids, beginning at `offset` in [0, 1).
+// Whether replica `id`, counted from 1, belongs to a share that is spread evenly over the ids. `offset` in
+// [0, 1) shifts the share along the ids.
 bool InShare(double share, uint64_t id, double offset) {
   const double n = static_cast<double>(id);
   return std::floor(n * share + offset) > std::floor((n - 1) * share + offset);

@@ -10,31 +10,35 @@
 
 namespace downpour {
 
-// NoiseDescription (proto/config.proto) as it befalls one replica. Every answer is a function of (description,
-// seed, replica_id) and its arguments alone: there is no state for a checkpoint. A value; thread-safe.
+// What NoiseDescription (proto/config.proto) means for one replica. Every answer depends only on
+// (description, seed, replica_id) and the arguments, so there is no state to keep in a checkpoint. A
+// value; thread-safe.
 class ReplicaNoise {
  public:
   // `description` is valid by ValidateRunDescription; `seed` is the run's; `classes` > 0.
   ReplicaNoise(const NoiseDescription& description, uint64_t seed, uint64_t replica_id, int32_t classes);
 
-  // Labels of minibatch `step`, in [0, classes).
+  // Replaces some labels of minibatch `step` by random ones in [0, classes).
   void DisturbLabels(int64_t step, absl::Span<int32_t> labels) const;
   // Whether DisturbGradient() does anything.
   bool disturbs_gradients() const { return description_.gradient_sigma() > 0 || adversary_; }
-  // The mean gradient of minibatch `step`: Gaussian noise first, then an adversary's factor.
+  // Adds Gaussian noise to the mean gradient of minibatch `step`, and then multiplies it by an
+  // adversary's factor.
   void DisturbGradient(int64_t step, absl::Span<float> gradient) const;
 
+  // Whether the push with this sequence number is lost, whether it is made twice, and how long it is
+  // held back.
   bool PushDropped(uint64_t sequence) const;
   bool PushRepeated(uint64_t sequence) const;
-  // How long that push is held back.
   absl::Duration PushDelay(uint64_t sequence) const;
 
-  // What the time of a gradient is multiplied by, 1 or more.
+  // The factor, 1 or more, on the time that a gradient takes.
   double slowness() const { return slow_ ? description_.slow_factor() : 1; }
   bool adversary() const { return adversary_; }
 
  private:
-  // Purposes draw from streams of their own, so that one share does not change what another befalls.
+  // Each purpose draws from a stream of its own, so that changing one share leaves the other draws as
+  // they were.
   enum Stream : uint64_t { kLabels = 1, kGradient, kDrop, kRepeat, kDelay };
   uint64_t SeedOf(Stream stream) const;
   bool Befalls(double share, Stream stream, uint64_t sequence) const;

@@ -1,4 +1,4 @@
-// Where on the data's way: the replica's end of the way to one shard; in-process and gRPC implement it alike.
+// Where on the data's way: between a replica and one shard; what clients in-process and over gRPC implement.
 #ifndef DOWNPOUR_WORKER_REPLICA_SHARD_CLIENT_H_
 #define DOWNPOUR_WORKER_REPLICA_SHARD_CLIENT_H_
 
@@ -16,9 +16,9 @@
 
 namespace downpour {
 
-// One replica's access to one shard. What type a tensor has it has on the way too: bfloat16 takes half the bytes. Not
-// thread-safe; each replica has its own. Calls block; UNAVAILABLE and RESOURCE_EXHAUSTED may be retried with the same
-// header, and a push is applied once all the same.
+// One replica's access to one shard. A tensor travels in its own type, so bfloat16 takes half the bytes.
+// Calls block. After UNAVAILABLE or RESOURCE_EXHAUSTED a call may be made again: a push with the same header
+// is applied once all the same. Not thread-safe; each replica has its own.
 class ShardClient {
  public:
   virtual ~ShardClient() = default;
@@ -26,12 +26,14 @@ class ShardClient {
   virtual KeyRange range() const = 0;
 
   // `gradient` has range().size() elements and is read until the call returns. Statuses as
-  // ParameterShard::ApplyChunk and CheckRun; UNAVAILABLE: the shard cannot be reached.
+  // ParameterShard::ApplyChunk and CheckRun. INVALID_ARGUMENT: another number of elements. UNAVAILABLE: the
+  // shard cannot be reached.
   virtual absl::StatusOr<PushOutcome> Push(const PushHeader& header, TensorView gradient) = 0;
 
-  // Fills `parameters` (range().size() elements), rounded to nearest even in bfloat16; returns the shard's version when the
-  // fetch began. Statuses as ParameterShard::CheckRun; UNAVAILABLE: the shard cannot be reached; DATA_LOSS: it sent
-  // something else than its range.
+  // Fills `parameters` (range().size() elements), rounded to nearest even if they are in bfloat16, and
+  // returns the shard's version when the fetch began. Statuses as ParameterShard::CheckRun. INVALID_ARGUMENT:
+  // another number of elements. UNAVAILABLE: the shard cannot be reached. DATA_LOSS: it sent something else
+  // than its range.
   virtual absl::StatusOr<uint64_t> Fetch(MutableTensorView parameters) = 0;
 
  protected:

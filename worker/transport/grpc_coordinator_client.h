@@ -1,4 +1,4 @@
-// Where on the data's way: beside it; CoordinatorClient over gRPC.
+// Where on the data's way: requests of replicas and evaluators go to the coordinator over gRPC.
 #ifndef DOWNPOUR_WORKER_TRANSPORT_GRPC_COORDINATOR_CLIENT_H_
 #define DOWNPOUR_WORKER_TRANSPORT_GRPC_COORDINATOR_CLIENT_H_
 
@@ -10,7 +10,7 @@
 
 namespace downpour {
 
-// Thread-safe; retries as its options say.
+// CoordinatorClient over gRPC, which retries as its options say. Thread-safe.
 class GrpcCoordinatorClient final : public CoordinatorClient {
  public:
   explicit GrpcCoordinatorClient(CoordinatorStub::Options options) : stub_(std::move(options)) {}

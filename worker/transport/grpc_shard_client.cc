@@ -1,5 +1,4 @@
-// Where on the data's way: the replica's end of the wire to one shard; gradients leave and parameters arrive
-// in chunks.
+// Where on the data's way: drives a streaming call, and prepares one chunk while the one before travels.
 #include "worker/transport/grpc_shard_client.h"
 
 #include <grpcpp/channel.h>
@@ -27,7 +26,7 @@
 namespace downpour {
 namespace {
 
-// One streaming call of raw messages, driven step by step from the calling thread.
+// A streaming call of raw messages, which the calling thread drives step by step.
 class RawCall {
  public:
   RawCall(const std::shared_ptr<grpc::Channel>& channel, const std::string& method, absl::Duration timeout) {
@@ -36,7 +35,7 @@ class RawCall {
     call_->StartCall(nullptr);
     Await();
   }
-  // Ends the call if Finish() was not reached.
+  // Cancels the call if Finish() was not called.
   ~RawCall() {
     if (!finished_) {
       context_.TryCancel();
@@ -51,7 +50,8 @@ class RawCall {
   RawCall(const RawCall&) = delete;
   RawCall& operator=(const RawCall&) = delete;
 
-  // Begin one write or read, which has ended when Await() returns. `last` also tells the peer that no more will come.
+  // StartWrite() and StartRead() begin one write or read, which has ended when Await() returns. `last` also
+  // tells the peer that no more will come.
   void StartWrite(const grpc::ByteBuffer& message, bool last) {
     if (last) {
       call_->WriteLast(message, grpc::WriteOptions(), nullptr);
@@ -60,7 +60,7 @@ class RawCall {
     }
   }
   void StartRead(grpc::ByteBuffer* message) { call_->Read(message, nullptr); }
-  // False: the call is over, and Finish() says why.
+  // Returns false if the call is over; Finish() then says why.
   bool Await() {
     void* tag = nullptr;
     bool ok = false;
@@ -72,7 +72,7 @@ class RawCall {
     call_->Finish(&status, this);
     void* tag = nullptr;
     bool ok = false;
-    while (tag != this && queue_.Next(&tag, &ok)) {  // a read that was begun may end first
+    while (tag != this && queue_.Next(&tag, &ok)) {  // a read that was begun before may end first
     }
     return FromGrpcStatus(status);
   }
@@ -84,10 +84,10 @@ class RawCall {
   bool finished_ = false;
 };
 
-// The caller's memory while gRPC sends from it.
+// Lends the caller's memory to gRPC, which sends from it.
 class LentMemory {
  public:
-  // Blocks until all slices are back.
+  // Blocks until gRPC has given all slices back.
   ~LentMemory() {
     absl::MutexLock lock(&mutex_);
     mutex_.Await(absl::Condition(
@@ -158,7 +158,7 @@ absl::StatusOr<PushOutcome> GrpcShardClient::TryPush(const PushHeader& header, T
   for (bool last = false, written = true; written && !last;) {
     last = begin == size;
     call.StartWrite(message, last);
-    if (!last) message = next_message();  // while that one leaves
+    if (!last) message = next_message();  // while that one is being sent
     written = call.Await();
   }
   grpc::ByteBuffer bytes;
@@ -173,7 +173,7 @@ absl::StatusOr<PushOutcome> GrpcShardClient::TryPush(const PushHeader& header, T
 
 absl::StatusOr<uint64_t> GrpcShardClient::TryFetch(MutableTensorView parameters) {
   RETURN_IF_ERROR(AwaitConnection(*channel_, options_.address));
-  grpc::ByteBuffer next;  // outlives the call, which may be reading into it when this returns
+  grpc::ByteBuffer next;  // outlives `call`, which may still be reading into it when this function returns
   RawCall call(channel_, "/downpour.ParameterServer/Fetch", options_.rpc_timeout);
   FetchRequest request;
   FillRunIdentity(options_.run, request.mutable_run());

@@ -1,5 +1,4 @@
-// Where on the data's way: the replica's end of the wire to one shard; gradients leave and parameters arrive
-// in chunks.
+// Where on the data's way: between a replica and one shard; gradients leave and parameters arrive in chunks.
 #ifndef DOWNPOUR_WORKER_TRANSPORT_GRPC_SHARD_CLIENT_H_
 #define DOWNPOUR_WORKER_TRANSPORT_GRPC_SHARD_CLIENT_H_
 
@@ -21,26 +20,26 @@
 
 namespace downpour {
 
-// ShardClient over gRPC. Push sends from the gradient's own memory and returns only when gRPC has let go of it; Fetch
-// writes each chunk into the caller's memory. Transient failures are retried as `retry` says.
+// ShardClient over gRPC. Push sends from the gradient's own memory, and returns only when gRPC no longer
+// refers to it; Fetch writes each chunk into the caller's memory. Transient failures are retried as
+// `retry` says.
 class GrpcShardClient final : public ShardClient {
  public:
   struct Options {
     std::string address;  // host:port
-    int connection = 0;   // replicas of a process that name the same one share it
+    int connection = 0;   // clients of a process with the same number share one
     KeyRange range;
     RunKey run;
-    bool pack_gradients = false;  // those in bfloat16, in few bytes (common/wire/gradient_packing.h)
+    bool pack_gradients = false;  // whether those in bfloat16 are packed (common/wire/gradient_packing.h)
     RetryPolicy retry;
     absl::Duration rpc_timeout = absl::Seconds(60);  // of one attempt; a full model takes well under a second
-    Clock* clock = Clock::Real();                    // not owned; of the back-off
+    Clock* clock = Clock::Real();                    // not owned; for the back-off
     uint64_t jitter_seed = 0;
   };
   explicit GrpcShardClient(const Options& options);
 
   KeyRange range() const override { return options_.range; }
   absl::StatusOr<PushOutcome> Push(const PushHeader& header, TensorView gradient) override;
-  // Besides ShardClient's: INVALID_ARGUMENT here and above: a vector of another size than range().
   absl::StatusOr<uint64_t> Fetch(MutableTensorView parameters) override;
 
  private:

@@ -1,4 +1,4 @@
-// Where on the data's way: at the replica's end of the wire; opens the way to a shard at its address.
+// Where on the data's way: makes clients for shared memory where this process has any, else for gRPC alone.
 #include "worker/transport/grpc_shard_connector.h"
 
 #include <memory>
@@ -13,7 +13,7 @@
 namespace downpour {
 namespace {
 
-// One TCP connection moves about what one core can; more than a few per process gain nothing.
+// One TCP connection keeps about one core busy, and a process gains nothing from more than a few.
 constexpr int kConnections = 4;
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Where on the data's way: at the replica's end of the wire; opens the way to a shard at its address.
+// Where on the data's way: from a shard's address to the client through which a replica reaches it.
 #ifndef DOWNPOUR_WORKER_TRANSPORT_GRPC_SHARD_CONNECTOR_H_
 #define DOWNPOUR_WORKER_TRANSPORT_GRPC_SHARD_CONNECTOR_H_
 
@@ -12,15 +12,15 @@
 
 namespace downpour {
 
-// Memory to share with shards that are met in `directory`; null, which is logged where it is not meant, if
-// `directory` is empty or the system has none.
+// Memory to share with the shards that have a socket in `directory`. Null if `directory` is empty, or if the
+// system has no such memory, which is logged.
 std::unique_ptr<SharedMemoryResource> SharedMemoryFor(const std::string& directory);
 
-// Connects for the replica or evaluator number `index` of this process: by shared memory with shards that are
-// on this host, by gRPC with others. The clients retry for a moment only: a loop looks a shard up again that
-// stays away. `stopped` is asked between retries. The connector always succeeds and is thread-safe: a shard
-// that cannot be reached is UNAVAILABLE at the first call. `memory`, not owned, of SharedMemoryFor(directory);
-// null: always by gRPC.
+// Makes clients for the replica or evaluator number `index` of this process: through shared memory for shards
+// on this host, over gRPC for others. The clients retry for two seconds only, as the loops ask the
+// coordinator again where a shard is that does not answer. `stopped` is asked between retries. The connector
+// is thread-safe and always succeeds: a shard that cannot be reached is UNAVAILABLE at the first call.
+// `memory` is not owned and comes from SharedMemoryFor(directory); null: always over gRPC.
 ShardConnector GrpcShardConnector(int index, std::function<bool()> stopped, const std::string& directory,
                                   SharedMemoryResource* memory);
 

@@ -1,5 +1,4 @@
-// Where on the data's way: the replica's end of the way to a shard, through memory where both are on one
-// host.
+// Where on the data's way: keeps a session with the shard, and goes over gRPC wherever that fails.
 #include "worker/transport/grpc_shared_memory_client.h"
 
 #include <grpcpp/channel.h>
@@ -23,7 +22,8 @@
 namespace downpour {
 namespace {
 
-// Whether it is no use to try again; else nobody answers, and nothing is known.
+// Whether this status of an attempt to attach says that no other attempt can succeed. Other statuses only say
+// that the shard does not answer now.
 bool MeansApart(const absl::Status& attached) {
   return absl::IsNotFound(attached) || absl::IsUnimplemented(attached) ||
          absl::IsFailedPrecondition(attached);
@@ -31,7 +31,7 @@ bool MeansApart(const absl::Status& attached) {
 
 }  // namespace
 
-// The stream, driven step by step from the calling thread.
+// The stream of requests and replies, which the calling thread drives step by step.
 class SharedMemoryShardClient::Session {
  public:
   Session(const std::shared_ptr<grpc::Channel>& channel, absl::Duration timeout)
@@ -56,7 +56,8 @@ class SharedMemoryShardClient::Session {
 
   bool open() const { return open_; }
 
-  // The request's own status where open() afterwards, else that with which the stream has ended.
+  // Returns the reply, or the status with which the shard answers the request, or, if open() is false
+  // afterwards, the status with which the stream has ended.
   absl::StatusOr<SharedMemoryReply> Call(const SharedMemoryRequest& request) {
     SharedMemoryReply reply;
     call_->Write(request, nullptr);
@@ -88,7 +89,7 @@ class SharedMemoryShardClient::Session {
     bool ok = false;
     queue_.Next(&tag, &ok);
     if (timed_out_) return absl::DeadlineExceededError("the shard does not answer");
-    // An end without a reply is none that it should have made.
+    // The shard must not end the stream in good order without a reply, so that is an error too.
     return status.ok() ? absl::UnavailableError("the shard has ended the session") : FromGrpcStatus(status);
   }
 

@@ -1,5 +1,4 @@
-// Where on the data's way: the replica's end of the way to a shard, through memory where both are on one
-// host.
+// Where on the data's way: between a replica and one shard, through memory where both are on one host.
 #ifndef DOWNPOUR_WORKER_TRANSPORT_GRPC_SHARED_MEMORY_CLIENT_H_
 #define DOWNPOUR_WORKER_TRANSPORT_GRPC_SHARED_MEMORY_CLIENT_H_
 
@@ -17,17 +16,17 @@
 
 namespace downpour {
 
-// ShardClient that lets the shard read gradients from, and write parameters to, this process's memory, where
-// the shard offers that and is on this host; else, and whenever that fails, a GrpcShardClient. Whether it
-// is, is found out at the first call, and again after a session broke: a shard that was started again. Where
-// gradient or parameters lie in `memory` nothing is copied here; else they are, through a buffer of the shard's
-// range. Statuses as GrpcShardClient.
+// A ShardClient that lets the shard read gradients from this process's memory and write parameters to it, if
+// the shard offers that and is on this host. Otherwise, and whenever that fails, it goes over gRPC as
+// GrpcShardClient does. The client tries at its first call, and again after a session has broken because the
+// shard was started again. Gradients and parameters that lie in `memory` are not copied here; others are,
+// through a buffer as large as the shard's range. Statuses as GrpcShardClient.
 class SharedMemoryShardClient final : public ShardClient {
  public:
   struct Options {
     GrpcShardClient::Options grpc;
-    std::string directory;                   // the shard's, as this process sees it
-    SharedMemoryResource* memory = nullptr;  // not owned; of any number of clients
+    std::string directory;                   // of the shard's socket, as this process sees it
+    SharedMemoryResource* memory = nullptr;  // not owned; any number of clients share it
   };
   explicit SharedMemoryShardClient(const Options& options);
   ~SharedMemoryShardClient() override;
@@ -35,26 +34,26 @@ class SharedMemoryShardClient final : public ShardClient {
   KeyRange range() const override { return grpc_.range(); }
   absl::StatusOr<PushOutcome> Push(const PushHeader& header, TensorView gradient) override;
   absl::StatusOr<uint64_t> Fetch(MutableTensorView parameters) override;
-  // Whether the last call went through memory.
+  // Whether the last call went through shared memory.
   bool attached() const { return session_ != nullptr; }
 
  private:
   class Session;
 
-  // Null: there is no such way now.
+  // The session with the shard, which this begins if need be. Null: no memory is shared at this time.
   Session* Attached();
   absl::StatusOr<std::unique_ptr<Session>> Attach();
-  // The reply to `request`; a transient status where it is to be made over gRPC.
+  // Returns the reply to `request`, or a transient status where the call is to be made over gRPC instead.
   absl::StatusOr<SharedMemoryReply> Call(Session& session, const SharedMemoryRequest& request);
-  // Where a copy of the range has room; in bytes.
+  // Makes buffer_ `bytes` long and returns its offset in the shared memory, in bytes.
   uint64_t Buffer(size_t bytes);
 
   const Options options_;
   GrpcShardClient grpc_;
   const std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<Session> session_;
-  bool apart_ = false;  // the shard is elsewhere, or does not offer it: known for good
-  std::pmr::vector<char> buffer_;
+  bool apart_ = false;             // the shard is known to be on another host, or not to share memory
+  std::pmr::vector<char> buffer_;  // in the shared memory
 };
 
 }  // namespace downpour

@@ -1,4 +1,4 @@
-// Where on the data's way: in place of coordinator and shards; a test says how they fail.
+// Where on the data's way: a coordinator and two shards that fail as a test says.
 #ifndef DOWNPOUR_TESTS_UNIT_WORKER_FAKE_CLUSTER_H_
 #define DOWNPOUR_TESTS_UNIT_WORKER_FAKE_CLUSTER_H_
 
@@ -21,8 +21,8 @@
 
 namespace downpour {
 
-// Two shards, "s0" and "s1" being their addresses, of SyntheticRun(). Deals one slice of all the data and
-// says STOP at the fifth push applied, or the second evaluation. For one thread.
+// A coordinator and two shards of SyntheticRun(), at the addresses "s0" and "s1". Deals one slice with all
+// the data, and says STOP after the fifth applied push, or after the second evaluation. For one thread.
 struct FakeCluster final : public CoordinatorClient {
   FakeCluster() {
     const auto network = Network::Create(
@@ -72,7 +72,7 @@ struct FakeCluster final : public CoordinatorClient {
     if (evaluations.size() == 2) {
       reply.set_directive(NextEvaluationReply::STOP);
     } else if (std::exchange(evaluations_handed_out, evaluations.size() + 1) > evaluations.size()) {
-      reply.set_directive(NextEvaluationReply::WAIT);  // its result is still awaited
+      reply.set_directive(NextEvaluationReply::WAIT);  // the result of the last one has not come yet
     }
     return reply;
   }
@@ -94,21 +94,21 @@ struct FakeCluster final : public CoordinatorClient {
   DescribeReply described;
   RunIdentity run;
   std::vector<KeyRange> ranges;
-  std::vector<std::string> known_at = {"s0", "s1"};               // as the coordinator has it
-  std::map<std::string, int> really_at = {{"s0", 0}, {"s1", 1}};  // which shard answers there
+  std::vector<std::string> known_at = {"s0", "s1"};               // as the coordinator knows them
+  std::map<std::string, int> really_at = {{"s0", 0}, {"s1", 1}};  // which shard answers at which address
   bool finished = false;
   std::function<absl::Status()> on_report = [] { return absl::OkStatus(); };
   std::function<void()> on_lookup = [] {};
-  // Of shard 0; called once it has been applied.
+  // Called after shard 0 has applied a push.
   std::function<absl::Status()> on_push = [] { return absl::OkStatus(); };
-  int bad_fetch = 0;  // from shard 0: the fetch of this number, from 1, brings NaN, every other one 0
+  int bad_fetch = 0;  // this fetch from shard 0, counted from 1, brings NaN; the others bring 0
 
   std::vector<JoinRequest> joins;  // of replicas
   std::vector<ReportRequest> reports;
   std::vector<EvaluationResult> evaluations;
   size_t evaluations_handed_out = 0;
-  std::vector<PushHeader> pushes;  // that shard 0 has taken, repeats and all
-  std::string trace;               // of shard 0: F a fetch, P a push
+  std::vector<PushHeader> pushes;  // that shard 0 has received, repeats included
+  std::string trace;               // what shard 0 has received: F for a fetch, P for a push
   int lookups = 0;
   int leaves = 0;
 };

@@ -1,4 +1,4 @@
-// Where on the data's way: the wire; a chunk message comes back as it went out, and no bytes do harm.
+// Where on the data's way: on the wire; a chunk message comes back as it went out, and no bytes do harm.
 #include "common/wire/chunk_codec.h"
 
 #include <gmock/gmock.h>
@@ -24,7 +24,8 @@ std::string Bytes(absl::Span<const float> floats) {
   return {reinterpret_cast<const char*>(floats.data()), floats.size() * sizeof(float)};
 }
 
-// Decodes from memory in pieces of `piece` bytes, at an address that is `offset` off an aligned one.
+// Decodes from memory that comes in pieces of `piece` bytes and begins `offset` bytes after an
+// aligned address.
 class Decoder {
  public:
   explicit Decoder(absl::string_view message, int piece = -1, size_t offset = 0,
@@ -150,7 +151,7 @@ TEST(ChunkCodec, RefusesATensorLongerThanTheBuffer) {
   const Decoder decoder(EncodeChunkPrefix(Fields(), 11 * sizeof(float)) + std::string(44, '\0'), -1, 0, 10);
   EXPECT_TRUE(absl::IsInvalidArgument(decoder.result.status()));
   EXPECT_THAT(decoder.result.status().message(), HasSubstr("44 bytes, want at most 40"));
-  // Long before so many bytes are there.
+  // Refused long before that many bytes have been read.
   EXPECT_TRUE(absl::IsInvalidArgument(Decoder(EncodeChunkPrefix(Fields(), 1 << 29)).result.status()));
 }
 

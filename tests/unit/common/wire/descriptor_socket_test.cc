@@ -79,7 +79,7 @@ TEST_F(DescriptorSocketTest, RemovesTheDeadAndNothingElse) {
   std::ofstream(directory_ + "/downpour-x.socket");
   std::ofstream(directory_ + "/other.socket");
   {
-    // As after kill -9: the file is there, and nobody listens.
+    // What kill -9 leaves: the file is there, and nobody listens.
     const auto dead = DescriptorSocket::Listen(directory_);
     ASSERT_TRUE(dead.ok());
     std::filesystem::create_hard_link(directory_ + "/" + (*dead)->name(),

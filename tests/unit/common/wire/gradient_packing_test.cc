@@ -1,4 +1,4 @@
-// Where on the data's way: the wire; a compressed gradient in few bytes.
+// Where on the data's way: on the wire; a compressed gradient in few bytes, which come back as they were.
 #include "common/wire/gradient_packing.h"
 
 #include <cmath>
@@ -54,7 +54,7 @@ TEST_P(GradientPackingTest, LosesNothingWhereverTheElementsBegin) {
   }
 }
 
-// No cut or changed byte does harm: it is refused, or other elements come out, as many as there are.
+// A byte that is cut off or changed does no harm: the bytes are refused, or as many other elements come out.
 TEST_P(GradientPackingTest, TakesNoHarmFromDamage) {
   const std::string packed = PackGradient(3, Elements(GetParam(), kBlock + 50, 5));
   std::vector<uint16_t> buffer(kBlock + 50);

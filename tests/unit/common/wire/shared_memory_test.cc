@@ -74,7 +74,7 @@ TEST_F(SharedMemoryTest, CannotBeMadeToFault) {
   const absl::StatusOr<SharedMemoryView> view =
       SharedMemoryView::Map(memory_->file(), 0, 5000, sizeof(float));
   ASSERT_TRUE(view.ok());
-  // The worst that its owner can do: the pages go, and read as zeros.
+  // The worst that the owner can do is to free the pages, which then read as zeros.
   ASSERT_EQ(fallocate(memory_->file().get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 20'480), 0);
   EXPECT_THAT(view->elements<float>(), Each(0));
 }

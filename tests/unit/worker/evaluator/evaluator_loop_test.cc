@@ -1,4 +1,4 @@
-// Where on the data's way: beside it; what the evaluator does when coordinator and shards fail it.
+// Where on the data's way: what the evaluator does when the coordinator or shards fail.
 #include "worker/evaluator/evaluator_loop.h"
 
 #include "gtest/gtest.h"

@@ -1,4 +1,4 @@
-// Where on the data's way: beside it; frames scored against counts made by hand.
+// Where on the data's way: parameters come in, frame accuracy goes out; compared with counts made by hand.
 #include "worker/evaluator/evaluator.h"
 
 #include <gtest/gtest.h>
@@ -17,7 +17,7 @@ namespace {
 constexpr int32_t kFeatures = 3;
 constexpr int32_t kClasses = 4;
 
-// Three utterances, 30 frames in all, of windows of 1 + 1 + 1 frames. Labels go round: 0, 1, 2, 3, 0, ...
+// Three utterances with 30 frames in all, in windows of 1 + 1 + 1 frames. The labels are 0, 1, 2, 3, 0, ...
 Dataset MakeDataset(std::vector<bool> silence_class) {
   Random random(1);
   std::vector<float> features(30 * kFeatures);
@@ -52,7 +52,7 @@ TestSetResult Evaluate(const Dataset& data, const std::vector<float>& parameters
   return *result;
 }
 
-// With all parameters 0 every class is as probable and class 0 is predicted.
+// With all parameters 0 every class is equally probable, and class 0 is predicted.
 TEST(EvaluatorTest, ZeroParametersScoreClassZeroAndLogClasses) {
   const auto network = MakeNetwork(7);
   const std::vector<float> parameters(network->layout().size());
@@ -104,7 +104,7 @@ TEST(EvaluatorTest, ScoresEveryWindowOfTheDataSet) {
   EXPECT_EQ(result.correct(), correct);
 }
 
-// 10 of 30 frames: rows 0, 3, 6, ..., 27, whose labels are 0, 3, 2, 1, 0, 3, 2, 1, 0, 3.
+// Scores 10 of 30 frames: rows 0, 3, 6, ..., 27, whose labels are 0, 3, 2, 1, 0, 3, 2, 1, 0, 3.
 TEST(EvaluatorTest, MaxFramesAreTakenEvenly) {
   const auto network = MakeNetwork(4);
   const std::vector<float> parameters(network->layout().size());

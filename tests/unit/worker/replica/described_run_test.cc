@@ -1,4 +1,4 @@
-// Where on the data's way: before it; the run as the coordinator describes it and this process reads it.
+// Where on the data's way: the run as the coordinator describes it and as a process reads it.
 #include "worker/replica/described_run.h"
 
 #include <filesystem>
@@ -45,7 +45,7 @@ TEST(DescribedRun, WorkersReadTheTrainingPartAndEvaluatorsTheTestSets) {
   description->mutable_data()->set_train_dir(train);
   description->mutable_data()->set_test_dir(test);
 
-  // Before anybody has joined, the run's summary is not known; it speaks of the test set too.
+  // Before anybody has joined, the summary of the run's data is not known; it describes the test set too.
   EXPECT_EQ(LoadEvaluatorsRun(cluster, {}).status().code(), absl::StatusCode::kUnavailable);
   const auto first = LoadWorkersRun(cluster, {});
   ASSERT_TRUE(first.ok()) << first.status();

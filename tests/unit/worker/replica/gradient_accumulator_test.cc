@@ -51,7 +51,7 @@ class GradientAccumulatorTest : public ::testing::Test {
   GradientAccumulator Rounding(const ClusterDescription& cluster) {
     return {cluster, kElements, &pool_, &rounded_pool_};
   }
-  // As the network does it: in the type it is asked for, and not taken where it is not finite.
+  // Fills the buffer as a network does, in the buffer's type, and refuses a gradient that is not finite.
   static bool Add(std::vector<float> values, GradientAccumulator* accumulator, bool in_float32 = false) {
     return accumulator->Add(in_float32, [&](MutableTensorView gradient) {
       if (gradient.is_bfloat16()) {
@@ -73,7 +73,7 @@ class GradientAccumulatorTest : public ::testing::Test {
   RoundedGradientPool rounded_pool_{kElements, &memory_};
 };
 
-// 1 is lost beside 2^24, and 2 is not: only the order of the minibatches gives these sums.
+// Added to 2^24, a 1 is lost and a 2 is not, so these sums come out only in the order of the minibatches.
 TEST_F(GradientAccumulatorTest, SumsTheMinibatchesInTheirOrder) {
   GradientAccumulator accumulator = Exact(Cluster(3));
   EXPECT_TRUE(accumulator.sum().empty());
@@ -158,7 +158,7 @@ TEST_F(GradientAccumulatorTest, AGradientThatIsNotFiniteIsDroppedWhole) {
   EXPECT_TRUE(rounding.sum().empty());
 }
 
-// After each step, of an accumulator that is saved and restored there, and of one that is not.
+// One accumulator is saved and restored after each step, the other is not.
 TEST_F(GradientAccumulatorTest, GoesOnFromACheckpointAsUninterrupted) {
   for (const auto compression : {ClusterDescription::NONE, ClusterDescription::TOP_K}) {
     const ClusterDescription cluster = Cluster(2, compression);

@@ -1,4 +1,4 @@
-// Where on the data's way: after the gradient, before the push; what of it travels now, and what later.
+// Where on the data's way: between gradient and push; what of a gradient travels now, and what later.
 #include "worker/replica/gradient_compressor.h"
 
 #include <cmath>
@@ -90,7 +90,7 @@ TEST(GradientCompressorTest, NoneLeavesTheGradientAlone) {
   EXPECT_EQ(Compressed(Cluster(ClusterDescription::NONE), gradient), gradient);
 }
 
-// 127.5 / 2^0 lies in [64, 128): whole numbers, at most 127.
+// 127.5 / 2^0 lies in [64, 128), so elements become whole numbers, at most 127.
 TEST(GradientCompressorTest, EightBitRoundsToTheBlocksPowerOfTwo) {
   EXPECT_THAT(Compressed(Cluster(ClusterDescription::EIGHT_BIT), {127.5f, 1.4f, -1.6f, 0.2f, -0.2f}),
               ElementsAre(127, 1, -2, 0, 0));

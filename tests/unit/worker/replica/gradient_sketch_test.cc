@@ -1,4 +1,4 @@
-// Where on the data's way: beside the push; what sketches tell of the gradients they stand for.
+// Where on the data's way: from a replica's gradient to a short sketch of it; what sketches say of gradients.
 #include "worker/replica/gradient_sketch.h"
 
 #include <cmath>
@@ -38,7 +38,7 @@ TEST(SketchGradientTest, IsLinearAndKeepsALoneElementsSize) {
   for (size_t i = 0; i < a.size(); ++i) EXPECT_EQ(c[i], a[i] + b[i]);
 }
 
-// Norms are told from sketches within sqrt(2 / 256) = 9 %; many different gradients show that there is no bias.
+// A sketch gives a norm to within sqrt(2 / 256) = 9 %; many different gradients show that there is no bias.
 TEST(SketchGradientTest, NormsAndProductsAreTheGradientsOnAverage) {
   constexpr int kTrials = 400;
   double norms = 0, norm_squares = 0, products = 0;
@@ -65,7 +65,8 @@ TEST(SketchGradientTest, OfBfloat16IsThatOfItsFloats) {
   EXPECT_EQ(SketchGradient(TensorView(rounded)), SketchGradient(gradient));
 }
 
-// A run that diverges has such gradients, finite one by one; the coordinator refuses a report that is not.
+// A run that diverges has gradients whose elements are finite and whose sums are not. The coordinator refuses
+// a report that is not finite.
 TEST(SketchGradientTest, OfAGradientWhoseSumsOverflowThereIsNone) {
   EXPECT_TRUE(SketchGradient(std::vector<float>(10'000, 3e38f)).empty());
 }

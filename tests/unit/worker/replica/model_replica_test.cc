@@ -19,7 +19,8 @@ namespace {
 constexpr int64_t kParameters = 3;
 const TensorView kNone = absl::Span<const float>();
 
-// Its gradient is (call number, 10 * call number, 100 * call number), but for calls in `bad`.
+// Its gradient is (call number, 10 * call number, 100 * call number); in call `bad_call` the last
+// is `bad_value`.
 class CountingNetwork final : public Network {
  public:
   const ParameterLayout& layout() const override { return layout_; }
@@ -44,7 +45,7 @@ class CountingNetwork final : public Network {
   }
 
   int calls = 0;
-  int rounded_calls = 0;  // of those
+  int rounded_calls = 0;  // calls for a gradient in bfloat16
   int bad_call = 0;
   float bad_value = 0;
 
@@ -70,7 +71,7 @@ class ModelReplicaTest : public ::testing::Test {
         std::move(source), &pool_, rounded_pool_);
   }
 
-  // It has fetched, and computed its first minibatch.
+  // A replica that has fetched, and computed its first minibatch.
   ModelReplica Computed(int n_push, int n_fetch) {
     ModelReplica replica = Replica(n_push, n_fetch);
     replica.FetchDone({10, 20});
@@ -185,8 +186,8 @@ TEST_F(ModelReplicaTest, WithAPoolForItAPushIsRoundedOnceItIsDueAndSavedSo) {
             absl::StatusCode::kInvalidArgument);
 }
 
-// Where nothing comes between gradient and push, the network rounds; where something does, it must
-// come first.
+// The network rounds the gradient itself where nothing comes between gradient and push; otherwise rounding
+// comes last.
 TEST_F(ModelReplicaTest, TheNetworkRoundsWhatIsPushedAsItIs) {
   rounded_pool_ = &rounded_;
   const auto step = [&](int n_push) {
@@ -218,7 +219,7 @@ TEST_F(ModelReplicaTest, ADroppedMinibatchLeavesNoRoundedGradient) {
   EXPECT_FALSE(replica.PushDue());
 }
 
-// To such a gradient nothing can be added.
+// Later gradients are added to this one, which must be in float32 for that.
 TEST_F(ModelReplicaTest, RefusesARoundedGradientWhereNoPushIsDue) {
   rounded_pool_ = &rounded_;
   ModelReplica replica = Computed(2, 1);
@@ -231,8 +232,8 @@ TEST_F(ModelReplicaTest, RefusesARoundedGradientWhereNoPushIsDue) {
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
 }
 
-// Top-1 of three elements, of which the last grows fastest: what stays behind of the others comes later, and
-// is saved.
+// The one largest of three elements is pushed, always the last. What is left of the others is kept for later
+// pushes, also over saving and loading.
 TEST_F(ModelReplicaTest, ACompressedPushCarriesTheLargestAndKeepsTheRest) {
   cluster_.set_gradient_compression(ClusterDescription::TOP_K);
   cluster_.set_top_k_share(0.1f);
@@ -249,7 +250,7 @@ TEST_F(ModelReplicaTest, ACompressedPushCarriesTheLargestAndKeepsTheRest) {
             absl::StatusCode::kInvalidArgument);
 }
 
-// The third minibatch would complete the push; the two before it are compressed and pushed without it.
+// The third minibatch of a push is dropped. The two before it are compressed and pushed without it.
 TEST_F(ModelReplicaTest, APushIsCompressedAlsoWhereItsLastMinibatchIsDropped) {
   cluster_.set_gradient_compression(ClusterDescription::TOP_K);
   cluster_.set_top_k_share(0.1f);
@@ -291,7 +292,7 @@ TEST_F(ModelReplicaTest, AnAdversaryPushesScaledGradients) {
   EXPECT_THAT(Trace(1, 1, 2), ::testing::ElementsAre("FP-2", "FP-4"));
 }
 
-// Id 7: its pushes 1, 5, 9, ... make (sequence + id) a multiple of 4.
+// For id 7, (sequence + id) is a multiple of 4 at pushes 1, 5, 9, ...
 TEST_F(ModelReplicaTest, OneInFourPushesIsReportedWithItsSketch) {
   ModelReplica replica = Replica(1, 1);
   std::vector<int> sketched;

@@ -12,7 +12,7 @@ namespace {
 
 using ::testing::ElementsAre;
 
-// As a fetch of keys [1, 3) fills them.
+// Fills keys [1, 3) as a fetch does.
 void Fill(ParameterSnapshot& snapshot, float first, float second) {
   const MutableTensorView memory = snapshot.memory()[{1, 3}];
   if (memory.is_bfloat16()) return ToBfloat16(std::vector<float>{first, second}, memory.bfloats());

@@ -64,7 +64,7 @@ TEST_F(ReplicaLoopTest, WaitsForAShardWhoseAddressAnotherHasTaken) {
   cluster_.on_push = [&, moved = false]() mutable {
     if (std::exchange(moved, true)) return absl::OkStatus();
     cluster_.really_at = {{"s0", 1}};
-    cluster_.known_at = {"s0", "s0"};  // shard 0 is still down and stands there as before
+    cluster_.known_at = {"s0", "s0"};  // shard 0 is still down, under its old address
     return absl::OkStatus();
   };
   cluster_.on_lookup = [&] {

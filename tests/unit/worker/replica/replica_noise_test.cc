@@ -1,4 +1,5 @@
-// Where on the data's way: between gradient and push; noise of the amounts asked for, the same at every look.
+// Where on the data's way: between gradient and push; noise has the amounts asked for, and each answer is
+// always the same.
 #include "worker/replica/replica_noise.h"
 
 #include <cmath>
@@ -50,7 +51,7 @@ TEST(ReplicaNoiseTest, GaussianNoiseHasTheMomentsOfANormalDistribution) {
     before = z;
   }
   const double n = static_cast<double>(gradient.size());
-  // Six standard errors of each.
+  // Each within six standard errors.
   EXPECT_NEAR(sum / n, 0, 6e-3);
   EXPECT_NEAR(squares / n, 1, 6 * std::sqrt(2 / n));
   EXPECT_NEAR(cubes / n, 0, 6 * std::sqrt(15 / n));
