@@ -1,0 +1,145 @@
+// Where on the data's way: inside the shard, at its entrance; compares a push with the last one of
+// its replica.
+#include "server/shard/push_ledger.h"
+
+#include <algorithm>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
+#include "spdlog/spdlog.h"
+
+namespace downpour {
+namespace {
+
+std::string Describe(const PushHeader& header) {
+  return absl::StrCat("push ", header.sequence, " of replica ", header.replica_id, " (incarnation ",
+                      header.incarnation, ")");
+}
+
+}  // namespace
+
+absl::StatusOr<PushLedger::Entry*> PushLedger::EntryFor(const PushHeader& header, int64_t begin,
+                                                        int64_t size) {
+  if (header.sequence < 1) return absl::InvalidArgumentError("push sequence 0, want 1 or more");
+  if (begin < range_.begin || begin > range_.end || size > range_.end - begin) {
+    return absl::OutOfRangeError(absl::StrCat(Describe(header), ": ", size, " keys from ", begin,
+                                              ", want them in [", range_.begin, ", ", range_.end, ")"));
+  }
+  return &EntryOf(header.replica_id);
+}
+
+absl::StatusOr<std::optional<PushOutcome>> PushLedger::Admit(const PushHeader& header, int64_t begin,
+                                                             Entry* entry) {
+  const ReplicaLedgerEntry& push = entry->push();
+  if (header.incarnation < push.incarnation()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(Describe(header), ": incarnation ", push.incarnation(), " has pushed since"));
+  }
+  const bool same_incarnation = header.incarnation == push.incarnation();
+  const bool begun = same_incarnation && header.sequence == push.sequence();
+  if (begun && push.rejected()) {
+    return absl::InvalidArgumentError(absl::StrCat(Describe(header), " was rejected before"));
+  }
+  const bool applied = begun && static_cast<int64_t>(push.next_key()) == range_.end;
+  if (applied || (same_incarnation && header.sequence < push.sequence())) {
+    absl::ReaderMutexLock snapshot(&snapshot_mutex_);
+    if (begin == range_.begin) ++pushes_duplicate_;  // once a push, at its first chunk
+    return PushOutcome{version(), applied ? push.staleness() : 0, true};
+  }
+  const int64_t next_key = begun ? push.next_key() : range_.begin;
+  if (begin > next_key) {
+    return absl::OutOfRangeError(
+        absl::StrCat(Describe(header), ": chunk begins at key ", begin, ", want ", next_key, " next"));
+  }
+  if (!begun) Begin(header, entry);
+  return std::nullopt;
+}
+
+void PushLedger::Begin(const PushHeader& header, Entry* entry) {
+  absl::ReaderMutexLock snapshot(&snapshot_mutex_);
+  if (IsUnderWay(*entry)) ++pushes_partial_;
+  const uint64_t now = version();
+  ReplicaLedgerEntry& push = entry->push_;
+  push.set_replica_id(header.replica_id);
+  push.set_incarnation(header.incarnation);
+  push.set_sequence(header.sequence);
+  push.set_next_key(range_.begin);
+  push.set_rejected(false);
+  push.set_staleness(now > header.fetched_version ? now - header.fetched_version : 0);
+}
+
+void PushLedger::Advance(int64_t key, Entry* entry) {
+  entry->push_.set_next_key(key);
+  if (key == range_.end) ++version_;
+}
+
+absl::Status PushLedger::Reject(const PushHeader& header, absl::string_view why, Entry* entry) {
+  uint64_t rejected;
+  {
+    absl::ReaderMutexLock snapshot(&snapshot_mutex_);
+    entry->push_.set_rejected(true);
+    rejected = ++pushes_rejected_;
+  }
+  const std::string message =
+      absl::StrCat(Describe(header), " rejected from key ", entry->push_.next_key(), " on: ", why);
+  // A replica whose network has diverged pushes NaN for ever, so not every push is logged.
+  if ((rejected & (rejected - 1)) == 0) spdlog::warn("shard {}: {} ({} so far)", shard_, message, rejected);
+  return absl::InvalidArgumentError(message);
+}
+
+absl::Status PushLedger::RejectIfUnderWay(const PushHeader& header, absl::string_view why) {
+  Entry& entry = EntryOf(header.replica_id);
+  absl::MutexLock lock(&entry.mutex());
+  const bool is_last =
+      header.incarnation == entry.push_.incarnation() && header.sequence == entry.push_.sequence();
+  return is_last && IsUnderWay(entry) ? Reject(header, why, &entry) : absl::InvalidArgumentError(why);
+}
+
+bool PushLedger::IsUnderWay(const Entry& entry) const {
+  const ReplicaLedgerEntry& push = entry.push();
+  return push.sequence() > 0 && !push.rejected() && static_cast<int64_t>(push.next_key()) < range_.end;
+}
+
+absl::Status PushLedger::Restore(const ShardCheckpoint& header) {
+  for (const ReplicaLedgerEntry& push : header.ledger()) {
+    const auto next_key = static_cast<int64_t>(push.next_key());
+    if (push.sequence() < 1 || next_key < range_.begin || next_key > range_.end) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "ledger of replica ", push.replica_id(), ": push ", push.sequence(), " applied up to key ",
+          push.next_key(), ", want a push from 1 on and a key in [", range_.begin, ", ", range_.end, "]"));
+    }
+  }
+  for (const ReplicaLedgerEntry& push : header.ledger()) {
+    Entry& entry = EntryOf(push.replica_id());
+    absl::MutexLock lock(&entry.mutex());
+    entry.push_ = push;
+  }
+  version_ = header.version();
+  pushes_duplicate_ = header.pushes_duplicate();
+  pushes_rejected_ = header.pushes_rejected();
+  pushes_partial_ = header.pushes_partial();
+  return absl::OkStatus();
+}
+
+// The analysis cannot know that snapshot_mutex_ alone guards the entries from being changed.
+void PushLedger::CopyTo(ShardCheckpoint* header) const ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  {
+    absl::MutexLock lock(&map_mutex_);
+    for (const auto& [replica_id, entry] : entries_) {
+      if (entry->push_.sequence() > 0) *header->add_ledger() = entry->push_;
+    }
+  }
+  // The map has no order, but equal shards must give equal bytes.
+  std::sort(header->mutable_ledger()->begin(), header->mutable_ledger()->end(),
+            [](const auto& a, const auto& b) { return a.replica_id() < b.replica_id(); });
+}
+
+PushLedger::Entry& PushLedger::EntryOf(uint64_t replica_id) {
+  absl::MutexLock lock(&map_mutex_);
+  std::unique_ptr<Entry>& entry = entries_[replica_id];
+  if (entry == nullptr) entry = std::make_unique<Entry>();
+  return *entry;
+}
+
+}  // namespace downpour

@@ -1,0 +1,123 @@
+// Where on the data's way: inside the shard, at its entrance; every chunk of a push asks here whether it is
+// to be applied.
+#ifndef DOWNPOUR_SERVER_SHARD_PUSH_LEDGER_H_
+#define DOWNPOUR_SERVER_SHARD_PUSH_LEDGER_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "common/layout/key_range.h"
+#include "common/wire/push.h"
+#include "proto/checkpoint.pb.h"
+
+namespace downpour {
+
+// Says which keys of which push a shard has applied, so that each push is applied exactly once, however often
+// its chunks arrive.
+//
+// Invariants:
+//  1. There is one entry for each replica: the last push that it began, and the key up to which that is applied.
+//  2. (incarnation, sequence) of an entry only grows. An older push is never applied again: its replica makes one
+//     push at a time, so it was acknowledged, or its replica has given it up.
+//  3. Within a push the next key only grows, without gaps, from the shard's first key to its end.
+//  4. A rejected push is applied no further.
+//  5. version() is the number of pushes applied to the whole range; it never falls.
+//
+// Thread-safe. Whoever applies a chunk holds three locks, taken in this order: the mutex of the replica's
+// entry, from Admit() to the last Advance(); snapshot_mutex(), shared, while parameters and the next key
+// change together; the mutex of one segment. Who holds snapshot_mutex() exclusively sees parameters and
+// ledger of one instant.
+class PushLedger {
+ public:
+  // The last push of one replica.
+  class Entry {
+   public:
+    absl::Mutex& mutex() ABSL_LOCK_RETURNED(mutex_) { return mutex_; }
+    const ReplicaLedgerEntry& push() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return push_; }
+
+   private:
+    friend class PushLedger;
+    absl::Mutex mutex_;
+    // Changed only by who holds snapshot_mutex_ too (shared), so that CopyTo() may read it under that alone.
+    ReplicaLedgerEntry push_ ABSL_GUARDED_BY(mutex_);
+  };
+
+  // Of the shard with this index, which holds the keys of `range`.
+  PushLedger(uint32_t shard, KeyRange range) : shard_(shard), range_(range) {}
+
+  absl::Mutex& snapshot_mutex() const ABSL_LOCK_RETURNED(snapshot_mutex_) { return snapshot_mutex_; }
+  uint64_t version() const { return version_; }
+
+  // The entry of the replica that sent a chunk of `size` keys from `begin` on; it stays where it is for ever.
+  // INVALID_ARGUMENT: sequence 0. OUT_OF_RANGE: keys outside the shard's range.
+  absl::StatusOr<Entry*> EntryFor(const PushHeader& header, int64_t begin, int64_t size)
+      ABSL_LOCKS_EXCLUDED(map_mutex_);
+
+  // Begins the push of which a chunk that begins at key `begin` has arrived, or finds it begun. The result is
+  // the answer to a duplicate, which is not to be applied; none: the chunk is to be applied from
+  // push().next_key() on.
+  //   OUT_OF_RANGE: `begin` is beyond the next key wanted of this push, which the message names.
+  //   INVALID_ARGUMENT: the push was rejected before.
+  //   FAILED_PRECONDITION: a newer incarnation of the replica has pushed.
+  absl::StatusOr<std::optional<PushOutcome>> Admit(const PushHeader& header, int64_t begin, Entry* entry)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(entry->mutex()) ABSL_LOCKS_EXCLUDED(snapshot_mutex_);
+  // The push is applied up to `key`; if that is the end of the range, it is complete and counts in version().
+  void Advance(int64_t key, Entry* entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(entry->mutex())
+      ABSL_SHARED_LOCKS_REQUIRED(snapshot_mutex_);
+  // The answer to a chunk that has been applied.
+  PushOutcome Outcome(const Entry& entry) const ABSL_SHARED_LOCKS_REQUIRED(entry.mutex_) {
+    return {version(), entry.push_.staleness(), false};
+  }
+  // Ends an admitted push: INVALID_ARGUMENT, with `why` in the message. The first, second, fourth, eighth,
+  // ... of all rejected pushes are logged.
+  absl::Status Reject(const PushHeader& header, absl::string_view why, Entry* entry)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(entry->mutex()) ABSL_LOCKS_EXCLUDED(snapshot_mutex_);
+  // As Reject(), of a push that may not be under way; then only the status is returned.
+  absl::Status RejectIfUnderWay(const PushHeader& header, absl::string_view why)
+      ABSL_LOCKS_EXCLUDED(map_mutex_, snapshot_mutex_);
+
+  // Takes over ledger, version and counters of a checkpoint of this shard, before the first push.
+  // FAILED_PRECONDITION: an entry has sequence 0 or a next key outside the range; then nothing is taken over.
+  absl::Status Restore(const ShardCheckpoint& header) ABSL_LOCKS_EXCLUDED(map_mutex_);
+  // The entries of all replicas that have pushed, by ascending replica_id.
+  void CopyTo(ShardCheckpoint* header) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(snapshot_mutex_)
+      ABSL_LOCKS_EXCLUDED(map_mutex_);
+  // Fills version and counters of a ShardStatus or a ShardCheckpoint.
+  template <typename Message>
+  void FillCounters(Message* message) const {
+    message->set_version(version_);
+    message->set_pushes_duplicate(pushes_duplicate_);
+    message->set_pushes_rejected(pushes_rejected_);
+    message->set_pushes_partial(pushes_partial_);
+  }
+
+ private:
+  Entry& EntryOf(uint64_t replica_id) ABSL_LOCKS_EXCLUDED(map_mutex_);
+  bool IsUnderWay(const Entry& entry) const ABSL_SHARED_LOCKS_REQUIRED(entry.mutex_);
+  void Begin(const PushHeader& header, Entry* entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(entry->mutex())
+      ABSL_LOCKS_EXCLUDED(snapshot_mutex_);
+
+  const uint32_t shard_;
+  const KeyRange range_;
+  mutable absl::Mutex snapshot_mutex_;
+  mutable absl::Mutex map_mutex_;  // the last in the lock order
+  // Grows by one entry for each replica that ever pushed; the coordinator gives out their ids.
+  absl::flat_hash_map<uint64_t, std::unique_ptr<Entry>> entries_ ABSL_GUARDED_BY(map_mutex_);
+  // Changed by who holds snapshot_mutex_ (shared).
+  std::atomic<uint64_t> version_ = 0;
+  std::atomic<uint64_t> pushes_duplicate_ = 0;  // pushes repeated after they were applied
+  std::atomic<uint64_t> pushes_rejected_ = 0;
+  std::atomic<uint64_t> pushes_partial_ = 0;  // pushes that their replicas gave up half applied
+};
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_SERVER_SHARD_PUSH_LEDGER_H_

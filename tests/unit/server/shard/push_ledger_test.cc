@@ -1,0 +1,205 @@
+// Where on the data's way: inside the shard, at its entrance; which pushes are let in, and how often.
+#include "server/shard/push_ledger.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace downpour {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr KeyRange kRange{100, 110};
+
+PushHeader Push(uint64_t sequence, uint64_t incarnation = 1, uint64_t replica = 5) {
+  return {.replica_id = replica, .incarnation = incarnation, .sequence = sequence};
+}
+
+class PushLedgerTest : public ::testing::Test {
+ protected:
+  // As the shard does for a chunk of keys [begin, end).
+  absl::StatusOr<PushOutcome> Chunk(const PushHeader& header, int64_t begin, int64_t end) {
+    const absl::StatusOr<PushLedger::Entry*> entry = ledger_.EntryFor(header, begin, end - begin);
+    if (!entry.ok()) return entry.status();
+    absl::MutexLock lock(&(*entry)->mutex());
+    const auto answer = ledger_.Admit(header, begin, *entry);
+    if (!answer.ok()) return answer.status();
+    if (answer->has_value()) return **answer;
+    absl::ReaderMutexLock snapshot(&ledger_.snapshot_mutex());
+    for (int64_t key = static_cast<int64_t>((*entry)->push().next_key()); key < end; ++key) {
+      applied_.emplace_back(header.sequence, key);
+      ledger_.Advance(key + 1, *entry);
+    }
+    return ledger_.Outcome(**entry);
+  }
+  absl::StatusOr<PushOutcome> Whole(const PushHeader& header) {
+    return Chunk(header, kRange.begin, kRange.end);
+  }
+  ShardCheckpoint Copy() {
+    ShardCheckpoint header;
+    ledger_.FillCounters(&header);
+    absl::MutexLock snapshot(&ledger_.snapshot_mutex());
+    ledger_.CopyTo(&header);
+    return header;
+  }
+  // What Chunk() would have stepped since the last call: pairs of sequence and key.
+  std::vector<std::pair<uint64_t, int64_t>> TakeApplied() { return std::exchange(applied_, {}); }
+
+  PushLedger ledger_{3, kRange};
+  std::vector<std::pair<uint64_t, int64_t>> applied_;
+};
+
+void ExpectStatus(const absl::Status& status, absl::StatusCode code, const std::string& message) {
+  EXPECT_EQ(status.code(), code) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr(message));
+}
+
+TEST_F(PushLedgerTest, CountsANewPushAtItsLastKey) {
+  EXPECT_EQ(Chunk(Push(1), 100, 104)->version, 0);
+  EXPECT_EQ(Chunk(Push(1), 104, 110)->version, 1);
+  EXPECT_EQ(TakeApplied().size(), 10);
+  EXPECT_EQ(ledger_.version(), 1);
+}
+
+TEST_F(PushLedgerTest, ARepeatOfAnAppliedPushIsADuplicateAndCountedOnce) {
+  ASSERT_TRUE(Whole(Push(1)).ok());
+  TakeApplied();
+  for (const int64_t begin : {100, 105}) {
+    const auto again = Chunk(Push(1), begin, begin + 5);
+    ASSERT_TRUE(again.ok()) << again.status();
+    EXPECT_TRUE(again->duplicate);
+    EXPECT_EQ(again->version, 1);
+  }
+  EXPECT_TRUE(TakeApplied().empty());
+  EXPECT_EQ(Copy().pushes_duplicate(), 1);
+}
+
+TEST_F(PushLedgerTest, AnOlderSequenceIsADuplicateWhetherTheLaterPushIsCompleteOrNot) {
+  ASSERT_TRUE(Whole(Push(7)).ok());
+  EXPECT_TRUE(Whole(Push(6))->duplicate);
+  ASSERT_TRUE(Chunk(Push(8), 100, 101).ok());
+  EXPECT_TRUE(Whole(Push(7))->duplicate);
+  EXPECT_EQ(TakeApplied().size(), 11);
+  EXPECT_EQ(Copy().ledger(0).sequence(), 8);
+}
+
+TEST_F(PushLedgerTest, ANewerIncarnationBeginsAnewAndTheOldOneIsRefused) {
+  ASSERT_TRUE(Whole(Push(9, 1)).ok());
+  EXPECT_FALSE(Whole(Push(1, 2))->duplicate);
+  ExpectStatus(Whole(Push(10, 1)).status(), absl::StatusCode::kFailedPrecondition,
+               "push 10 of replica 5 (incarnation 1): incarnation 2 has pushed since");
+  EXPECT_EQ(ledger_.version(), 2);
+}
+
+TEST_F(PushLedgerTest, AGapIsRefusedAndBeginsNothing) {
+  ExpectStatus(Chunk(Push(1), 101, 110).status(), absl::StatusCode::kOutOfRange, "want 100 next");
+  EXPECT_EQ(Copy().ledger_size(), 0);
+  ASSERT_TRUE(Chunk(Push(1), 100, 104).ok());
+  ExpectStatus(Chunk(Push(1), 105, 110).status(), absl::StatusCode::kOutOfRange, "want 104 next");
+  ExpectStatus(Chunk(Push(2), 104, 110).status(), absl::StatusCode::kOutOfRange, "want 100 next");
+  EXPECT_EQ(Copy().ledger(0).sequence(), 1);
+}
+
+TEST_F(PushLedgerTest, ABrokenPushGoesOnAtTheKeyReached) {
+  ASSERT_TRUE(Chunk(Push(1), 100, 108).ok());
+  TakeApplied();
+  EXPECT_EQ(Chunk(Push(1), 100, 105)->version, 0);
+  EXPECT_TRUE(TakeApplied().empty());
+  EXPECT_EQ(Whole(Push(1))->version, 1);
+  EXPECT_THAT(TakeApplied(), ElementsAre(std::pair(1, 108), std::pair(1, 109)));
+  EXPECT_EQ(Copy().pushes_duplicate(), 0);
+  EXPECT_EQ(Copy().pushes_partial(), 0);
+}
+
+TEST_F(PushLedgerTest, ARejectedPushStaysRejectedUntilTheNext) {
+  ASSERT_TRUE(Chunk(Push(1), 100, 104).ok());
+  ExpectStatus(ledger_.RejectIfUnderWay(Push(2), "why"), absl::StatusCode::kInvalidArgument, "why");
+  EXPECT_EQ(Copy().pushes_rejected(), 0);
+  ExpectStatus(ledger_.RejectIfUnderWay(Push(1), "why"), absl::StatusCode::kInvalidArgument,
+               "push 1 of replica 5 (incarnation 1) rejected from key 104 on: why");
+  ledger_.RejectIfUnderWay(Push(1), "again").IgnoreError();
+  EXPECT_EQ(Copy().pushes_rejected(), 1);
+  TakeApplied();
+  ExpectStatus(Whole(Push(1)).status(), absl::StatusCode::kInvalidArgument, "was rejected before");
+  EXPECT_TRUE(TakeApplied().empty());
+  EXPECT_EQ(Whole(Push(2))->version, 1);
+  ledger_.RejectIfUnderWay(Push(2), "too late").IgnoreError();  // it is complete
+  EXPECT_EQ(Copy().pushes_rejected(), 1);
+  EXPECT_EQ(Copy().pushes_partial(), 0);
+}
+
+TEST_F(PushLedgerTest, AnAbandonedPushIsCountedAsPartial) {
+  ASSERT_TRUE(Chunk(Push(1), 100, 104).ok());
+  ASSERT_TRUE(Chunk(Push(2), 100, 104).ok());
+  ASSERT_TRUE(Whole(Push(1, 2)).ok());
+  EXPECT_EQ(Copy().pushes_partial(), 2);
+  EXPECT_EQ(ledger_.version(), 1);
+}
+
+TEST_F(PushLedgerTest, ReplicasDoNotShareAnEntry) {
+  for (const uint64_t replica : {uint64_t{1}, (uint64_t{1} << 32) + 1, ~uint64_t{0}})
+    EXPECT_FALSE(Whole(Push(1, 1, replica))->duplicate);
+  EXPECT_EQ(ledger_.version(), 3);
+}
+
+TEST_F(PushLedgerTest, RefusesSequenceZeroAndKeysOfOtherShards) {
+  ExpectStatus(ledger_.EntryFor(Push(0), 100, 1).status(), absl::StatusCode::kInvalidArgument, "sequence 0");
+  for (const auto& [begin, size] : std::vector<std::pair<int64_t, int64_t>>{{99, 1}, {111, 0}, {109, 2}})
+    ExpectStatus(ledger_.EntryFor(Push(1), begin, size).status(), absl::StatusCode::kOutOfRange,
+                 "[100, 110)");
+}
+
+TEST_F(PushLedgerTest, CopiesOutByAscendingReplicaOnlyWhatHasPushed) {
+  for (const uint64_t replica : {70, 3, 1000, 12}) ASSERT_TRUE(Chunk(Push(1, 1, replica), 100, 101).ok());
+  EXPECT_FALSE(Chunk(Push(1, 1, 4), 105, 106).ok());  // a gap: replica 4 has pushed nothing
+  std::vector<uint64_t> replicas;
+  const ShardCheckpoint copy = Copy();
+  for (const ReplicaLedgerEntry& push : copy.ledger()) replicas.push_back(push.replica_id());
+  EXPECT_THAT(replicas, ElementsAre(3, 12, 70, 1000));
+}
+
+TEST_F(PushLedgerTest, RestoresWhatWasCopiedOut) {
+  ASSERT_TRUE(Whole(Push(1, 1, 6)).ok());
+  ASSERT_TRUE(Whole(Push(1, 1, 6))->duplicate);
+  ASSERT_TRUE(Chunk(Push(4), 100, 103).ok());
+  ASSERT_TRUE(Chunk(Push(5), 100, 104).ok());
+  ledger_.RejectIfUnderWay(Push(5), "why").IgnoreError();
+  ASSERT_TRUE(Chunk(Push(1, 1, 8), 100, 107).ok());
+  const ShardCheckpoint before = Copy();
+  PushLedger restored(3, kRange);
+  ASSERT_TRUE(restored.Restore(before).ok());
+  ShardCheckpoint after;
+  restored.FillCounters(&after);
+  absl::MutexLock snapshot(&restored.snapshot_mutex());
+  restored.CopyTo(&after);
+  EXPECT_EQ(after.SerializeAsString(), before.SerializeAsString());
+}
+
+TEST_F(PushLedgerTest, RefusesToRestoreABadLedgerAndTakesOverNothing) {
+  ASSERT_TRUE(Whole(Push(1, 1, 4)).ok());
+  ASSERT_TRUE(Chunk(Push(3), 100, 104).ok());
+  const ShardCheckpoint good = Copy();
+  PushLedger restored(3, kRange);
+  for (const uint64_t key : {uint64_t{0}, uint64_t{99}, uint64_t{111}, ~uint64_t{0}}) {
+    ShardCheckpoint bad = good;
+    bad.mutable_ledger(1)->set_next_key(key);
+    ExpectStatus(restored.Restore(bad), absl::StatusCode::kFailedPrecondition,
+                 "ledger of replica 5: push 3 applied up to key ");
+  }
+  ShardCheckpoint bad = good;
+  bad.mutable_ledger(1)->set_sequence(0);
+  ExpectStatus(restored.Restore(bad), absl::StatusCode::kFailedPrecondition, "want a push from 1 on");
+  EXPECT_EQ(restored.version(), 0);
+  ShardCheckpoint copy;
+  absl::MutexLock snapshot(&restored.snapshot_mutex());
+  restored.CopyTo(&copy);
+  EXPECT_EQ(copy.ledger_size(), 0);
+}
+
+}  // namespace
+}  // namespace downpour
