@@ -1,5 +1,5 @@
-// Where on the data's way: inside the shard, beside a gradient on its way to the update rule; what the rule may depend on
-// besides the gradient and its own state.
+// Where on the data's way: inside the shard, from the push ledger to the update rule; what a step depends on
+// besides the gradient and the rule's state.
 #ifndef DOWNPOUR_SERVER_OPTIMIZER_UPDATE_STEP_H_
 #define DOWNPOUR_SERVER_OPTIMIZER_UPDATE_STEP_H_
 
@@ -9,17 +9,21 @@
 
 namespace downpour {
 
-// One update of a shard. It is fixed when the push begins and kept in the push ledger, so every chunk of the push, also
-// one that is repeated after a restart, is stepped with the same values. Further vectors that a push brings along with
-// its gradient will be members here too. A value.
+// One update of a shard. `update` and `staleness` are fixed when the push begins and kept in the push ledger,
+// so every chunk of the push is stepped with the same values, also one that is sent again after a restart. If
+// a push brings further vectors along with its gradient, they become members here.
 struct UpdateStep {
-  uint64_t update = 1;  // number of this update among all of its shard, counted from 1
-  uint64_t staleness =
-      0;  // updates that the shard applied between the replica's fetch and the beginning of this push
-  float factor = 1;  // the change of every parameter is multiplied by this; it enters no state of the rule
+  // Updates that the shard had applied when the push began, plus 1. Pushes that are under way at the same
+  // time may have the same number.
+  uint64_t update = 1;
+  // Updates that the shard applied between the replica's fetch and the beginning of this push.
+  uint64_t staleness = 0;
+  // The change of every parameter is multiplied by this; the rule's state does not see it.
+  float factor = 1;
 };
 
-// The step with the factor that the run description asks for. Schedules of the step and answers to staleness belong here.
+// The step of that update, with the factor that the run description asks for. Schedules of the step and
+// factors that depend on staleness belong here.
 UpdateStep StepOf(const OptimizerDescription& optimizer, uint64_t update, uint64_t staleness);
 
 }  // namespace downpour

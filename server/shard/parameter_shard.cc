@@ -106,13 +106,13 @@ absl::StatusOr<PushOutcome> ParameterShard::ApplyChunk(const PushHeader& header,
     const std::string why = absl::StrCat("gradient of key ", begin + index, " is ", At(gradient, index));
     return ledger_.Reject(header, why, entry);
   }
+  const UpdateStep step = StepOf(options_.optimizer, entry->push().update(), entry->push().staleness());
   const KeyRange wanted{static_cast<int64_t>(entry->push().next_key()), begin + size};
   ForEachSegment(wanted, [&](Segment& segment, KeyRange keys) {
     entry->mutex().AssertHeld();
     absl::ReaderMutexLock snapshot(&ledger_.snapshot_mutex());
     absl::MutexLock segment_lock(&segment.mutex());
-    segment.Step(*optimizer_, StepOf(options_.optimizer, version() + 1, entry->push().staleness()),
-                 keys.begin, gradient[{keys.begin - begin, keys.end - begin}]);
+    segment.Step(*optimizer_, step, keys.begin, gradient[{keys.begin - begin, keys.end - begin}]);
     ledger_.Advance(keys.end, entry);
   });
   return ledger_.Outcome(*entry);
@@ -125,7 +125,7 @@ absl::StatusOr<PushOutcome> ParameterShard::ApplySegments(const PushHeader& head
   absl::MutexLock lock(&entry->mutex());
   ASSIGN_OR_RETURN(const std::optional<PushOutcome> answer, ledger_.Admit(header, keys.begin, entry));
   if (answer.has_value()) return *answer;
-  const UpdateStep step = StepOf(options_.optimizer, version() + 1, entry->push().staleness());
+  const UpdateStep step = StepOf(options_.optimizer, entry->push().update(), entry->push().staleness());
   const int64_t first_key = entry->push().next_key();
   const int64_t first_segment = (first_key - range().begin) / kSegmentElements;
   const int64_t end_segment = (keys.end - range().begin + kSegmentElements - 1) / kSegmentElements;

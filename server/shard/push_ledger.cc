@@ -67,6 +67,7 @@ void PushLedger::Begin(const PushHeader& header, Entry* entry) {
   push.set_next_key(range_.begin);
   push.set_rejected(false);
   push.set_staleness(now > header.fetched_version ? now - header.fetched_version : 0);
+  push.set_update(now + 1);
 }
 
 void PushLedger::Advance(int64_t key, Entry* entry) {
@@ -114,6 +115,7 @@ absl::Status PushLedger::Restore(const ShardCheckpoint& header) {
     Entry& entry = EntryOf(push.replica_id());
     absl::MutexLock lock(&entry.mutex());
     entry.push_ = push;
+    if (push.update() == 0) entry.push_.set_update(header.version() + 1);
   }
   version_ = header.version();
   pushes_duplicate_ = header.pushes_duplicate();

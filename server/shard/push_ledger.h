@@ -28,8 +28,10 @@ namespace downpour {
 //  2. (incarnation, sequence) of an entry only grows. An older push is never applied again: its replica makes one
 //     push at a time, so it was acknowledged, or its replica has given it up.
 //  3. Within a push the next key only grows, without gaps, from the shard's first key to its end.
-//  4. A rejected push is applied no further.
-//  5. version() is the number of pushes applied to the whole range; it never falls.
+//  4. Staleness and the update's number, on which the step of an update may depend, are fixed when the push begins:
+//     every chunk of it is stepped alike, also if other pushes come between or the shard is restored from a checkpoint.
+//  5. A rejected push is applied no further.
+//  6. version() is the number of pushes applied to the whole range; it never falls.
 //
 // Thread-safe. Whoever applies a chunk holds three locks, taken in this order: the mutex of the replica's
 // entry, from Admit() to the last Advance(); snapshot_mutex(), shared, while parameters and the next key

@@ -25,11 +25,11 @@ struct Memory {
   }
 };
 
-void Apply(const Optimizer& optimizer, const std::vector<float>& gradient, size_t begin, size_t end,
-           Memory* memory) {
+void Apply(const Optimizer& optimizer, const UpdateStep& step, const std::vector<float>& gradient,
+           size_t begin, size_t end, Memory* memory) {
   std::vector<float*> state;
   for (std::vector<float>& vector : memory->state) state.push_back(vector.data() + begin);
-  optimizer.Apply(UpdateStep(), absl::MakeConstSpan(gradient).subspan(begin, end - begin),
+  optimizer.Apply(step, absl::MakeConstSpan(gradient).subspan(begin, end - begin),
                   absl::MakeSpan(memory->parameters).subspan(begin, end - begin), state);
 }
 
@@ -52,11 +52,12 @@ TEST_P(OptimizerSplit, PiecesGiveTheBitsOfTheWhole) {
               ? 0.f
               : static_cast<float>(random.Normal() * std::pow(10, 40 * random.Uniform() - 20));
     }
-    Apply(*optimizer, gradient, 0, kElements, &whole);
+    const UpdateStep step{.update = static_cast<uint64_t>(t) + 1, .factor = t % 2 == 0 ? 1.0f : 0.37f};
+    Apply(*optimizer, step, gradient, 0, kElements, &whole);
     for (size_t begin = 0; begin < kElements;) {
       const size_t end =
           std::min<size_t>(kElements, begin + 1 + random.Below(random.Below(4) == 0 ? 500 : 40));
-      Apply(*optimizer, gradient, begin, end, &pieces);
+      Apply(*optimizer, step, gradient, begin, end, &pieces);
       begin = end;
     }
     ASSERT_EQ(whole, pieces) << "step " << t;

@@ -33,10 +33,10 @@ class Dimension {
   Dimension(const OptimizerDescription& description, float initial)
       : optimizer_(*Optimizer::Create(description)), x_(initial), state_(optimizer_->state_names().size()) {}
 
-  float Step(float gradient) {
+  float Step(float gradient, float factor = 1) {
     std::vector<float*> pointers;
     for (float& state : state_) pointers.push_back(&state);
-    optimizer_->Apply(UpdateStep(), {&gradient, 1}, {&x_, 1}, pointers);
+    optimizer_->Apply({.factor = factor}, {&gradient, 1}, {&x_, 1}, pointers);
     return x_;
   }
 
@@ -105,6 +105,47 @@ TEST(Adadelta, FollowsAlgorithm1) {
   EXPECT_FLOAT_EQ(x.state()[1], 1.29821892e-6f);
 }
 
+// A factor multiplies the change of the parameter; the state goes on as without it.
+TEST(Factor, OfSgd) {
+  Dimension x(Describe(OptimizerDescription::SGD, 0, 0, 0.5), 1);
+  EXPECT_EQ(x.Step(0.25, 0.5), 0.9375f);  // 1 - 0.5 * (0.5 * 0.25)
+  EXPECT_EQ(x.Step(-1, 4), 2.9375f);      // 0.9375 + 4 * 0.5
+  EXPECT_EQ(x.Step(-1, 0), 2.9375f);
+}
+
+TEST(Factor, OfMomentum) {
+  Dimension x(Describe(OptimizerDescription::MOMENTUM, 0.5, 0, 0.5), 1);
+  EXPECT_EQ(x.Step(1, 0.5), 0.75f);  // dx = 0.5 * 0 - 0.5 * 1 = -0.5; 1 - 0.5 * 0.5
+  EXPECT_THAT(x.state(), ElementsAre(-0.5f));
+  EXPECT_EQ(x.Step(1, 2), -0.75f);  // dx = 0.5 * -0.5 - 0.5 = -0.75; 0.75 - 2 * 0.75
+  EXPECT_EQ(x.Step(-1, 0), -0.75f);
+  EXPECT_THAT(x.state(), ElementsAre(0.125f));  // dx = 0.5 * -0.75 + 0.5
+}
+
+TEST(Factor, OfAdagrad) {
+  Dimension x(Describe(OptimizerDescription::ADAGRAD, 0, 0, 0.5), 1);
+  EXPECT_EQ(x.Step(3, 0.5), 0.75f);       // sum = 9, dx = -0.5 / 3 * 3 = -0.5; 1 - 0.5 * 0.5
+  EXPECT_FLOAT_EQ(x.Step(4, 2), -0.05f);  // sum = 9 + 16 = 25, dx = -0.5 / 5 * 4 = -0.4; 0.75 - 2 * 0.4
+  EXPECT_THAT(x.state(), ElementsAre(25));
+}
+
+TEST(Factor, OfWindowed) {
+  Dimension x(Describe(OptimizerDescription::WINDOWED, 0.75, 3, 0.5), 1);
+  EXPECT_EQ(x.Step(2, 0.5),
+            0.75f);  // E = 0.25 * 4 = 1, RMS = sqrt(1 + 3) = 2, dx = -0.5 / 2 * 2; 1 - 0.5 * 0.5
+  EXPECT_EQ(x.Step(1, 2), 0.25f);  // E = 0.75 + 0.25 = 1, RMS = 2, dx = -0.5 / 2 * 1 = -0.25; 0.75 - 2 * 0.25
+  EXPECT_THAT(x.state(), ElementsAre(1));
+}
+
+TEST(Factor, OfAdadelta) {
+  Dimension x(Describe(OptimizerDescription::ADADELTA, 0.95, 1e-6, 1), 1);
+  // State and changes are those of Adadelta.FollowsAlgorithm1: dx = -0.00447195708, then 0.00288659740.
+  EXPECT_FLOAT_EQ(x.Step(0.5, 0.5), 0.997764021f);  // 1 - 0.5 * 0.00447195708
+  EXPECT_FLOAT_EQ(x.Step(-0.25, 2), 1.003537216f);  // 0.997764021 + 2 * 0.00288659740
+  EXPECT_FLOAT_EQ(x.state()[0], 0.015f);
+  EXPECT_FLOAT_EQ(x.state()[1], 1.36654623e-6f);
+}
+
 class AnyRule : public ::testing::TestWithParam<OptimizerDescription::Kind> {
  protected:
   Dimension NewDimension() const { return {Describe(GetParam(), 0.9, 1e-6, 0.1), 1}; }
@@ -114,6 +155,16 @@ TEST_P(AnyRule, DoesNotMoveWithoutGradient) {
   Dimension x = NewDimension();
   for (int t = 0; t < 100; ++t) EXPECT_EQ(x.Step(0), 1);
   EXPECT_THAT(x.state(), Each(0));
+}
+
+TEST_P(AnyRule, KeepsTheSameStateWhateverTheFactor) {
+  Dimension one = NewDimension(), other = NewDimension();
+  for (int t = 0; t < 100; ++t) {
+    const float gradient = t % 3 == 0 ? -0.5f : 0.2f;
+    one.Step(gradient);
+    other.Step(gradient, 0.1f * static_cast<float>(t % 20));
+    EXPECT_EQ(other.state(), one.state()) << t;
+  }
 }
 
 TEST_P(AnyRule, OutlivesTheLargestGradients) {

@@ -141,6 +141,41 @@ TEST_F(PushLedgerTest, AnAbandonedPushIsCountedAsPartial) {
   EXPECT_EQ(ledger_.version(), 1);
 }
 
+TEST_F(PushLedgerTest, ThePushKeepsTheNumberOfItsUpdateWhileOthersComeBetween) {
+  ASSERT_TRUE(Whole(Push(1, 1, 6)).ok());
+  ASSERT_TRUE(Chunk(Push(1), 100, 104).ok());
+  EXPECT_EQ(Copy().ledger(0).update(), 2);
+  ASSERT_TRUE(Whole(Push(2, 1, 6)).ok());
+  EXPECT_EQ(Copy().ledger(1).update(), 2);  // it began before any other was complete
+  ASSERT_TRUE(Whole(Push(3, 1, 6)).ok());
+  EXPECT_EQ(Copy().ledger(1).update(), 3);
+  ASSERT_TRUE(Chunk(Push(1), 100, 107).ok());  // its first keys once more
+  EXPECT_EQ(Copy().ledger(0).update(), 2);
+  ASSERT_TRUE(Chunk(Push(1), 107, 110).ok());
+  EXPECT_EQ(Copy().ledger(0).update(), 2);
+  EXPECT_EQ(ledger_.version(), 4);
+  ASSERT_TRUE(Chunk(Push(2), 100, 101).ok());
+  EXPECT_EQ(Copy().ledger(0).update(), 5);
+}
+
+TEST_F(PushLedgerTest, ARestoredPushKeepsTheNumberOfItsUpdate) {
+  ASSERT_TRUE(Chunk(Push(1), 100, 104).ok());
+  for (const uint64_t sequence : {1, 2, 3}) ASSERT_TRUE(Whole(Push(sequence, 1, 6)).ok());
+  const ShardCheckpoint saved = Copy();
+  ASSERT_TRUE(ledger_.Restore(saved).ok());
+  ASSERT_TRUE(Chunk(Push(1), 100, 106).ok());
+  EXPECT_EQ(Copy().ledger(0).update(), 1);
+
+  // A checkpoint of a program that kept no number.
+  ShardCheckpoint older = saved;
+  older.mutable_ledger(0)->clear_update();
+  ASSERT_TRUE(ledger_.Restore(older).ok());
+  ASSERT_TRUE(Chunk(Push(1), 100, 106).ok());
+  ASSERT_TRUE(Whole(Push(4, 1, 6)).ok());
+  ASSERT_TRUE(Chunk(Push(1), 106, 108).ok());
+  EXPECT_EQ(Copy().ledger(0).update(), 4);
+}
+
 TEST_F(PushLedgerTest, ReplicasDoNotShareAnEntry) {
   for (const uint64_t replica : {uint64_t{1}, (uint64_t{1} << 32) + 1, ~uint64_t{0}})
     EXPECT_FALSE(Whole(Push(1, 1, replica))->duplicate);
