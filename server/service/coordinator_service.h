@@ -2,8 +2,6 @@
 #ifndef DOWNPOUR_SERVER_SERVICE_COORDINATOR_SERVICE_H_
 #define DOWNPOUR_SERVER_SERVICE_COORDINATOR_SERVICE_H_
 
-#include <grpcpp/server_context.h>
-
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"

@@ -24,11 +24,6 @@ namespace {
 
 static_assert(ParameterShard::kSegmentElements == kChunkElements, "a chunk takes the lock of one segment");
 
-absl::Status TooMany(absl::string_view what, int limit) {
-  return absl::ResourceExhaustedError(
-      absl::StrCat(limit, " ", what, " under way, which is as many as this shard takes"));
-}
-
 // A chunk's slot, given back with the last copy of it.
 using SharedSlot = std::shared_ptr<const void>;
 
@@ -126,7 +121,7 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
 
   absl::Status ApplyMessage() {
     if (shard_ == nullptr) {
-      ASSIGN_OR_RETURN(shard_, service_->shard());
+      ASSIGN_OR_RETURN(shard_, service_->shard_.Get());
     }
     // For a tensor that arrived in several pieces; of an executor's thread, of which there are few.
     thread_local std::vector<float> buffer(kChunkElements);
@@ -147,12 +142,20 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
   }
 
   absl::Status ApplyPayload(int64_t begin, absl::string_view payload) {
-    if (elements_ == PushIdentity::FLOAT32) return ApplyElements(begin, ChunkElements<float>(payload));
-    if (elements_ == PushIdentity::BFLOAT16) return ApplyElements(begin, ChunkElements<uint16_t>(payload));
-    if (elements_ != PushIdentity::PACKED)
-      return shard_->RejectPush(header_, absl::StrCat("elements of kind ", elements_, ", want 0 to 2"));
-    thread_local std::vector<uint16_t> unpacked(kChunkElements);
-    return ApplyElements(begin, UnpackGradient(begin, payload, absl::MakeSpan(unpacked)));
+    switch (elements_) {
+      case PushIdentity::FLOAT32:
+        return ApplyElements(begin, ChunkElements<float>(payload));
+      case PushIdentity::BFLOAT16:
+        return ApplyElements(begin, ChunkElements<uint16_t>(payload));
+      case PushIdentity::PACKED: {
+        thread_local std::vector<uint16_t> unpacked(kChunkElements);
+        return ApplyElements(begin, UnpackGradient(begin, payload, absl::MakeSpan(unpacked)));
+      }
+      case PushIdentity_Elements_PushIdentity_Elements_INT_MIN_SENTINEL_DO_NOT_USE_:
+      case PushIdentity_Elements_PushIdentity_Elements_INT_MAX_SENTINEL_DO_NOT_USE_:
+        break;
+    }
+    return shard_->RejectPush(header_, absl::StrCat("elements of kind ", elements_, ", want 0 to 2"));
   }
 
   template <typename Element>
@@ -170,9 +173,7 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
           absl::StrCat("the push ended at key ", next_key_, ", want ", shard_->range().end));
     }
     PushReply reply;
-    reply.set_version(outcome_.version);
-    reply.set_staleness(outcome_.staleness);
-    reply.set_duplicate(outcome_.duplicate);
+    FillPushReply(outcome_, &reply);
     *reply_ = SerializeMessage(reply);
     return absl::OkStatus();
   }
@@ -192,7 +193,7 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
   // Of the executor's turns, which do not overlap.
   std::shared_ptr<ParameterShard> shard_;
   bool begun_ = false;
-  int elements_ = PushIdentity::FLOAT32;
+  PushIdentity::Elements elements_ = PushIdentity::FLOAT32;
   PushHeader header_;
   PushOutcome outcome_;
   int64_t next_key_ = 0;
@@ -276,7 +277,7 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
   absl::Status PrepareNext(const SharedSlot& slot) {
     FetchChunk chunk;
     if (shard_ == nullptr) {
-      ASSIGN_OR_RETURN(shard_, service_->shard());
+      ASSIGN_OR_RETURN(shard_, service_->shard_.Get());
       FetchRequest request;
       RETURN_IF_ERROR(ParseMessage(&request_, &request));
       RETURN_IF_ERROR(shard_->CheckRun(ToRunKey(request.run())));
@@ -320,17 +321,6 @@ ParameterService::ParameterService(const Options& options)
       chunks_out_(std::make_shared<TransferSlots>(2 * options.max_chunks)),
       executor_(options.threads, 2 * static_cast<size_t>(options.max_pushes + options.max_fetches)) {}
 
-void ParameterService::Serve(std::shared_ptr<ParameterShard> shard) {
-  absl::MutexLock lock(&mutex_);
-  shard_ = std::move(shard);
-}
-
-absl::StatusOr<std::shared_ptr<ParameterShard>> ParameterService::shard() const {
-  absl::MutexLock lock(&mutex_);
-  if (shard_ == nullptr) return absl::UnavailableError("this shard has not been told its range yet");
-  return shard_;
-}
-
 grpc::ServerReadReactor<grpc::ByteBuffer>* ParameterService::Push(grpc::CallbackServerContext*,
                                                                   grpc::ByteBuffer* reply) {
   return new PushReactor(this, reply);
@@ -345,7 +335,7 @@ grpc::ServerUnaryReactor* ParameterService::GetStatus(grpc::CallbackServerContex
                                                       const ShardStatusRequest*, ShardStatus* reply) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   const auto answer = [this, reply, reactor] {
-    const absl::StatusOr<std::shared_ptr<ParameterShard>> current = shard();
+    const absl::StatusOr<std::shared_ptr<ParameterShard>> current = shard_.Get();
     if (current.ok()) *reply = (*current)->Status();
     reactor->Finish(ToGrpcStatus(current.status()));
   };

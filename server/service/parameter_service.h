@@ -3,21 +3,16 @@
 #ifndef DOWNPOUR_SERVER_SERVICE_PARAMETER_SERVICE_H_
 #define DOWNPOUR_SERVER_SERVICE_PARAMETER_SERVICE_H_
 
-#include <grpcpp/support/byte_buffer.h>
-#include <grpcpp/support/server_callback.h>
-
 #include <algorithm>
 #include <atomic>
 #include <memory>
 #include <thread>
+#include <utility>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "proto/parameter_server.grpc.pb.h"
+#include "server/service/served_shard.h"
 #include "server/service/transfer_slots.h"
 #include "server/shard/bounded_executor.h"
-#include "server/shard/parameter_shard.h"
 
 namespace downpour {
 
@@ -43,7 +38,7 @@ class ParameterService final : public ParameterServiceBase {
   };
   explicit ParameterService(const Options& options);
 
-  void Serve(std::shared_ptr<ParameterShard> shard) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Serve(std::shared_ptr<ParameterShard> shard) { shard_.Set(std::move(shard)); }
 
  private:
   class PushReactor;
@@ -56,16 +51,13 @@ class ParameterService final : public ParameterServiceBase {
   grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context, const ShardStatusRequest* request,
                                       ShardStatus* reply) override;
 
-  absl::StatusOr<std::shared_ptr<ParameterShard>> shard() const ABSL_LOCKS_EXCLUDED(mutex_);
-
   const Options options_;
   std::atomic<int> pushes_ = 0;
   std::atomic<int> fetches_ = 0;
   TransferSlots chunks_in_;
   // Chunks that are being sent may outlive the service a little.
   const std::shared_ptr<TransferSlots> chunks_out_;
-  mutable absl::Mutex mutex_;
-  std::shared_ptr<ParameterShard> shard_ ABSL_GUARDED_BY(mutex_);
+  ServedShard shard_;
   // Room for one task of each stream, and as many status requests again.
   BoundedExecutor executor_;
 };

@@ -24,11 +24,6 @@ namespace {
 // Between two looks at whether the replica is still there, and the most that a checkpoint waits for.
 constexpr int64_t kElementsAtOnce = 16 * ParameterShard::kSegmentElements;
 
-absl::Status TooMany(absl::string_view what, int limit) {
-  return absl::ResourceExhaustedError(
-      absl::StrCat(limit, " ", what, ", which is as many as this shard takes"));
-}
-
 void CopyElements(absl::Span<const float> from, absl::Span<float> to) {
   std::copy(from.begin(), from.end(), to.begin());
 }
@@ -100,7 +95,7 @@ class SharedMemoryService::Session final
   }
 
   absl::Status Listen() {
-    ASSIGN_OR_RETURN(shard_, service_->shard());
+    ASSIGN_OR_RETURN(shard_, service_->shard_.Get());
     RETURN_IF_ERROR(shard_->CheckRun(ToRunKey(request_.attach())));
     absl::StatusOr<std::unique_ptr<DescriptorSocket>> socket =
         DescriptorSocket::Listen(service_->options_.directory);
@@ -133,8 +128,16 @@ class SharedMemoryService::Session final
     const PushIdentity& identity = request_.push().header();
     RETURN_IF_ERROR(shard_->CheckRun(ToRunKey(identity.run())));
     const PushHeader header = ToPushHeader(identity);
-    if (identity.elements() == PushIdentity::FLOAT32) return Apply<float>(header);
-    if (identity.elements() == PushIdentity::BFLOAT16) return Apply<uint16_t>(header);
+    switch (identity.elements()) {
+      case PushIdentity::FLOAT32:
+        return Apply<float>(header);
+      case PushIdentity::BFLOAT16:
+        return Apply<uint16_t>(header);
+      case PushIdentity::PACKED:  // of no use where no wire is to be spared
+      case PushIdentity_Elements_PushIdentity_Elements_INT_MIN_SENTINEL_DO_NOT_USE_:
+      case PushIdentity_Elements_PushIdentity_Elements_INT_MAX_SENTINEL_DO_NOT_USE_:
+        break;
+    }
     return absl::InvalidArgumentError(
         absl::StrCat("elements of kind ", identity.elements(), ", want 0 or 1"));
   }
@@ -153,10 +156,7 @@ class SharedMemoryService::Session final
       keys.end = std::min(keys.begin + kElementsAtOnce, range.end);
       ASSIGN_OR_RETURN(outcome, shard_->ApplySegments(header, keys, read, service_->parallel_for_));
     }
-    PushReply& reply = *reply_.mutable_push();
-    reply.set_version(outcome.version);
-    reply.set_staleness(outcome.staleness);
-    reply.set_duplicate(outcome.duplicate);
+    FillPushReply(outcome, reply_.mutable_push());
     return absl::OkStatus();
   }
 
@@ -200,17 +200,6 @@ SharedMemoryService::SharedMemoryService(const Options& options)
       executor_(options.threads, static_cast<size_t>(options.max_sessions) * options.threads),
       parallel_for_(ParallelForOn(&executor_, options.threads - 1)) {
   RemoveDeadSockets(options.directory);
-}
-
-void SharedMemoryService::Serve(std::shared_ptr<ParameterShard> shard) {
-  absl::MutexLock lock(&mutex_);
-  shard_ = std::move(shard);
-}
-
-absl::StatusOr<std::shared_ptr<ParameterShard>> SharedMemoryService::shard() const {
-  absl::MutexLock lock(&mutex_);
-  if (shard_ == nullptr) return absl::UnavailableError("this shard has not been told its range yet");
-  return shard_;
 }
 
 grpc::ServerBidiReactor<SharedMemoryRequest, SharedMemoryReply>* SharedMemoryService::Attach(

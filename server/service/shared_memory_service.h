@@ -3,21 +3,17 @@
 #ifndef DOWNPOUR_SERVER_SERVICE_SHARED_MEMORY_SERVICE_H_
 #define DOWNPOUR_SERVER_SERVICE_SHARED_MEMORY_SERVICE_H_
 
-#include <grpcpp/support/server_callback.h>
-
 #include <algorithm>
 #include <atomic>
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "proto/shared_memory.grpc.pb.h"
+#include "server/service/served_shard.h"
 #include "server/shard/bounded_executor.h"
 #include "server/shard/parallel_for.h"
-#include "server/shard/parameter_shard.h"
 
 namespace downpour {
 
@@ -39,7 +35,7 @@ class SharedMemoryService final : public SharedMemoryServiceBase {
   // Removes dead sockets from the directory.
   explicit SharedMemoryService(const Options& options);
 
-  void Serve(std::shared_ptr<ParameterShard> shard) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Serve(std::shared_ptr<ParameterShard> shard) { shard_.Set(std::move(shard)); }
   int sessions() const { return sessions_; }
 
  private:
@@ -47,12 +43,10 @@ class SharedMemoryService final : public SharedMemoryServiceBase {
 
   grpc::ServerBidiReactor<SharedMemoryRequest, SharedMemoryReply>* Attach(
       grpc::CallbackServerContext* context) override;
-  absl::StatusOr<std::shared_ptr<ParameterShard>> shard() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   const Options options_;
   std::atomic<int> sessions_ = 0;
-  mutable absl::Mutex mutex_;
-  std::shared_ptr<ParameterShard> shard_ ABSL_GUARDED_BY(mutex_);
+  ServedShard shard_;
   BoundedExecutor executor_;  // room for the request of each session, with its helpers
   const ParallelFor parallel_for_;
 };

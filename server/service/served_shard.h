@@ -1,0 +1,53 @@
+// Where on the data's way: at the shard's end of the wire; what every service of a shard hands to its replicas.
+#ifndef DOWNPOUR_SERVER_SERVICE_SERVED_SHARD_H_
+#define DOWNPOUR_SERVER_SERVICE_SERVED_SHARD_H_
+
+#include <memory>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "common/wire/push.h"
+#include "proto/parameter_server.pb.h"
+#include "server/shard/parameter_shard.h"
+
+namespace downpour {
+
+// The shard that a service serves, which the service has only after the coordinator has told it the range.
+// Thread-safe.
+class ServedShard {
+ public:
+  void Set(std::shared_ptr<ParameterShard> shard) ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    shard_ = std::move(shard);
+  }
+  // UNAVAILABLE: it has not been set yet.
+  absl::StatusOr<std::shared_ptr<ParameterShard>> Get() const ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    if (shard_ == nullptr) return absl::UnavailableError("this shard has not been told its range yet");
+    return shard_;
+  }
+
+ private:
+  mutable absl::Mutex mutex_;
+  std::shared_ptr<ParameterShard> shard_ ABSL_GUARDED_BY(mutex_);
+};
+
+// RESOURCE_EXHAUSTED: `limit` of `what` (e.g. "pushes") are under way already.
+inline absl::Status TooMany(absl::string_view what, int limit) {
+  return absl::ResourceExhaustedError(
+      absl::StrCat(limit, " ", what, " under way, which is as many as this shard takes"));
+}
+
+inline void FillPushReply(const PushOutcome& outcome, PushReply* reply) {
+  reply->set_version(outcome.version);
+  reply->set_staleness(outcome.staleness);
+  reply->set_duplicate(outcome.duplicate);
+}
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_SERVER_SERVICE_SERVED_SHARD_H_
