@@ -1,4 +1,4 @@
-// Where on the data's way: the coordinator's end of the wire.
+// Where on the data's way: the coordinator's end of the wire; an RPC's status becomes gRPC's.
 #include "server/service/coordinator_service.h"
 
 #include <utility>

@@ -1,4 +1,4 @@
-// Where on the data's way: the coordinator's end of the wire.
+// Where on the data's way: the coordinator's end of the wire; shards, replicas and evaluators ask here.
 #ifndef DOWNPOUR_SERVER_SERVICE_COORDINATOR_SERVICE_H_
 #define DOWNPOUR_SERVER_SERVICE_COORDINATOR_SERVICE_H_
 
@@ -11,14 +11,14 @@
 
 namespace downpour {
 
-// Hands each RPC to the coordinator, which never blocks, and its answer back. Thread-safe.
+// Hands each RPC to the coordinator, which never blocks, and sends its answer back. Thread-safe.
 class CoordinatorService final : public ClusterCoordinator::Service {
  public:
-  // Neither is owned; both outlive the service.
+  // Neither is owned; both must outlive the service.
   CoordinatorService(Coordinator* coordinator, Clock* clock)
       : coordinator_(coordinator), clock_(clock), last_request_(clock->Now()) {}
 
-  // When somebody last asked for something.
+  // When the last RPC was answered; before the first one, when the service was made.
   absl::Time last_request() const;
 
  private:

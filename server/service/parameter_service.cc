@@ -1,5 +1,5 @@
-// Where on the data's way: the shard's end of the wire; pushes arrive chunk by chunk, fetches leave chunk by
-// chunk.
+// Where on the data's way: the shard's end of the wire; a reactor for each push and fetch, which works chunk
+// by chunk.
 #include "server/service/parameter_service.h"
 
 #include <algorithm>
@@ -24,24 +24,24 @@ namespace {
 
 static_assert(ParameterShard::kSegmentElements == kChunkElements, "a chunk takes the lock of one segment");
 
-// A chunk's slot, given back with the last copy of it.
+// The slot of a chunk that is being sent. It is free again when the last copy of this pointer is gone.
 using SharedSlot = std::shared_ptr<const void>;
 
-// Lets go of both when gRPC has sent the parameters.
+// The lent parameters as a piece of a message. gRPC lets go of loan and slot when it has sent them.
 grpc::Slice SliceOf(const LentParameters& lent, const SharedSlot& slot) {
   using Owners = std::pair<std::shared_ptr<const void>, SharedSlot>;
   const absl::string_view bytes = lent.parameters.bytes();
-  // gRPC only reads what it sends.
+  // Only gRPC's type wants the bytes not const; gRPC does not write what it sends.
   return {const_cast<char*>(bytes.data()), bytes.size(),
           [](void* sent) { delete static_cast<Owners*>(sent); }, new Owners(lent.owner, slot)};
 }
 
-// Counts a stream in, if there is room.
+// Counts the streams of one kind that are under way, and grants a new one if there is room for it.
 class StreamSlot {
  public:
   StreamSlot(std::atomic<int>* count, int limit) : count_(count), granted_(count->fetch_add(1) < limit) {}
   bool granted() const { return granted_; }
-  // Once, when the stream's work is done and before its peer hears of it, who may come back at once.
+  // To be called once, when the stream's work is done and before its peer is told, who may return at once.
   void Release() { --*count_; }
 
  private:
@@ -51,8 +51,9 @@ class StreamSlot {
 
 }  // namespace
 
-// slot -> StartRead -> gRPC -> OnReadDone -> executor: Apply -> ... until the range is covered, the sender ends or a chunk
-// is refused. The next chunk is read while one is applied. It goes when gRPC says OnDone.
+// One push. Slot -> StartRead -> gRPC -> OnReadDone -> executor: Apply -> the next slot, until the sender
+// ends the stream or a chunk is refused. The next chunk is read while one is applied. The reactor deletes
+// itself when gRPC calls OnDone.
 class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc::ByteBuffer> {
  public:
   PushReactor(ParameterService* service, grpc::ByteBuffer* reply)
@@ -76,8 +77,9 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
   void OnDone() override { delete this; }
 
  private:
-  // After `change` of the state begins what can be begun. Not under the lock, since gRPC may call back from within; what
-  // is under way keeps this alive, and who has found that nothing is ends it.
+  // Calls `change`, which changes the state, and then starts what can be started: reading, applying, or the
+  // end. It does so without the lock, since gRPC may call back from within. As long as something is under way
+  // the reactor lives; the call that finds nothing under way any more ends it.
   template <typename Change>
   void Proceed(Change change) {
     bool apply, read, end;
@@ -112,7 +114,7 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
     });
   }
 
-  void End() ABSL_NO_THREAD_SAFETY_ANALYSIS {  // nothing else is under way
+  void End() ABSL_NO_THREAD_SAFETY_ANALYSIS {  // nothing else is under way, so no lock is needed
     if (read_) service_->chunks_in_.Release();
     if (status_.ok()) status_ = Reply();
     slot_.Release();
@@ -123,7 +125,7 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
     if (shard_ == nullptr) {
       ASSIGN_OR_RETURN(shard_, service_->shard_.Get());
     }
-    // For a tensor that arrived in several pieces; of an executor's thread, of which there are few.
+    // Takes a tensor that arrived in several pieces. Each of the executor's few threads has one.
     thread_local std::vector<float> buffer(kChunkElements);
     PushChunk chunk;
     const absl::StatusOr<absl::string_view> payload =
@@ -183,14 +185,14 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
   StreamSlot slot_;
   const uint64_t place_;
   absl::Mutex mutex_;
-  bool reading_ ABSL_GUARDED_BY(mutex_) = false;   // the next chunk, or waiting for a slot to do so
-  bool read_ ABSL_GUARDED_BY(mutex_) = false;      // next_message_ is one to be applied
-  bool applying_ ABSL_GUARDED_BY(mutex_) = false;  // message_
+  bool reading_ ABSL_GUARDED_BY(mutex_) = false;   // into next_message_, or waiting for a slot to do so
+  bool read_ ABSL_GUARDED_BY(mutex_) = false;      // next_message_ holds a chunk that is to be applied
+  bool applying_ ABSL_GUARDED_BY(mutex_) = false;  // the chunk in message_
   bool over_ ABSL_GUARDED_BY(mutex_) = false;      // the sender sends no more
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
   grpc::ByteBuffer next_message_;
   grpc::ByteBuffer message_;
-  // Of the executor's turns, which do not overlap.
+  // Used by the tasks of this stream only, of which one runs at a time.
   std::shared_ptr<ParameterShard> shard_;
   bool begun_ = false;
   PushIdentity::Elements elements_ = PushIdentity::FLOAT32;
@@ -199,8 +201,9 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
   int64_t next_key_ = 0;
 };
 
-// slot -> executor: Prepare -> StartWrite -> gRPC -> OnWriteDone -> ... until the range is covered. The next chunk is
-// prepared while one is sent. It goes when gRPC says OnDone.
+// One fetch. Slot -> executor: PrepareNext -> StartWrite -> gRPC -> OnWriteDone -> the next, until the
+// range is covered. The next chunk is prepared while one is sent. The reactor deletes itself when gRPC
+// calls OnDone.
 class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
  public:
   FetchReactor(ParameterService* service, const grpc::ByteBuffer& request)
@@ -224,7 +227,7 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
   void OnDone() override { delete this; }
 
  private:
-  // As PushReactor's.
+  // As PushReactor::Proceed(), with preparing and writing.
   template <typename Change>
   void Proceed(Change change) {
     bool write, last, prepare, end;
@@ -268,12 +271,12 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
     StartWriteAndFinish(&message_, grpc::WriteOptions(), grpc::Status::OK);
   }
 
-  void End() ABSL_NO_THREAD_SAFETY_ANALYSIS {  // nothing else is under way
+  void End() ABSL_NO_THREAD_SAFETY_ANALYSIS {  // nothing else is under way, so no lock is needed
     slot_.Release();
     Finish(ToGrpcStatus(status_));
   }
 
-  // Fills next_message_, which refers to the shard's own memory and has the slot while it does.
+  // Fills next_message_. It refers to the shard's own memory, and keeps the slot as long as it does.
   absl::Status PrepareNext(const SharedSlot& slot) {
     FetchChunk chunk;
     if (shard_ == nullptr) {
@@ -302,14 +305,14 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
   StreamSlot slot_;
   const uint64_t place_;
   absl::Mutex mutex_;
-  bool preparing_ ABSL_GUARDED_BY(mutex_) = false;  // the next chunk, or waiting for a slot to do so
-  bool prepared_ ABSL_GUARDED_BY(mutex_) = false;   // next_message_ is one to be sent
+  bool preparing_ ABSL_GUARDED_BY(mutex_) = false;  // next_message_, or waiting for a slot to do so
+  bool prepared_ ABSL_GUARDED_BY(mutex_) = false;   // next_message_ holds a chunk that is to be sent
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;    // message_
-  bool over_ ABSL_GUARDED_BY(mutex_) = false;       // all has been prepared
+  bool over_ ABSL_GUARDED_BY(mutex_) = false;       // the last chunk has been prepared
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
   grpc::ByteBuffer message_;
   grpc::ByteBuffer next_message_;
-  // Of the executor's turns, which do not overlap.
+  // Used by the tasks of this stream only, of which one runs at a time.
   std::shared_ptr<ParameterShard> shard_;
   bool bfloat16_ = false;
   int64_t next_key_ = 0;

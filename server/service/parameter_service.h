@@ -1,5 +1,4 @@
-// Where on the data's way: the shard's end of the wire; pushes arrive chunk by chunk, fetches leave chunk by
-// chunk.
+// Where on the data's way: the shard's end of the wire; pushes arrive and fetches leave chunk by chunk.
 #ifndef DOWNPOUR_SERVER_SERVICE_PARAMETER_SERVICE_H_
 #define DOWNPOUR_SERVER_SERVICE_PARAMETER_SERVICE_H_
 
@@ -16,24 +15,26 @@
 
 namespace downpour {
 
-// The streams carry raw bytes, so that tensors are neither parsed nor copied by protobuf.
+// The streams carry raw bytes, so that protobuf neither parses nor copies tensors.
 using ParameterServiceBase =
     ParameterServer::WithRawCallbackMethod_Push<ParameterServer::WithRawCallbackMethod_Fetch<
         ParameterServer::WithCallbackMethod_GetStatus<ParameterServer::Service>>>;
 
 // Serves one ParameterShard with the statuses documented in proto/parameter_server.proto; UNAVAILABLE until
-// it has one. Thread-safe. gRPC's callbacks only hand on: chunks are checked, applied and read on the
-// executor's threads. A slow shard slows its senders down through HTTP/2's flow control: of max_chunks pushes there
-// is a chunk here, and of any other no more than what it may send before it is read.
+// it has one. Thread-safe. gRPC's callbacks only start tasks: the executor's threads check, apply and read
+// the chunks. A slow shard slows its senders down through HTTP/2's flow control: the service holds a chunk
+// each of at most max_chunks pushes; any other push can send no more than what HTTP/2 lets it send before the
+// service reads.
 class ParameterService final : public ParameterServiceBase {
  public:
   struct Options {
-    // That apply and read.
+    // Threads that apply pushes and read for fetches.
     int threads = std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 2, 4);
-    int max_pushes = 256;   // at once; the next is told RESOURCE_EXHAUSTED
+    int max_pushes = 256;   // under way at the same time; the next is told RESOURCE_EXHAUSTED
     int max_fetches = 256;  // likewise
-    // Being received or applied at once, and twice as many being sent, until the kernel has taken their bytes; those of the
-    // first come first. Two for each thread: with more, 200 replicas push each other's chunks out of the caches.
+    // Chunks that are being received or applied at the same time. Twice as many may be on their way out,
+    // until the kernel has taken their bytes. Streams that arrived first go first. Two chunks for each
+    // thread: with more, the chunks of 200 replicas push each other out of the CPU's caches.
     int max_chunks = 2 * threads;
   };
   explicit ParameterService(const Options& options);
@@ -55,10 +56,10 @@ class ParameterService final : public ParameterServiceBase {
   std::atomic<int> pushes_ = 0;
   std::atomic<int> fetches_ = 0;
   TransferSlots chunks_in_;
-  // Chunks that are being sent may outlive the service a little.
+  // Shared with the chunks that gRPC is still sending when the service is destroyed.
   const std::shared_ptr<TransferSlots> chunks_out_;
   ServedShard shard_;
-  // Room for one task of each stream, and as many status requests again.
+  // Its queue has room for one task of each stream, and for as many status requests.
   BoundedExecutor executor_;
 };
 

@@ -1,4 +1,4 @@
-// Where on the data's way: at the shard's end of the wire; what every service of a shard hands to its replicas.
+// Where on the data's way: the shard's end of the wire; what the services of a shard have in common.
 #ifndef DOWNPOUR_SERVER_SERVICE_SERVED_SHARD_H_
 #define DOWNPOUR_SERVER_SERVICE_SERVED_SHARD_H_
 
@@ -16,8 +16,8 @@
 
 namespace downpour {
 
-// The shard that a service serves, which the service has only after the coordinator has told it the range.
-// Thread-safe.
+// The shard that a service serves. A service has none until the coordinator has told the program which range
+// its shard holds. Thread-safe.
 class ServedShard {
  public:
   void Set(std::shared_ptr<ParameterShard> shard) ABSL_LOCKS_EXCLUDED(mutex_) {

@@ -1,5 +1,5 @@
-// Where on the data's way: the shard's end of the way to replicas on its own host; gradients are applied from
-// their memory, and parameters are written to it.
+// Where on the data's way: the shard's end of the way to replicas on its own host; one session for each
+// replica attaches its memory and then answers its pushes and fetches.
 #include "server/service/shared_memory_service.h"
 
 #include <algorithm>
@@ -21,7 +21,8 @@
 namespace downpour {
 namespace {
 
-// Between two looks at whether the replica is still there, and the most that a checkpoint waits for.
+// A push is applied in pieces of so many elements: between two pieces the session looks whether the replica
+// is still there, and a checkpoint waits for one piece at most.
 constexpr int64_t kElementsAtOnce = 16 * ParameterShard::kSegmentElements;
 
 void CopyElements(absl::Span<const float> from, absl::Span<float> to) {
@@ -31,9 +32,9 @@ void CopyElements(absl::Span<const uint16_t> from, absl::Span<float> to) { FromB
 
 }  // namespace
 
-// gRPC -> OnReadDone -> executor: Handle -> StartWrite -> gRPC -> OnWriteDone -> StartRead -> ... until the
-// replica ends the stream or is gone. Either gRPC or the executor holds it, never both; it goes when gRPC says
-// OnDone.
+// gRPC -> OnReadDone -> executor: Handle -> StartWrite -> gRPC -> OnWriteDone -> StartRead -> ..., until the
+// replica ends the stream or is gone. Either gRPC or the executor works on the session, never both. It
+// deletes itself when gRPC calls OnDone.
 class SharedMemoryService::Session final
     : public grpc::ServerBidiReactor<SharedMemoryRequest, SharedMemoryReply> {
  public:
@@ -99,7 +100,7 @@ class SharedMemoryService::Session final
     RETURN_IF_ERROR(shard_->CheckRun(ToRunKey(request_.attach())));
     absl::StatusOr<std::unique_ptr<DescriptorSocket>> socket =
         DescriptorSocket::Listen(service_->options_.directory);
-    // Not UNAVAILABLE: that would pass.
+    // Not UNAVAILABLE, which would make the replica try again and again.
     if (!socket.ok()) return absl::FailedPreconditionError(socket.status().message());
     socket_ = *std::move(socket);
     reply_.set_socket(socket_->name());
@@ -114,7 +115,7 @@ class SharedMemoryService::Session final
     return absl::OkStatus();
   }
 
-  // `view` as it is, or of `offset`.
+  // The elements at `offset` of the replica's memory. `view` maps them, if it does not do so already.
   template <typename Element>
   absl::StatusOr<absl::Span<Element>> View(uint64_t offset, SharedMemoryView* view) const {
     const int64_t elements = shard_->range().size();
@@ -133,7 +134,7 @@ class SharedMemoryService::Session final
         return Apply<float>(header);
       case PushIdentity::BFLOAT16:
         return Apply<uint16_t>(header);
-      case PushIdentity::PACKED:  // of no use where no wire is to be spared
+      case PushIdentity::PACKED:  // packing spares bytes on a wire, and there is none
       case PushIdentity_Elements_PushIdentity_Elements_INT_MIN_SENTINEL_DO_NOT_USE_:
       case PushIdentity_Elements_PushIdentity_Elements_INT_MAX_SENTINEL_DO_NOT_USE_:
         break;
@@ -177,7 +178,7 @@ class SharedMemoryService::Session final
       const int64_t begin = index * kStep;
       const auto copy = absl::MakeSpan(buffer).first(std::min(kStep, range.size() - begin));
       const int64_t key = range.begin + begin;
-      // Cannot fail: the keys are the shard's own.
+      // This cannot fail, since the keys are the shard's own.
       shard_->Read({key, key + static_cast<int64_t>(copy.size())}, MutableTensorView(copy)).IgnoreError();
       CopyPastCaches(TensorView(copy).bytes(), reinterpret_cast<char*>(&parameters[begin]));
     });
@@ -188,8 +189,8 @@ class SharedMemoryService::Session final
   std::shared_ptr<ParameterShard> shard_;
   SharedMemoryRequest request_;
   SharedMemoryReply reply_;
-  std::unique_ptr<DescriptorSocket> socket_;  // from attach to connected
-  FileDescriptor memory_;                     // from connected on
+  std::unique_ptr<DescriptorSocket> socket_;  // from the attach request to the connected request
+  FileDescriptor memory_;                     // of the replica; valid from the connected request on
   SharedMemoryView gradient_;
   SharedMemoryView parameters_;
   std::atomic<bool> cancelled_ = false;

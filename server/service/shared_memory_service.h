@@ -19,20 +19,21 @@ namespace downpour {
 
 using SharedMemoryServiceBase = SharedMemory::WithCallbackMethod_Attach<SharedMemory::Service>;
 
-// Serves one ParameterShard with the statuses documented in proto/shared_memory.proto; UNAVAILABLE until it has
-// one. Thread-safe. It waits for gRPC alone and never for what a replica does to the memory, of which it
-// believes nothing: a gradient is copied out segment by segment before it is looked at. A replica may die
-// at any instruction; what was held for it (a descriptor, two mappings of its own memory) goes when gRPC says
-// that its stream is over. Callbacks only hand on to the executor's threads; a session has one request in hand.
+// Serves one ParameterShard with the statuses documented in proto/shared_memory.proto; UNAVAILABLE until it
+// has one. Thread-safe. A replica may write to the memory at any time and may die at any instruction. So the
+// service waits only for gRPC, never for something in that memory, and it copies a gradient segment by
+// segment before it checks and applies it. What it holds for a replica (a descriptor and two mappings of the
+// replica's memory) is released when gRPC says that the replica's stream is over. gRPC's callbacks only start
+// tasks on the executor's threads; each session works on one request at a time.
 class SharedMemoryService final : public SharedMemoryServiceBase {
  public:
   struct Options {
-    std::string directory;   // where sockets are made for a moment each; replicas name the same one
+    std::string directory;   // where a socket is made while a replica connects; replicas name the same one
     int max_sessions = 256;  // the next is told RESOURCE_EXHAUSTED
-    int threads = std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, 4);  // that apply and
-                                                                                            // read
+    // Threads that apply pushes and read for fetches.
+    int threads = std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, 4);
   };
-  // Removes dead sockets from the directory.
+  // Removes the sockets that processes which died have left in the directory.
   explicit SharedMemoryService(const Options& options);
 
   void Serve(std::shared_ptr<ParameterShard> shard) { shard_.Set(std::move(shard)); }
@@ -47,7 +48,8 @@ class SharedMemoryService final : public SharedMemoryServiceBase {
   const Options options_;
   std::atomic<int> sessions_ = 0;
   ServedShard shard_;
-  BoundedExecutor executor_;  // room for the request of each session, with its helpers
+  // Its queue has room for the request of each session and for the tasks that help with it.
+  BoundedExecutor executor_;
   const ParallelFor parallel_for_;
 };
 

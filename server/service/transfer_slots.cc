@@ -1,4 +1,4 @@
-// Where on the data's way: at the shard's end of the wire; how many chunks are under way at once.
+// Where on the data's way: the shard's end of the wire; a map by place holds the transfers that wait.
 #include "server/service/transfer_slots.h"
 
 #include <utility>

@@ -1,4 +1,4 @@
-// Where on the data's way: at the shard's end of the wire; how many chunks are under way at once.
+// Where on the data's way: the shard's end of the wire; limits how many chunks are under way at once.
 #ifndef DOWNPOUR_SERVER_SERVICE_TRANSFER_SLOTS_H_
 #define DOWNPOUR_SERVER_SERVICE_TRANSFER_SLOTS_H_
 
@@ -11,18 +11,19 @@
 
 namespace downpour {
 
-// A fixed number of slots, each for one chunk of some stream. The stream that came first goes first, so that a few
-// pushes are done after the other instead of all of them slowly: fewer bytes held, and less staleness. Thread-safe.
+// A fixed number of slots, each for one chunk of some stream. The stream that arrived first gets a free slot
+// first: the shard then completes a few pushes after the other instead of all of them slowly, holds fewer
+// bytes, and gradients are less stale. Thread-safe.
 class TransferSlots {
  public:
   explicit TransferSlots(int slots) : free_(slots) {}
 
-  // A new stream's place in the line.
+  // The place in the line for a new stream, behind all that arrived before.
   uint64_t Arrive() ABSL_LOCKS_EXCLUDED(mutex_);
-  // Calls `transfer`, which must not block, as soon as a slot is free for the stream of that place: at once, or from
-  // another's Release(). A stream waits for one slot at a time.
+  // Calls `transfer` as soon as a slot is free for the stream of that place: at once, or from the Release()
+  // of another stream. `transfer` must not block. A stream must not wait for two slots at the same time.
   void Acquire(uint64_t place, std::function<void()> transfer) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Once for each transfer that was called.
+  // Frees a slot. To be called once for each transfer that was called.
   void Release() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:

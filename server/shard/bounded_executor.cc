@@ -1,5 +1,4 @@
-// Where on the data's way: inside a shard process, between the wire and the shard; the few threads that do
-// the work.
+// Where on the data's way: inside a shard's process; one queue of tasks, from which all threads take.
 #include "server/shard/bounded_executor.h"
 
 #include <utility>

@@ -1,5 +1,5 @@
-// Where on the data's way: inside a shard process, between the wire and the shard; the few threads that do
-// the work.
+// Where on the data's way: inside a shard's process, between the wire and the shard; the threads that apply
+// and read chunks.
 #ifndef DOWNPOUR_SERVER_SHARD_BOUNDED_EXECUTOR_H_
 #define DOWNPOUR_SERVER_SHARD_BOUNDED_EXECUTOR_H_
 
@@ -13,14 +13,14 @@
 
 namespace downpour {
 
-// Runs tasks in the order they came on a fixed number of threads. Thread-safe.
+// Runs tasks on a fixed number of threads, in the order in which they came. Thread-safe.
 class BoundedExecutor {
  public:
   BoundedExecutor(int threads, size_t queue_capacity);
-  // Finishes what was taken.
+  // Waits until all tasks that were taken have run.
   ~BoundedExecutor();
 
-  // Never blocks. False: the queue is full, and the task is not taken.
+  // Puts the task into the queue; never blocks. False: the queue is full, and the task was not taken.
   [[nodiscard]] bool TryRun(std::function<void()> task);
 
  private:

@@ -1,4 +1,5 @@
-// Where on the data's way: inside the shard; elements that gRPC sends from while the next push changes them.
+// Where on the data's way: inside the shard; parameters that gRPC sends to replicas while the next push
+// changes them.
 #ifndef DOWNPOUR_SERVER_SHARD_LENDABLE_ELEMENTS_H_
 #define DOWNPOUR_SERVER_SHARD_LENDABLE_ELEMENTS_H_
 
@@ -15,12 +16,12 @@
 
 namespace downpour {
 
-// Vectors that nobody uses now. malloc would cut them up for what else comes and goes, and find no room for the next.
-// Thread-safe.
+// Keeps vectors that nobody uses now for the next who needs one. If they were freed, malloc would give parts
+// of their memory to smaller allocations and then have to ask the system for more. Thread-safe.
 template <typename Element>
 class SpareVectors {
  public:
-  // Its elements are any.
+  // A vector of `size` elements with unspecified values.
   std::vector<Element> Take(size_t size) ABSL_LOCKS_EXCLUDED(mutex_) {
     std::vector<Element> taken;
     {
@@ -43,18 +44,20 @@ class SpareVectors {
   std::vector<std::vector<Element>> spare_ ABSL_GUARDED_BY(mutex_);
 };
 
-// A vector that is copied when it is written while it is lent. Its owner serialises all calls; loans end on any thread.
+// A vector that readers may borrow without copying it. If it is to be written while it is lent, the owner
+// goes on with a copy and the readers keep the old elements. The owner must not call two members at once; a
+// loan may end on any thread.
 template <typename Element>
 class LendableElements {
  public:
   using Spare = std::shared_ptr<SpareVectors<Element>>;
 
-  // `size` elements that are any, in memory from `spare`, which they return to.
+  // `size` elements with unspecified values. Their memory comes from `spare` and goes back there.
   LendableElements(size_t size, Spare spare) : memory_(std::make_shared<Memory>(size, std::move(spare))) {}
 
   absl::Span<const Element> Get() const { return memory_->elements; }
 
-  // To be written until the next Lend().
+  // The elements, which may be written until the next Lend().
   absl::Span<Element> Writable() {
     if (memory_->loans.load(std::memory_order_acquire) > 0) {
       auto copy = std::make_shared<Memory>(Get().size(), memory_->spare);
@@ -64,7 +67,7 @@ class LendableElements {
     return absl::MakeSpan(memory_->elements);
   }
 
-  // Get() of now, whose elements stay as they are while the result or a copy of it lives.
+  // The elements as they are now; they do not change while the result or a copy of it lives.
   std::shared_ptr<const Element> Lend() const {
     memory_->loans.fetch_add(1, std::memory_order_relaxed);
     const auto give_back = [memory = memory_](const Element*) {

@@ -1,4 +1,4 @@
-// Where on the data's way: inside a shard process; one piece of work on several threads.
+// Where on the data's way: inside a shard's process; each thread takes the next index until none is left.
 #include "server/shard/parallel_for.h"
 
 #include <algorithm>
@@ -15,7 +15,8 @@ class Loop {
  public:
   Loop(int64_t n, const std::function<void(int64_t)>& f) : n_(n), f_(f) {}
 
-  // A thread that comes when all is taken does not touch f_, which may be gone.
+  // A thread that comes when all indices are taken does not touch f_, since Await() may have returned and f_
+  // be gone.
   void Work() {
     for (int64_t index; (index = next_++) < n_;) {
       f_(index);

@@ -1,4 +1,4 @@
-// Where on the data's way: inside a shard process; one piece of work on several threads.
+// Where on the data's way: inside a shard's process; the segments of one push or fetch go to several threads.
 #ifndef DOWNPOUR_SERVER_SHARD_PARALLEL_FOR_H_
 #define DOWNPOUR_SERVER_SHARD_PARALLEL_FOR_H_
 
@@ -9,11 +9,13 @@
 
 namespace downpour {
 
-// Calls f(0), ..., f(n - 1), each once, and returns when all have. f(i) may wait for f(j) where j < i.
+// Calls each of f(0), ..., f(n - 1) once and returns when all calls have returned. f(i) may wait for f(j) if
+// j < i.
 using ParallelFor = std::function<void(int64_t n, const std::function<void(int64_t)>& f)>;
 
-// On the calling thread and on up to `helpers` of the executor's that are idle. Thread-safe, also from the
-// executor's own threads: it waits for nothing that has not begun.
+// Calls f on the calling thread and on up to `helpers` threads of the executor, as these become free.
+// Thread-safe. It may be called from a task of the same executor, since it never waits for a call that has
+// not begun.
 ParallelFor ParallelForOn(BoundedExecutor* executor, int helpers);
 
 }  // namespace downpour

@@ -71,9 +71,9 @@ class ParameterShard {
   // repeat) are skipped. The outcome's version counts this push once its last key is applied. Staleness is
   // fixed by the first chunk; it is 0 where the fetched version is newer than this shard's, which then has
   // been restored from a checkpoint since.
-  //   OUT_OF_RANGE: keys outside range(), or beyond the next key wanted of this push (which the message names).
-  //   INVALID_ARGUMENT: sequence 0; or the chunk is empty or has NaN or Inf in it: the push is counted as rejected and
-  //     applied no further, and its later chunks get the same answer.
+  //   OUT_OF_RANGE: keys not in range(), or beyond the next key wanted of this push, which the message names.
+  //   INVALID_ARGUMENT: sequence 0; or the chunk is empty or has NaN or Inf in it: the push is counted as
+  //     rejected and applied no further, and its later chunks get the same answer.
   //   FAILED_PRECONDITION: a newer incarnation of the replica has pushed.
   absl::StatusOr<PushOutcome> ApplyChunk(const PushHeader& header, int64_t begin, TensorView gradient)
       ABSL_LOCKS_EXCLUDED(ledger_.snapshot_mutex());
@@ -100,7 +100,7 @@ class ParameterShard {
   // ascending order.
   absl::StatusOr<std::vector<LentParameters>> Lend(KeyRange keys, bool bfloat16) const;
 
-  // Copies everything at one instant; pushes wait while it copies, and for nothing else.
+  // Copies everything at one instant. Pushes wait while it copies.
   ShardSnapshot Snapshot() const ABSL_LOCKS_EXCLUDED(ledger_.snapshot_mutex());
 
   ShardStatus Status() const;

@@ -24,12 +24,13 @@ namespace downpour {
 // its chunks arrive.
 //
 // Invariants:
-//  1. There is one entry for each replica: the last push that it began, and the key up to which that is applied.
-//  2. (incarnation, sequence) of an entry only grows. An older push is never applied again: its replica makes one
-//     push at a time, so it was acknowledged, or its replica has given it up.
+//  1. Each replica has one entry: the last push that it began, and the key up to which that is applied.
+//  2. (incarnation, sequence) of an entry only grows. An older push is never applied again: its replica makes
+//     one push at a time, so it was acknowledged, or its replica has given it up.
 //  3. Within a push the next key only grows, without gaps, from the shard's first key to its end.
-//  4. Staleness and the update's number, on which the step of an update may depend, are fixed when the push begins:
-//     every chunk of it is stepped alike, also if other pushes come between or the shard is restored from a checkpoint.
+//  4. Staleness and the update's number, on which the step of an update may depend, are fixed when the push
+//     begins: every chunk of it is stepped alike, also if other pushes come between or the shard is restored
+//     from a checkpoint.
 //  5. A rejected push is applied no further.
 //  6. version() is the number of pushes applied to the whole range; it never falls.
 //

@@ -1,4 +1,5 @@
-// Where on the data's way: inside the shard; the keys that one lock guards, stepped by pushes and read by fetches.
+// Where on the data's way: inside the shard; a step widens the gradient, calls the rule and rounds the result
+// block by block.
 #include "server/shard/segment.h"
 
 #include <algorithm>
@@ -11,7 +12,7 @@
 namespace downpour {
 namespace {
 
-constexpr int64_t kBlock = 4096;  // elements that are widened, stepped and rounded in the first-level cache
+constexpr int64_t kBlock = 4096;  // elements; so many stay in the first-level cache while they are worked on
 
 absl::Span<const float> Widen(TensorView block, absl::Span<float> memory) {
   if (!block.is_bfloat16()) return block.floats();

@@ -1,4 +1,5 @@
-// Where on the data's way: before the shard; from what the coordinator says to a shard ready to serve.
+// Where on the data's way: where a shard begins; its range and options are computed, its parameters drawn
+// or loaded.
 #include "server/shard/shard_start.h"
 
 #include <filesystem>

@@ -1,4 +1,5 @@
-// Where on the data's way: before the shard; from what the coordinator says to a shard ready to serve.
+// Where on the data's way: where a shard begins; what the coordinator says becomes a shard that is ready
+// to serve.
 #ifndef DOWNPOUR_SERVER_SHARD_SHARD_START_H_
 #define DOWNPOUR_SERVER_SHARD_SHARD_START_H_
 
@@ -15,30 +16,33 @@
 
 namespace downpour {
 
-// A shard's checkpoint file for this process alone.
+// The right of this process alone to serve a shard from a folder and to write its checkpoint file there.
 struct ShardClaim {
   uint32_t shard = 0;
   FolderLock lock;
 };
-// FAILED_PRECONDITION: another process serves the shard from this folder. UNAVAILABLE: no lock file can be
-// made.
+// FAILED_PRECONDITION: another process serves the shard from this folder. UNAVAILABLE: the lock file cannot
+// be made.
 absl::StatusOr<ShardClaim> ClaimShard(const std::string& state_dir, uint32_t shard);
-// The lowest shard that has a checkpoint in `state_dir` and is served by no other process, if there is one:
-// what a server that was told no index takes up again.
+// The shard with the lowest index that has a checkpoint in `state_dir` and that no other process serves, if
+// there is one. A server that was started without an index takes it up again. UNAVAILABLE: the folder cannot
+// be listed, or as ClaimShard().
 absl::StatusOr<std::optional<ShardClaim>> ClaimShardLeft(const std::string& state_dir);
 
-// The options of every shard of a run, in order. Statuses as NetworkLayout and ShardMap::Create.
+// The options of every shard of a run, by ascending index. Statuses as NetworkLayout()
+// and ShardMap::Create().
 absl::StatusOr<std::vector<ParameterShard::Options>> ShardOptions(const RunDescription& description,
                                                                   const std::string& run_id,
                                                                   const DataSummary& data);
-// A shard with the run's initial parameters. Statuses as ParameterShard::Create.
+// A shard with the run's initial parameters. Statuses as ParameterShard::Create().
 absl::StatusOr<std::unique_ptr<ParameterShard>> CreateShard(ParameterShard::Options options,
                                                             const RunDescription& description);
 
-// The shard that `registered` names: from its checkpoint in `state_dir` if there is one, else with the run's
-// initial parameters, and a checkpoint of them is written. FAILED_PRECONDITION: the checkpoint is of another
-// run, the run has no such shard, or this program lays the parameters out otherwise than the coordinator.
-// Other statuses as LoadShardSnapshot, SaveShardSnapshot, NetworkLayout and ShardMap::Create.
+// The shard that `registered` names. If `state_dir` has a checkpoint of it, it goes on from there; else it
+// gets the run's initial parameters, and a first checkpoint is written. FAILED_PRECONDITION: the
+// checkpoint is of another run, the run has no such shard, or this program gives the parameters another
+// layout than the coordinator. Other statuses as LoadShardSnapshot(), SaveShardSnapshot(), NetworkLayout()
+// and ShardMap::Create().
 absl::StatusOr<std::unique_ptr<ParameterShard>> StartShard(const RegisterShardReply& registered,
                                                            const std::string& state_dir);
 
