@@ -1,4 +1,5 @@
-// Where on the data's way: the program around one shard: listens, registers, serves, checkpoints.
+// Where on the data's way: the program of one shard: it registers with the coordinator, serves replicas and
+// writes checkpoints.
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -52,16 +53,17 @@ constexpr char kUsage[] =
 
 constexpr absl::Duration kPoll = absl::Seconds(1);
 
-// The shard that the flag names, or one that this command served before; none: the coordinator's choice.
+// Claims the shard that the flag names, else one that has a checkpoint here and no server. None: the
+// coordinator chooses.
 absl::StatusOr<std::optional<ShardClaim>> ClaimKnownShard(const std::string& state_dir, int wanted) {
   if (wanted < 0) return ClaimShardLeft(state_dir);
   ASSIGN_OR_RETURN(ShardClaim claim, ClaimShard(state_dir, wanted));
   return std::optional(std::move(claim));
 }
 
-// Until the run is over and no replica needs the shard. Registers at every poll, as the coordinator may have
-// come back from a checkpoint that does not know this address. CANCELLED: interrupted. FAILED_PRECONDITION:
-// the coordinator has come back with another run.
+// Returns when the run is over and no replica needs the shard any more. Registers at every poll, because a
+// coordinator that was restarted may have a checkpoint that does not know this address. CANCELLED:
+// interrupted. FAILED_PRECONDITION: the coordinator has been restarted with another run.
 absl::Status ServeUntilFinished(CoordinatorStub& coordinator, const RegisterShardRequest& again) {
   bool finished = false;
   for (absl::Time next_poll = absl::Now(); !Interrupted(); Clock::Real()->SleepFor(absl::Milliseconds(50))) {
@@ -70,7 +72,7 @@ absl::Status ServeUntilFinished(CoordinatorStub& coordinator, const RegisterShar
     const absl::StatusOr<RunStatus> status =
         coordinator.Call(&ClusterCoordinator::Stub::GetRunStatus, RunStatusRequest());
     if (!status.ok()) {
-      // A coordinator whose run is over waits for replicas a while, then leaves.
+      // A coordinator whose run is over waits a while for replicas to leave, then ends.
       if (finished && IsTransient(status.status())) return absl::OkStatus();
       continue;
     }

@@ -15,7 +15,7 @@ void Step(float learning_rate, size_t n, const float* __restrict gradient, float
   for (size_t i = 0; i < n; ++i) {
     const float g = Squarable(gradient[i]);
     const float sum = Saturate(sum_g2[i] + g * g);
-    // At most 1 in magnitude, so that no learning rate makes it infinity times 0.
+    // At most 1 in magnitude. learning_rate / sqrt(sum) could be infinite, and infinity times 0 is NaN.
     const float direction = sum > 0 ? g / std::sqrt(sum) : 0;
     sum_g2[i] = sum;
     parameters[i] = Saturate(parameters[i] - learning_rate * direction);

@@ -1,4 +1,4 @@
-// Where on the data's way: inside the update rules; what they do at both ends of float32.
+// Where on the data's way: inside the update rules; what they do with values at the limits of float32.
 #ifndef DOWNPOUR_SERVER_OPTIMIZER_FLOAT_RANGE_H_
 #define DOWNPOUR_SERVER_OPTIMIZER_FLOAT_RANGE_H_
 
@@ -8,9 +8,9 @@
 
 namespace downpour {
 
-// `value` with its magnitude (infinity included) limited to `limit`. On the bits, whose order is that of
-// magnitudes: GCC 12 makes one vector instruction of an integer minimum, but a dozen of a float one (ADADELTA
-// then takes 3 times as long).
+// `value`, which may be infinite, with its magnitude limited to `limit`. It compares bits, whose order is
+// that of magnitudes: GCC 12 compiles an integer minimum to one vector instruction, but a float minimum to a
+// dozen, with which ADADELTA takes 3 times as long.
 inline float LimitMagnitude(float value, float limit) {
   constexpr uint32_t kSign = 0x80000000u;
   const uint32_t bits = std::bit_cast<uint32_t>(value);
@@ -19,17 +19,19 @@ inline float LimitMagnitude(float value, float limit) {
   return std::bit_cast<float>((magnitude < limit_bits ? magnitude : limit_bits) | (bits & kSign));
 }
 
-// A sum that overflowed becomes the largest float of its sign, from where later gradients can bring it back;
-// infinity would stay, and turn into NaN. Exact for every finite value.
+// A sum that overflowed becomes the largest float of its sign, from which later gradients can bring it back;
+// infinity would stay and could turn into NaN. A finite value does not change.
 inline float Saturate(float value) { return LimitMagnitude(value, std::numeric_limits<float>::max()); }
 
-// Rules that square the gradient see one of at most 1.8446743e19, the largest float whose square is finite.
-// Limiting the square alone would leave a step of |g| / 1.8e19 times the right length.
+// Rules that square the gradient first limit it to 1.8446743e19 in magnitude, the largest float whose square
+// is finite. If only the square were limited, the step of a larger gradient g would be |g| / 1.8e19 times as
+// long as it should be.
 inline float Squarable(float gradient) { return LimitMagnitude(gradient, 0x1.fffffep63f); }
 
-// For state that decays by rho at each step. Of a unit that is never active again it would decay to a
-// subnormal number that rounding then holds for ever (0.95 * 10 = 9.5 rounds to 10 of the smallest float),
-// and arithmetic on those takes several times as long on most CPUs.
+// 0 for a subnormal value, else the value: for state that decays by rho at each step. The state of a unit
+// that is never active again would decay to a subnormal number and stay there, since rounding stops the decay
+// (0.95 times 10 smallest floats is 9.5, which rounds to 10). Arithmetic on subnormal numbers takes several
+// times as long on most CPUs.
 inline float FlushSubnormal(float value) {
   constexpr uint32_t kExponent = 0x7f800000u;
   const uint32_t bits = std::bit_cast<uint32_t>(value);

@@ -1,4 +1,4 @@
-// Where on the data's way: inside the shard; from the run description to an update rule.
+// Where on the data's way: inside the shard; makes the update rule that the run description names.
 #include "server/optimizer/optimizer.h"
 
 #include "absl/status/status.h"

@@ -1,4 +1,4 @@
-// Where on the data's way: inside the shard, between an arriving gradient chunk and the parameters.
+// Where on the data's way: inside the shard; an update rule turns a gradient into a change of parameters.
 #ifndef DOWNPOUR_SERVER_OPTIMIZER_OPTIMIZER_H_
 #define DOWNPOUR_SERVER_OPTIMIZER_OPTIMIZER_H_
 
@@ -14,13 +14,13 @@
 
 namespace downpour {
 
-// An update rule of Zeiler 2012, applied element by element. Immutable and thread-safe: all memory is the
-// caller's, so applying a range in pieces gives the same bits as applying it whole.
+// An update rule of Zeiler 2012, applied element by element: a range that is applied in pieces gets the same
+// bits as one that is applied whole. Immutable and thread-safe, since all memory is the caller's.
 class Optimizer {
  public:
   // INVALID_ARGUMENT: rho outside [0, 1), epsilon < 0 (or 0 where the rule divides by it alone),
-  // learning_rate <= 0, or any of them not finite; the message names the field, the value seen and the value
-  // wanted.
+  // learning_rate <= 0, or any of them not finite; the message names the field, the value seen and the
+  // value wanted.
   static absl::StatusOr<std::unique_ptr<Optimizer>> Create(const OptimizerDescription& description);
 
   virtual ~Optimizer() = default;
@@ -28,9 +28,9 @@ class Optimizer {
   // Names of the state vectors, e.g. {"E[g^2]", "E[dx^2]"}; each has one float per parameter and starts at 0.
   virtual std::vector<std::string> state_names() const = 0;
 
-  // Applies one update: parameters <- parameters + step.factor * delta(gradient, state). The state is updated in the
-  // same pass and never sees the factor. gradient and parameters have equal size n; state[k] points at n floats for
-  // each k of state_names(). Memory must not overlap.
+  // Applies one update: parameters <- parameters + step.factor * dx(gradient, state), and updates the state,
+  // which does not depend on the factor. gradient and parameters have equal size n; state[k] points to n
+  // floats for each k of state_names(). Memory must not overlap.
   virtual void Apply(const UpdateStep& step, absl::Span<const float> gradient, absl::Span<float> parameters,
                      absl::Span<float* const> state) const = 0;
 };

@@ -1,4 +1,4 @@
-// Where on the data's way: inside the shard; decides how far an update goes, before any rule computes its direction.
+// Where on the data's way: inside the shard; decides how far an update goes; its direction is the rule's.
 #include "server/optimizer/update_step.h"
 
 namespace downpour {

@@ -1,4 +1,4 @@
-// Where on the data's way: an update rule; the windowed rule (ADADELTA's first idea), Zeiler 2012 (10).
+// Where on the data's way: an update rule; divides by a decaying mean of squared gradients, Zeiler 2012 (10).
 #include <cmath>
 #include <cstddef>
 

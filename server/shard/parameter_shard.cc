@@ -1,5 +1,4 @@
-// Where on the data's way: the shard; the ledger says which keys of a chunk are new, and the segments that
-// hold them step.
+// Where on the data's way: the shard; the ledger says which keys of a chunk are new, their segments step.
 #include "server/shard/parameter_shard.h"
 
 #include <algorithm>
@@ -131,9 +130,9 @@ absl::StatusOr<PushOutcome> ParameterShard::ApplySegments(const PushHeader& head
   const int64_t end_segment = (keys.end - range().begin + kSegmentElements - 1) / kSegmentElements;
   const int64_t segments = keys.end > first_key ? end_segment - first_segment : 0;
   absl::Mutex mutex;
-  int64_t checked = 0;           // segments in a row that have been read and checked, under `mutex`
-  int64_t next_key = first_key;  // all before it is finite, likewise
-  std::string not_finite;        // names the first key that is not, likewise
+  int64_t checked = 0;           // segments, from the first on, that are read and checked; under `mutex`
+  int64_t next_key = first_key;  // the gradient of all keys before it is finite; under `mutex`
+  std::string not_finite;        // names the first key whose gradient is not; under `mutex`
   const auto apply = [&](int64_t index) {
     thread_local std::vector<float> buffer(kSegmentElements);
     const int64_t begin = std::max(first_key, range().begin + (first_segment + index) * kSegmentElements);
@@ -209,7 +208,7 @@ void ParameterShard::FillStatus(Message* status) const {
 }
 
 ShardSnapshot ParameterShard::Snapshot() const {
-  // Room is made before the lock is taken: touching new memory takes longer than the copy.
+  // The memory is allocated before the lock is taken: touching new memory takes longer than the copy.
   ShardSnapshot snapshot;
   snapshot.parameters.resize(range().size());
   snapshot.state.assign(optimizer_->state_names().size(), std::vector<float>(range().size()));

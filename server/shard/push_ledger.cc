@@ -1,5 +1,4 @@
-// Where on the data's way: inside the shard, at its entrance; compares a push with the last one of
-// its replica.
+// Where on the data's way: inside the shard; compares each chunk's push with the last push of its replica.
 #include "server/shard/push_ledger.h"
 
 #include <algorithm>
@@ -124,7 +123,7 @@ absl::Status PushLedger::Restore(const ShardCheckpoint& header) {
   return absl::OkStatus();
 }
 
-// The analysis cannot know that snapshot_mutex_ alone guards the entries from being changed.
+// The analysis cannot express that snapshot_mutex_ alone, held exclusively, keeps entries from changing.
 void PushLedger::CopyTo(ShardCheckpoint* header) const ABSL_NO_THREAD_SAFETY_ANALYSIS {
   {
     absl::MutexLock lock(&map_mutex_);

@@ -1,5 +1,4 @@
-// Where on the data's way: inside the shard, at its entrance; every chunk of a push asks here whether it is
-// to be applied.
+// Where on the data's way: inside the shard; decides for every chunk of a push whether it is to be applied.
 #ifndef DOWNPOUR_SERVER_SHARD_PUSH_LEDGER_H_
 #define DOWNPOUR_SERVER_SHARD_PUSH_LEDGER_H_
 

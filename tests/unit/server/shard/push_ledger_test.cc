@@ -1,4 +1,4 @@
-// Where on the data's way: inside the shard, at its entrance; which pushes are let in, and how often.
+// Where on the data's way: inside the shard; which keys of which push are applied, and how often.
 #include "server/shard/push_ledger.h"
 
 #include <gmock/gmock.h>
