@@ -13,6 +13,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "common/program/run_description.h"
+#include "common/program/update_rules.h"
 #include "common/status_macros.h"
 
 namespace downpour {
@@ -54,7 +55,12 @@ absl::Status CheckFlag(absl::string_view argument) {
     absl::PrintF("  --%s (default: \"%s\")\n      %s\n", name, flag->DefaultValue(), flag->Help());
   }
   if (takes_settings) {
-    absl::PrintF("\nSettings of the run description (proto/config.proto says more):\n%s", DescribeFields());
+    absl::PrintF(
+        "\nSettings of the run description (proto/config.proto says more):\n%s"
+        "\nUpdate rules, with their equations in Zeiler 2012 and their hyperparameters' defaults. "
+        "--optimizer=KIND chooses"
+        "\none, --optimizer=KIND:VALUE sets its first hyperparameter too:\n%s",
+        DescribeFields(), DescribeUpdateRules());
   }
   std::exit(0);
 }

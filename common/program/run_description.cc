@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "common/file/file.h"
+#include "common/program/update_rules.h"
 #include "common/status_macros.h"
 
 namespace downpour {
@@ -118,6 +119,13 @@ absl::StatusOr<RunDescription> ReadRunDescription(const std::string& path) {
 }
 
 absl::Status SetField(absl::string_view path, absl::string_view value, RunDescription* description) {
+  if (path == "optimizer") {
+    const std::vector<absl::string_view> parts = absl::StrSplit(value, absl::MaxSplits(':', 1));
+    RETURN_IF_ERROR(SetField("optimizer.kind", parts[0], description));
+    if (parts.size() == 1) return absl::OkStatus();
+    return SetField(absl::StrCat("optimizer.", PrincipalHyperparameter(description->optimizer().kind())),
+                    parts[1], description);
+  }
   Message* message = description;
   const std::vector<std::string> names = absl::StrSplit(path, '.');
   for (size_t i = 0; i < names.size(); ++i) {

@@ -18,9 +18,10 @@ absl::StatusOr<RunDescription> ParseRunDescription(absl::string_view text, absl:
 // The same from a file. Other statuses as ReadFile() of common/file/file.h.
 absl::StatusOr<RunDescription> ReadRunDescription(const std::string& path);
 
-// Sets one field by its dotted path, e.g. ("optimizer.kind", "ADAGRAD") or ("network.hidden_width", "[512,
-// 512]"). INVALID_ARGUMENT: no such field (the message lists the fields there are), or a value it cannot
-// take.
+// Sets one field by its dotted path, e.g. ("optimizer.kind", "ADAGRAD") or ("network.hidden_width", "[512, 512]");
+// or, with ("optimizer", "KIND") or ("optimizer", "KIND:VALUE"), the update rule and the hyperparameter that
+// PrincipalHyperparameter names. INVALID_ARGUMENT: no such field (the message lists the fields there are), or a value it
+// cannot take.
 absl::Status SetField(absl::string_view path, absl::string_view value, RunDescription* description);
 
 // INVALID_ARGUMENT naming the first field out of its range, the value seen and the value wanted.
@@ -28,9 +29,6 @@ absl::Status ValidateRunDescription(const RunDescription& description);
 
 // Whether exactly one kind of data is named; INVALID_ARGUMENT otherwise. Part of ValidateRunDescription().
 absl::Status CheckKindOfData(const DataDescription& data);
-
-// What the optimizer must satisfy besides: INVALID_ARGUMENT as Optimizer::Create says.
-absl::Status ValidateOptimizer(const OptimizerDescription& optimizer);
 
 // Whether two descriptions are of the same run: equal but for name, budget, evaluation, checkpoint,
 // cluster.replica_timeout_s, and where the data lies. FAILED_PRECONDITION naming the first difference

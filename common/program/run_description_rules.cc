@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "common/program/run_description.h"
+#include "common/program/update_rules.h"
 #include "common/status_macros.h"
 
 namespace downpour {
@@ -30,8 +31,6 @@ constexpr int32_t kMaxContext = 1000;     // frames
 constexpr int32_t kMaxWidth = 1 << 20;    // units of a layer
 constexpr int32_t kMaxParties = 1 << 16;  // shards, or replicas
 constexpr int32_t kMaxMinibatch = 1 << 20;
-// A larger epsilon would overflow when it is added to the largest E[g^2].
-constexpr float kMaxEpsilon = 1e30f;
 
 absl::Status ValidateData(const DataDescription& data) {
   RETURN_IF_ERROR(CheckKindOfData(data));
@@ -123,21 +122,6 @@ absl::Status CheckKindOfData(const DataDescription& data) {
   if (data.has_mnist_dir() || (data.has_train_dir() && data.has_test_dir())) return absl::OkStatus();
   return absl::InvalidArgumentError(
       "no data: set data.train_dir and data.test_dir (Kaldi data directories), or data.mnist_dir");
-}
-
-// Comparisons are written so that NaN does not pass.
-absl::Status ValidateOptimizer(const OptimizerDescription& optimizer) {
-  const float rho = optimizer.rho();
-  const float epsilon = optimizer.epsilon();
-  const float learning_rate = optimizer.learning_rate();
-  RETURN_IF_ERROR(Want(rho >= 0 && rho < 1, "optimizer.rho", rho, "0 <= rho < 1"));
-  const bool divides_by_epsilon = optimizer.kind() == OptimizerDescription::ADADELTA ||
-                                  optimizer.kind() == OptimizerDescription::WINDOWED;
-  RETURN_IF_ERROR(Want((divides_by_epsilon ? epsilon > 0 : epsilon >= 0) && epsilon <= kMaxEpsilon,
-                       "optimizer.epsilon", epsilon,
-                       divides_by_epsilon ? "0 < epsilon <= 1e30" : "0 <= epsilon <= 1e30"));
-  return Want(learning_rate > 0 && std::isfinite(learning_rate), "optimizer.learning_rate", learning_rate,
-              "a finite learning rate > 0");
 }
 
 absl::Status ValidateRunDescription(const RunDescription& description) {

@@ -134,20 +134,6 @@ std::optional<double> NoiseScaleFrames(const LoggedRun& run) {
   return cluster.minibatch() * cluster.n_push() * variance / norm;
 }
 
-std::string OptimizerText(const OptimizerDescription& optimizer) {
-  const auto kind = optimizer.kind();
-  std::string text = OptimizerDescription::Kind_Name(kind);
-  if (kind != OptimizerDescription::ADADELTA)
-    absl::StrAppend(&text, ", learning rate ", optimizer.learning_rate());
-  if (kind != OptimizerDescription::ADAGRAD && kind != OptimizerDescription::SGD) {
-    absl::StrAppend(&text, ", ρ ", optimizer.rho());
-  }
-  if (kind == OptimizerDescription::ADADELTA || kind == OptimizerDescription::WINDOWED) {
-    absl::StrAppend(&text, ", ε ", optimizer.epsilon());
-  }
-  return text;
-}
-
 std::string NoiseText(const NoiseDescription& noise) {
   std::vector<std::string> parts;
   const auto add_share = [&parts](double share, const auto&... what) {

@@ -38,8 +38,6 @@ std::optional<double> StalenessQuantile(const LoggedRun& run, double share);
 // it is not known, or the gradient drowns in its noise: |g|^2 is within two standard errors of 0.
 std::optional<double> NoiseScaleFrames(const LoggedRun& run);
 
-// "ADADELTA, ρ 0.95, ε 1e-06": the rule and the settings it has.
-std::string OptimizerText(const OptimizerDescription& optimizer);
 // "512-512 rectified linear"; "softmax regression" without hidden layers.
 std::string NetworkText(const NetworkDescription& network);
 // The same as a sentence has it: "512-512 rectified linear units".

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "common/program/update_rules.h"
 #include "deploy/report/chart.h"
 #include "deploy/report/format.h"
 

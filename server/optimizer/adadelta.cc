@@ -4,7 +4,7 @@
 
 #include "common/tensor/simd_clones.h"
 #include "server/optimizer/float_range.h"
-#include "server/optimizer/rules.h"
+#include "server/optimizer/optimizer.h"
 
 namespace downpour {
 namespace {
@@ -21,9 +21,12 @@ void Step(float factor, float rho, float epsilon, size_t n, const float* __restr
   }
 }
 
+// Algorithm 1 of Zeiler 2012: dx_t = -sqrt(E[dx^2]_{t-1} + epsilon) / sqrt(E[g^2]_t + epsilon) g_t. State "E[g^2]" and
+// "E[dx^2]".
 class Adadelta final : public Optimizer {
  public:
-  Adadelta(float rho, float epsilon) : rho_(rho), epsilon_(epsilon) {}
+  explicit Adadelta(const OptimizerDescription& description)
+      : rho_(description.rho()), epsilon_(description.epsilon()) {}
 
   std::vector<std::string> state_names() const override { return {"E[g^2]", "E[dx^2]"}; }
 
@@ -40,8 +43,9 @@ class Adadelta final : public Optimizer {
 
 }  // namespace
 
-std::unique_ptr<Optimizer> NewAdadelta(float rho, float epsilon) {
-  return std::make_unique<Adadelta>(rho, epsilon);
+template <>
+std::unique_ptr<Optimizer> NewRule<OptimizerDescription::ADADELTA>(const OptimizerDescription& description) {
+  return std::make_unique<Adadelta>(description);
 }
 
 }  // namespace downpour

@@ -4,7 +4,7 @@
 
 #include "common/tensor/simd_clones.h"
 #include "server/optimizer/float_range.h"
-#include "server/optimizer/rules.h"
+#include "server/optimizer/optimizer.h"
 
 namespace downpour {
 namespace {
@@ -22,9 +22,11 @@ void Step(float learning_rate, size_t n, const float* __restrict gradient, float
   }
 }
 
+// Eqn. 5 of Zeiler 2012, without epsilon: dx_t = -learning_rate / sqrt(sum of g^2 up to t) g_t. State "sum g^2". Where
+// the sum is 0 the paper divides 0 by 0; there dx = 0, also where g^2 is too small for a float32 (|g| < 2^-75).
 class Adagrad final : public Optimizer {
  public:
-  explicit Adagrad(float learning_rate) : learning_rate_(learning_rate) {}
+  explicit Adagrad(const OptimizerDescription& description) : learning_rate_(description.learning_rate()) {}
 
   std::vector<std::string> state_names() const override { return {"sum g^2"}; }
 
@@ -39,8 +41,9 @@ class Adagrad final : public Optimizer {
 
 }  // namespace
 
-std::unique_ptr<Optimizer> NewAdagrad(float learning_rate) {
-  return std::make_unique<Adagrad>(learning_rate);
+template <>
+std::unique_ptr<Optimizer> NewRule<OptimizerDescription::ADAGRAD>(const OptimizerDescription& description) {
+  return std::make_unique<Adagrad>(description);
 }
 
 }  // namespace downpour

@@ -3,7 +3,7 @@
 
 #include "common/tensor/simd_clones.h"
 #include "server/optimizer/float_range.h"
-#include "server/optimizer/rules.h"
+#include "server/optimizer/optimizer.h"
 
 namespace downpour {
 namespace {
@@ -17,9 +17,11 @@ void Step(float factor, float learning_rate, float rho, size_t n, const float* _
   }
 }
 
+// Eqn. 4 of Zeiler 2012: dx_t = rho dx_{t-1} - learning_rate g_t. State "dx".
 class Momentum final : public Optimizer {
  public:
-  Momentum(float learning_rate, float rho) : learning_rate_(learning_rate), rho_(rho) {}
+  explicit Momentum(const OptimizerDescription& description)
+      : learning_rate_(description.learning_rate()), rho_(description.rho()) {}
 
   std::vector<std::string> state_names() const override { return {"dx"}; }
 
@@ -35,8 +37,9 @@ class Momentum final : public Optimizer {
 
 }  // namespace
 
-std::unique_ptr<Optimizer> NewMomentum(float learning_rate, float rho) {
-  return std::make_unique<Momentum>(learning_rate, rho);
+template <>
+std::unique_ptr<Optimizer> NewRule<OptimizerDescription::MOMENTUM>(const OptimizerDescription& description) {
+  return std::make_unique<Momentum>(description);
 }
 
 }  // namespace downpour

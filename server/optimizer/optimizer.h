@@ -18,9 +18,7 @@ namespace downpour {
 // bits as one that is applied whole. Immutable and thread-safe, since all memory is the caller's.
 class Optimizer {
  public:
-  // INVALID_ARGUMENT: rho outside [0, 1), epsilon < 0 (or 0 where the rule divides by it alone),
-  // learning_rate <= 0, or any of them not finite; the message names the field, the value seen and the
-  // value wanted.
+  // INVALID_ARGUMENT as ValidateOptimizer (common/program/update_rules.h).
   static absl::StatusOr<std::unique_ptr<Optimizer>> Create(const OptimizerDescription& description);
 
   virtual ~Optimizer() = default;
@@ -34,6 +32,11 @@ class Optimizer {
   virtual void Apply(const UpdateStep& step, absl::Span<const float> gradient, absl::Span<float> parameters,
                      absl::Span<float* const> state) const = 0;
 };
+
+// The rule of `kind`. Each row of kUpdateRules has a specialisation, in the .cc of its rule; a missing one is an error of
+// the linker, which names it. `description` is valid by ValidateOptimizer.
+template <OptimizerDescription::Kind kind>
+std::unique_ptr<Optimizer> NewRule(const OptimizerDescription& description);
 
 }  // namespace downpour
 

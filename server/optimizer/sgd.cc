@@ -3,7 +3,7 @@
 
 #include "common/tensor/simd_clones.h"
 #include "server/optimizer/float_range.h"
-#include "server/optimizer/rules.h"
+#include "server/optimizer/optimizer.h"
 
 namespace downpour {
 namespace {
@@ -13,9 +13,10 @@ void Step(float learning_rate, size_t n, const float* __restrict gradient, float
   for (size_t i = 0; i < n; ++i) parameters[i] = Saturate(parameters[i] - learning_rate * gradient[i]);
 }
 
+// Eqn. 2 of Zeiler 2012: dx = -learning_rate g. No state.
 class Sgd final : public Optimizer {
  public:
-  explicit Sgd(float learning_rate) : learning_rate_(learning_rate) {}
+  explicit Sgd(const OptimizerDescription& description) : learning_rate_(description.learning_rate()) {}
 
   std::vector<std::string> state_names() const override { return {}; }
 
@@ -30,6 +31,9 @@ class Sgd final : public Optimizer {
 
 }  // namespace
 
-std::unique_ptr<Optimizer> NewSgd(float learning_rate) { return std::make_unique<Sgd>(learning_rate); }
+template <>
+std::unique_ptr<Optimizer> NewRule<OptimizerDescription::SGD>(const OptimizerDescription& description) {
+  return std::make_unique<Sgd>(description);
+}
 
 }  // namespace downpour

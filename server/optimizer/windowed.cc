@@ -4,7 +4,7 @@
 
 #include "common/tensor/simd_clones.h"
 #include "server/optimizer/float_range.h"
-#include "server/optimizer/rules.h"
+#include "server/optimizer/optimizer.h"
 
 namespace downpour {
 namespace {
@@ -19,10 +19,13 @@ void Step(float learning_rate, float rho, float epsilon, size_t n, const float* 
   }
 }
 
+// Eqn. 10 with 8 and 9 of Zeiler 2012: dx_t = -learning_rate / sqrt(E[g^2]_t + epsilon) g_t. State "E[g^2]".
 class Windowed final : public Optimizer {
  public:
-  Windowed(float learning_rate, float rho, float epsilon)
-      : learning_rate_(learning_rate), rho_(rho), epsilon_(epsilon) {}
+  explicit Windowed(const OptimizerDescription& description)
+      : learning_rate_(description.learning_rate()),
+        rho_(description.rho()),
+        epsilon_(description.epsilon()) {}
 
   std::vector<std::string> state_names() const override { return {"E[g^2]"}; }
 
@@ -40,8 +43,9 @@ class Windowed final : public Optimizer {
 
 }  // namespace
 
-std::unique_ptr<Optimizer> NewWindowed(float learning_rate, float rho, float epsilon) {
-  return std::make_unique<Windowed>(learning_rate, rho, epsilon);
+template <>
+std::unique_ptr<Optimizer> NewRule<OptimizerDescription::WINDOWED>(const OptimizerDescription& description) {
+  return std::make_unique<Windowed>(description);
 }
 
 }  // namespace downpour

@@ -213,9 +213,9 @@ TEST_F(Sweep, TrainsEachCellOfTheGridAndDrawsAll) {
   EXPECT_THAT(
       calls(),
       AllOf(HasSubstr("train run.textproto --run_dir=o/ADADELTA_1e-8-1-none "),
-            HasSubstr("--optimizer.kind=ADADELTA --optimizer.epsilon=1e-8 "),
+            HasSubstr("--optimizer=ADADELTA:1e-8 "),
             HasSubstr("--cluster.replicas=20 --budget.epochs=1 --checkpoint.every_s=120 "
-                      "--optimizer.kind=SGD --optimizer.learning_rate=0.5 --noise.push_drop_share=0.1 "
+                      "--optimizer=SGD:0.5 --noise.push_drop_share=0.1 "
                       "--noise.adversary_share=0.1 --noise.adversary_scale=10 --budget.epochs=3"),
             HasSubstr("report --sweep --out=o/report.html o/ADADELTA_1e-8-1-none o/SGD_0.5-1-none ")));
   EXPECT_THAT(calls(), Not(HasSubstr("corpus"))) << "the run description names its own data";

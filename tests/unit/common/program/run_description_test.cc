@@ -68,6 +68,23 @@ TEST(SetField, ReplacesRepeatedFieldsAndTakesPlainStrings) {
   EXPECT_FLOAT_EQ(description.optimizer().learning_rate(), 1e-3F);
 }
 
+TEST(SetField, OptimizerSetsTheRuleAndItsFirstHyperparameter) {
+  RunDescription description;
+  ASSERT_TRUE(SetField("optimizer", "SGD:0.5", &description).ok());
+  EXPECT_EQ(description.optimizer().kind(), OptimizerDescription::SGD);
+  EXPECT_EQ(description.optimizer().learning_rate(), 0.5F);
+  ASSERT_TRUE(SetField("optimizer", "ADADELTA:1e-8", &description).ok());
+  EXPECT_EQ(description.optimizer().kind(), OptimizerDescription::ADADELTA);
+  EXPECT_EQ(description.optimizer().epsilon(), 1e-8F);
+  ASSERT_TRUE(SetField("optimizer", "MOMENTUM", &description).ok());
+  EXPECT_EQ(description.optimizer().kind(), OptimizerDescription::MOMENTUM);
+  EXPECT_EQ(description.optimizer().learning_rate(), 0.5F) << "not named, so left as it was";
+  EXPECT_THAT(Message(SetField("optimizer", "SDG:0.5", &description)), HasSubstr("SDG"));
+  EXPECT_THAT(Message(SetField("optimizer", "SGD:fast", &description)), HasSubstr("optimizer.learning_rate"));
+  Message(SetField("optimizer", "SGD:", &description));
+  Message(SetField("optimizer", "SGD:1:2", &description));
+}
+
 TEST(SetField, UnknownFieldListsTheKnownOnes) {
   RunDescription description;
   EXPECT_THAT(Message(SetField("optimizer.roh", "1", &description)),

@@ -214,6 +214,15 @@ TEST(OptimizerCreate, DefaultsAreThePapers) {
   EXPECT_THAT((*Optimizer::Create(description))->state_names(), ElementsAre("E[g^2]", "E[dx^2]"));
 }
 
+TEST(OptimizerCreate, KnowsEveryKind) {
+  const auto* kinds = OptimizerDescription::Kind_descriptor();
+  for (int i = 0; i < kinds->value_count(); ++i) {
+    OptimizerDescription description;
+    description.set_kind(static_cast<OptimizerDescription::Kind>(kinds->value(i)->number()));
+    EXPECT_TRUE(Optimizer::Create(description).ok()) << kinds->value(i)->name();
+  }
+}
+
 void ExpectRefused(const OptimizerDescription& description, const std::string& message) {
   const auto optimizer = Optimizer::Create(description);
   EXPECT_EQ(optimizer.status().code(), absl::StatusCode::kInvalidArgument) << description.ShortDebugString();
