@@ -11,6 +11,7 @@
 #include "common/program/interrupt.h"
 #include "common/program/logging.h"
 #include "common/program/progress.h"
+#include "common/program/run_status.h"
 #include "common/rpc/channel.h"
 #include "common/status_macros.h"
 #include "server/coordinator/run_folder.h"

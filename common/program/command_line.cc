@@ -13,6 +13,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "common/program/run_description.h"
+#include "common/program/run_description_rules.h"
 #include "common/program/update_rules.h"
 #include "common/status_macros.h"
 

@@ -14,12 +14,6 @@
 
 namespace downpour {
 
-// Exit codes of every program: 0 done; 1 failed; 2 wrong flags, run description or data; 130 stopped by
-// Ctrl-C.
-inline constexpr int kExitFailed = 1;
-inline constexpr int kExitUsage = 2;
-inline constexpr int kExitInterrupted = 130;
-
 struct CommandLine {
   std::vector<std::string> positional;                        // without the program's name
   std::vector<std::pair<std::string, std::string>> settings;  // from --optimizer.kind=ADAGRAD and the like

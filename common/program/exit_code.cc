@@ -4,7 +4,6 @@
 #include <cstdio>
 
 #include "absl/strings/str_cat.h"
-#include "common/program/command_line.h"
 
 namespace downpour {
 

@@ -7,9 +7,13 @@
 
 namespace downpour {
 
-// What main returns for `status`, by the codes in common/program/command_line.h: 0 for OK, kExitInterrupted for
-// CANCELLED, kExitUsage for what only other flags, run description or data can cure, kExitFailed for the
-// rest. Prints "program: message" to stderr unless it is OK.
+// Exit codes of every program, besides 0 for success.
+inline constexpr int kExitFailed = 1;  // the same command may succeed another time
+inline constexpr int kExitUsage = 2;   // only other flags, another run description or other data can help
+inline constexpr int kExitInterrupted = 130;  // stopped by Ctrl-C, SIGTERM or SIGHUP
+
+// The exit code for `status`: kExitInterrupted for CANCELLED; kExitUsage for INVALID_ARGUMENT, NOT_FOUND,
+// FAILED_PRECONDITION, OUT_OF_RANGE, DATA_LOSS and UNIMPLEMENTED. Prints "program: message" to stderr unless it is OK.
 int ExitCode(absl::string_view program, const absl::Status& status);
 
 }  // namespace downpour

@@ -24,20 +24,6 @@ absl::StatusOr<RunDescription> ReadRunDescription(const std::string& path);
 // cannot take.
 absl::Status SetField(absl::string_view path, absl::string_view value, RunDescription* description);
 
-// INVALID_ARGUMENT naming the first field out of its range, the value seen and the value wanted.
-absl::Status ValidateRunDescription(const RunDescription& description);
-
-// Whether exactly one kind of data is named; INVALID_ARGUMENT otherwise. Part of ValidateRunDescription().
-absl::Status CheckKindOfData(const DataDescription& data);
-
-// Whether two descriptions are of the same run: equal but for name, budget, evaluation, checkpoint,
-// cluster.replica_timeout_s, and where the data lies. FAILED_PRECONDITION naming the first difference
-// otherwise.
-absl::Status CheckSameRun(const RunDescription& seen, const RunDescription& wanted);
-// The same where replicas are processes, which join by themselves and in real time: cluster.replicas,
-// cluster.clock and virtual_clock may differ too.
-absl::Status CheckSameProcessRun(const RunDescription& seen, const RunDescription& wanted);
-
 // Every field with its type and default, one a line, for --help.
 std::string DescribeFields();
 

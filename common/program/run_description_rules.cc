@@ -1,15 +1,18 @@
-// Where on the data's way: before it; what a run description must satisfy, and when two describe the same
-// run.
+// Where on the data's way: common/program, before a run; the bounds of every field, and the list of those in which two
+// descriptions of one run may differ.
+#include "common/program/run_description_rules.h"
+
+#include <google/protobuf/descriptor.h>
 #include <google/protobuf/util/message_differencer.h>
 
 #include <cmath>
 #include <cstdint>
 #include <string>
 
-#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
-#include "common/program/run_description.h"
+#include "common/check.h"
 #include "common/program/update_rules.h"
 #include "common/status_macros.h"
 
@@ -112,6 +115,49 @@ absl::Status ValidateNoise(const NoiseDescription& noise, double replica_timeout
               "noise.push_delay_s", noise.push_delay_s(), "0 or more, and below cluster.replica_timeout_s");
 }
 
+// Fields in which two descriptions of one run may differ, everything within them included.
+constexpr struct {
+  const char* path;
+  bool only_of_processes;  // read by the in-process cluster alone, where it must be equal
+} kMayDiffer[] = {
+    {"name", false},
+    {"budget", false},
+    {"evaluation", false},
+    {"checkpoint", false},
+    {"data.train_dir", false},
+    {"data.test_dir", false},
+    {"data.test_human_dir", false},
+    {"data.mnist_dir", false},
+    {"cluster.replica_timeout_s", false},
+    {"cluster.replicas", true},
+    {"cluster.clock", true},
+    {"virtual_clock", true},
+};
+
+const google::protobuf::FieldDescriptor* FieldAt(absl::string_view path) {
+  const google::protobuf::Descriptor* message = RunDescription::descriptor();
+  const google::protobuf::FieldDescriptor* field = nullptr;
+  for (absl::string_view name : absl::StrSplit(path, '.')) {
+    field = message->FindFieldByName(std::string(name));
+    DOWNPOUR_CHECK(field != nullptr);
+    message = field->message_type();
+  }
+  return field;
+}
+
+absl::Status CheckSame(const RunDescription& seen, const RunDescription& wanted, bool processes) {
+  google::protobuf::util::MessageDifferencer differencer;
+  differencer.set_message_field_comparison(google::protobuf::util::MessageDifferencer::EQUIVALENT);
+  for (const auto& [path, only_of_processes] : kMayDiffer)
+    if (processes || !only_of_processes) differencer.IgnoreField(FieldAt(path));
+  std::string difference;
+  differencer.ReportDifferencesToString(&difference);
+  differencer.set_report_ignores(false);
+  if (differencer.Compare(seen, wanted)) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("another run's description: ", difference.substr(0, difference.find('\n'))));
+}
+
 }  // namespace
 
 absl::Status CheckKindOfData(const DataDescription& data) {
@@ -148,36 +194,11 @@ absl::Status ValidateRunDescription(const RunDescription& description) {
 }
 
 absl::Status CheckSameRun(const RunDescription& seen, const RunDescription& wanted) {
-  const auto essence = [](RunDescription description) {
-    description.clear_name();
-    description.clear_budget();
-    description.clear_evaluation();
-    description.clear_checkpoint();
-    description.mutable_cluster()->clear_replica_timeout_s();
-    DataDescription* data = description.mutable_data();
-    data->clear_train_dir();
-    data->clear_test_dir();
-    data->clear_test_human_dir();
-    data->clear_mnist_dir();
-    return description;
-  };
-  std::string difference;
-  google::protobuf::util::MessageDifferencer differencer;
-  differencer.set_message_field_comparison(google::protobuf::util::MessageDifferencer::EQUIVALENT);
-  differencer.ReportDifferencesToString(&difference);
-  if (differencer.Compare(essence(seen), essence(wanted))) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      absl::StrCat("another run's description: ", difference.substr(0, difference.find('\n'))));
+  return CheckSame(seen, wanted, /*processes=*/false);
 }
 
 absl::Status CheckSameProcessRun(const RunDescription& seen, const RunDescription& wanted) {
-  const auto without_simulation = [](RunDescription description) {
-    description.clear_virtual_clock();
-    description.mutable_cluster()->clear_replicas();
-    description.mutable_cluster()->clear_clock();
-    return description;
-  };
-  return CheckSameRun(without_simulation(seen), without_simulation(wanted));
+  return CheckSame(seen, wanted, /*processes=*/true);
 }
 
 }  // namespace downpour

@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/program/run_description.h"
+#include "common/program/run_description_rules.h"
 #include "common/status_macros.h"
 #include "server/storage/folder_lock.h"
 

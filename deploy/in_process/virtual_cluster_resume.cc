@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "common/program/run_description.h"
+#include "common/program/run_description_rules.h"
 #include "common/status_macros.h"
 #include "deploy/in_process/virtual_cluster.h"
 #include "server/storage/checkpoint_file.h"

@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "common/file/file.h"
-#include "common/program/run_description.h"
+#include "common/program/run_description_rules.h"
 #include "common/status_macros.h"
 
 namespace downpour {

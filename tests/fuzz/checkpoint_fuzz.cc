@@ -12,7 +12,7 @@
 #include "common/check.h"
 #include "common/file/crc32c.h"
 #include "common/layout/parameter_layout.h"
-#include "common/program/run_description.h"
+#include "common/program/run_description_rules.h"
 #include "deploy/export/export.h"
 #include "deploy/in_process/virtual_cluster_checkpoint.h"
 #include "server/coordinator/coordinator.h"

@@ -6,6 +6,7 @@
 #include "absl/strings/string_view.h"
 #include "common/check.h"
 #include "common/program/run_description.h"
+#include "common/program/run_description_rules.h"
 
 // What is accepted must read back as it was printed. The first line, cut at "=", is also tried as a command
 // line setting.

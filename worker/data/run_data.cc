@@ -12,7 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "common/file/crc32c.h"
-#include "common/program/run_description.h"
+#include "common/program/run_description_rules.h"
 #include "common/status_macros.h"
 #include "worker/data/idx.h"
 #include "worker/data/kaldi_directory.h"

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/program/run_description.h"
+#include "common/program/run_description_rules.h"
 #include "common/status_macros.h"
 #include "spdlog/spdlog.h"
 
