@@ -1,16 +1,15 @@
-// Where on the data's way: the coordinator's program; owns the run folder and tells replicas, shards and
-// evaluator what to do.
+// Where on the data's way: server, the coordinator's program; who joins the cluster asks it what to do, and it keeps the
+// run folder.
 #include <string>
 
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/file/file.h"
-#include "common/program/command_line.h"
-#include "common/program/exit_code.h"
 #include "common/program/interrupt.h"
 #include "common/program/logging.h"
 #include "common/program/progress.h"
+#include "common/program/run_program.h"
 #include "common/program/run_status.h"
 #include "common/rpc/channel.h"
 #include "common/status_macros.h"
@@ -28,16 +27,14 @@ namespace downpour {
 namespace {
 
 constexpr char kUsage[] =
-    "Coordinates one run: gives shards their range and replicas their data, notices those that die, writes "
-    "the\n"
-    "accuracy log, and ends the run at its budget. Ends by itself then; Ctrl-C stops it, and the same "
-    "command resumes.\n"
-    "\n"
-    "  downpour-coordinator run.textproto --run_dir=runs/mine --budget.epochs=3\n"
-    "\n"
-    "then, on the same or other machines: downpour-server, downpour-worker and downpour-evaluator, each "
-    "with\n"
-    "--coordinator=host:port. deploy/local starts them all on this machine.";
+    R"(Coordinates one run: gives each shard its range and each replica its data, notices those that die, writes the accuracy
+log, and ends the run at its budget; then the program ends too. Ctrl-C stops it, and the same command resumes.
+
+  downpour-coordinator run.textproto --run_dir=runs/mine --budget.epochs=3
+
+The argument is a run description; any of its fields can be set on the command line. The other programs of the run are
+started on the same or other machines: downpour-server once a shard, any number of downpour-worker, and one
+downpour-evaluator, each with --coordinator=host:port. deploy/local starts them all on this machine.)";
 
 constexpr absl::Duration kTick = absl::Milliseconds(100);
 constexpr absl::Duration kDeathCheck = absl::Seconds(1);
@@ -96,8 +93,5 @@ absl::Status Run(const CommandLine& command_line) {
 }  // namespace downpour
 
 int main(int argc, char** argv) {
-  const auto command_line = downpour::ParseCommandLine(argc, argv, downpour::kUsage, /*takes_settings=*/true);
-  if (!command_line.ok()) return downpour::ExitCode("downpour-coordinator", command_line.status());
-  downpour::CatchInterrupts();
-  return downpour::ExitCode("downpour-coordinator", downpour::Run(*command_line));
+  return downpour::RunProgram(argc, argv, {"downpour-coordinator", downpour::kUsage, downpour::Run});
 }

@@ -1,5 +1,5 @@
-// Where on the data's way: the program of one shard: it registers with the coordinator, serves replicas and
-// writes checkpoints.
+// Where on the data's way: server, a shard's program; it registers with the coordinator, then takes in gradients, gives
+// out parameters and writes checkpoints.
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -10,11 +10,9 @@
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "common/file/file.h"
-#include "common/program/allocator.h"
-#include "common/program/command_line.h"
-#include "common/program/exit_code.h"
+#include "common/program/cluster_flags.h"
 #include "common/program/interrupt.h"
-#include "common/program/logging.h"
+#include "common/program/run_program.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/coordinator_stub.h"
 #include "common/status_macros.h"
@@ -24,7 +22,6 @@
 #include "server/shard/shard_start.h"
 #include "spdlog/spdlog.h"
 
-ABSL_FLAG(std::string, coordinator, "127.0.0.1:7100", "host:port of the coordinator; it may start later");
 ABSL_FLAG(std::string, listen, "127.0.0.1:0", "host:port to listen at; port 0 takes a free one");
 ABSL_FLAG(std::string, advertise, "",
           "host:port at which replicas reach this shard; empty: where it listens");
@@ -34,22 +31,15 @@ ABSL_FLAG(
     "the coordinator gives");
 ABSL_FLAG(std::string, state_dir, "", "folder of shard-K.ckpt, from which the shard resumes");
 ABSL_FLAG(std::string, port_file, "", "if set, host:port is written to this file as soon as it listens");
-ABSL_FLAG(std::string, shared_memory_dir, "/dev/shm",
-          "folder where this shard meets replicas of its own host, whose gradients and parameters then go "
-          "through shared memory; they name the same one; empty: always by gRPC");
-ABSL_FLAG(std::string, log_file, "", "log here as well as to the terminal");
-ABSL_FLAG(bool, verbose, false, "log everything to the terminal, not warnings only");
 
 namespace downpour {
 namespace {
 
 constexpr char kUsage[] =
-    "Holds one shard of a run's parameters: applies the gradients that replicas push, and sends them the "
-    "parameters.\n"
-    "Ends by itself when the run is over. Ctrl-C writes a checkpoint and stops it; the same command "
-    "resumes.\n"
-    "\n"
-    "  downpour-server --coordinator=127.0.0.1:7100 --state_dir=runs/mine/checkpoints";
+    R"(Holds one shard of a run's parameters: applies the gradients that replicas push, and sends them the parameters. Ends by
+itself when the run is over. Ctrl-C writes a checkpoint and stops it; the same command resumes.
+
+  downpour-server --coordinator=127.0.0.1:7100 --state_dir=runs/mine/checkpoints)";
 
 constexpr absl::Duration kPoll = absl::Seconds(1);
 
@@ -85,17 +75,14 @@ absl::Status ServeUntilFinished(CoordinatorStub& coordinator, const RegisterShar
   return absl::CancelledError("stopped; the same command resumes");
 }
 
-absl::Status Run(const CommandLine& command_line) {
-  if (!command_line.positional.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat("unexpected argument '", command_line.positional[0], "'"));
-  }
+absl::Status Run(const CommandLine& /*command_line*/) {
   const std::string state_dir = absl::GetFlag(FLAGS_state_dir);
   if (state_dir.empty())
     return absl::InvalidArgumentError("--state_dir is not set; want the folder of the checkpoints");
   std::error_code error;
   std::filesystem::create_directories(state_dir, error);
   if (error) return absl::UnavailableError(absl::StrCat("cannot make ", state_dir, ": ", error.message()));
-  RETURN_IF_ERROR(SetUpLogging("server", absl::GetFlag(FLAGS_log_file), absl::GetFlag(FLAGS_verbose)));
+  RETURN_IF_ERROR(SetUpClusterProcess("server"));
 
   ASSIGN_OR_RETURN(std::optional<ShardClaim> claim, ClaimKnownShard(state_dir, absl::GetFlag(FLAGS_shard)));
 
@@ -146,10 +133,6 @@ absl::Status Run(const CommandLine& command_line) {
 }  // namespace downpour
 
 int main(int argc, char** argv) {
-  downpour::KeepMemoryOfChunks();
-  const auto command_line =
-      downpour::ParseCommandLine(argc, argv, downpour::kUsage, /*takes_settings=*/false);
-  if (!command_line.ok()) return downpour::ExitCode("downpour-server", command_line.status());
-  downpour::CatchInterrupts();
-  return downpour::ExitCode("downpour-server", downpour::Run(*command_line));
+  return downpour::RunProgram(
+      argc, argv, {"downpour-server", downpour::kUsage, downpour::Run, downpour::Program::kNothing});
 }

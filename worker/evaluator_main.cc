@@ -1,4 +1,5 @@
-// Where on the data's way: the program that scores the parameters on the test sets whenever that is due.
+// Where on the data's way: worker, the evaluator's program; fetches the parameters whenever an evaluation is due, and
+// scores them on the test sets.
 #include <algorithm>
 #include <memory>
 #include <string>
@@ -7,11 +8,9 @@
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "common/back_off.h"
-#include "common/program/allocator.h"
-#include "common/program/command_line.h"
-#include "common/program/exit_code.h"
+#include "common/program/cluster_flags.h"
 #include "common/program/interrupt.h"
-#include "common/program/logging.h"
+#include "common/program/run_program.h"
 #include "common/random.h"
 #include "common/status_macros.h"
 #include "worker/evaluator/evaluator_loop.h"
@@ -19,31 +18,22 @@
 #include "worker/transport/grpc_coordinator_client.h"
 #include "worker/transport/grpc_shard_connector.h"
 
-ABSL_FLAG(std::string, coordinator, "127.0.0.1:7100", "host:port of the coordinator; it may start later");
 ABSL_FLAG(int, threads, 0, "threads that score frames; 0: as many as cores");
-ABSL_FLAG(std::string, shared_memory_dir, "/dev/shm",
-          "folder of the shards' --shared_memory_dir, as this process sees it: with those of its own host it "
-          "shares memory; empty: always by gRPC");
-ABSL_FLAG(std::string, log_file, "", "log here as well as to the terminal");
-ABSL_FLAG(bool, verbose, false, "log everything to the terminal, not warnings only");
 
 namespace downpour {
 namespace {
 
 constexpr char kUsage[] =
-    "Scores a run's parameters on its test sets whenever an evaluation is due; the coordinator logs the "
-    "frame accuracy.\n"
-    "A run needs one of these. Ends by itself when the run is over; Ctrl-C stops it, and it may be started "
-    "again.\n"
-    "\n"
-    "  downpour-evaluator --coordinator=127.0.0.1:7100\n"
-    "\n"
-    "A run description, as a file or as settings, is not needed. One that is given must be of the same run; "
-    "its data\n"
-    "paths then take the place of the coordinator's.";
+    R"(Scores a run's parameters on its test sets whenever an evaluation is due; the coordinator logs the frame accuracy. A run
+needs one evaluator. Ends by itself when the run is over; Ctrl-C stops it, and it may be started again.
+
+  downpour-evaluator --coordinator=127.0.0.1:7100
+
+The coordinator sends the run description. One that is given here too, as a file or as settings, must be of the same
+run; its data paths then take the place of the coordinator's.)";
 
 absl::Status Run(const CommandLine& command_line) {
-  RETURN_IF_ERROR(SetUpLogging("evaluator", absl::GetFlag(FLAGS_log_file), absl::GetFlag(FLAGS_verbose)));
+  RETURN_IF_ERROR(SetUpClusterProcess("evaluator"));
   CoordinatorStub::Options coordinator_options;
   coordinator_options.address = absl::GetFlag(FLAGS_coordinator);
   coordinator_options.retry.stopped = Interrupted;
@@ -77,9 +67,5 @@ absl::Status Run(const CommandLine& command_line) {
 }  // namespace downpour
 
 int main(int argc, char** argv) {
-  downpour::KeepMemoryOfChunks();
-  const auto command_line = downpour::ParseCommandLine(argc, argv, downpour::kUsage, /*takes_settings=*/true);
-  if (!command_line.ok()) return downpour::ExitCode("downpour-evaluator", command_line.status());
-  downpour::CatchInterrupts();
-  return downpour::ExitCode("downpour-evaluator", downpour::Run(*command_line));
+  return downpour::RunProgram(argc, argv, {"downpour-evaluator", downpour::kUsage, downpour::Run});
 }

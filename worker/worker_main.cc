@@ -1,4 +1,4 @@
-// Where on the data's way: the program of replicas; loads the data once, and gives each replica a thread.
+// Where on the data's way: worker, the replicas' program; loads the data once, then runs each replica on its own thread.
 #include <unistd.h>
 
 #include <atomic>
@@ -11,11 +11,9 @@
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "common/back_off.h"
-#include "common/program/allocator.h"
-#include "common/program/command_line.h"
-#include "common/program/exit_code.h"
+#include "common/program/cluster_flags.h"
 #include "common/program/interrupt.h"
-#include "common/program/logging.h"
+#include "common/program/run_program.h"
 #include "common/random.h"
 #include "common/status_macros.h"
 #include "spdlog/spdlog.h"
@@ -24,35 +22,27 @@
 #include "worker/transport/grpc_coordinator_client.h"
 #include "worker/transport/grpc_shard_connector.h"
 
-ABSL_FLAG(std::string, coordinator, "127.0.0.1:7100", "host:port of the coordinator; it may start later");
 ABSL_FLAG(int, replicas, 1, "model replicas in this process; they share its memory of the data");
 ABSL_FLAG(int, compute_threads, 1, "threads that compute one replica's gradient");
-ABSL_FLAG(std::string, shared_memory_dir, "/dev/shm",
-          "folder of the shards' --shared_memory_dir, as this process sees it: with those of its own host it "
-          "shares memory; empty: always by gRPC");
-ABSL_FLAG(std::string, log_file, "", "log here as well as to the terminal");
-ABSL_FLAG(bool, verbose, false, "log everything to the terminal, not warnings only");
 
 namespace downpour {
 namespace {
 
 constexpr char kUsage[] =
-    "Runs model replicas of a run: fetch the parameters, compute the gradient of a minibatch, push it. The "
-    "coordinator\n"
-    "says which run; it may be joined and left (Ctrl-C) at any time. Ends by itself when the run is over.\n"
-    "\n"
-    "  downpour-worker --coordinator=127.0.0.1:7100 --replicas=4 --data.train_dir=/local/disk/train\n"
-    "\n"
-    "A run description, as a file or as settings, is not needed. One that is given must be of the same run; "
-    "its data\n"
-    "paths then take the place of the coordinator's.";
+    R"(Runs model replicas of a run. Each fetches the parameters, computes the gradient of a minibatch, pushes it to the shards,
+and begins again. A worker may join and leave (Ctrl-C) at any time. Ends by itself when the run is over.
+
+  downpour-worker --coordinator=127.0.0.1:7100 --replicas=4 --data.train_dir=/local/disk/train
+
+The coordinator sends the run description. One that is given here too, as a file or as settings, must be of the same
+run; its data paths then take the place of the coordinator's.)";
 
 absl::Status Run(const CommandLine& command_line) {
   const int replicas = absl::GetFlag(FLAGS_replicas);
   if (replicas < 1)
-    return absl::InvalidArgumentError(absl::StrCat("--replicas=", replicas, ": want at least 1"));
-  RETURN_IF_ERROR(SetUpLogging("worker", absl::GetFlag(FLAGS_log_file), absl::GetFlag(FLAGS_verbose)));
-  // If one replica fails, the whole process ends, and whoever supervises it starts it again.
+    return absl::InvalidArgumentError(absl::StrCat("--replicas is ", replicas, ", want 1 or more"));
+  RETURN_IF_ERROR(SetUpClusterProcess("worker"));
+  // One replica's failure is the process's: whoever watches over it starts it again whole.
   std::atomic<bool> failed = false;
   const auto stopped = [&failed] { return failed || Interrupted(); };
   CoordinatorStub::Options coordinator_options;
@@ -97,9 +87,5 @@ absl::Status Run(const CommandLine& command_line) {
 }  // namespace downpour
 
 int main(int argc, char** argv) {
-  downpour::KeepMemoryOfChunks();
-  const auto command_line = downpour::ParseCommandLine(argc, argv, downpour::kUsage, /*takes_settings=*/true);
-  if (!command_line.ok()) return downpour::ExitCode("downpour-worker", command_line.status());
-  downpour::CatchInterrupts();
-  return downpour::ExitCode("downpour-worker", downpour::Run(*command_line));
+  return downpour::RunProgram(argc, argv, {"downpour-worker", downpour::kUsage, downpour::Run});
 }

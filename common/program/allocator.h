@@ -4,7 +4,7 @@
 
 namespace downpour {
 
-// First thing in main(). Chunks of a megabyte come and go by the thousand: malloc would give each one's pages back to the
+// Call before the process has threads. Chunks of a megabyte come and go by the thousand: malloc would give each one's pages back to the
 // kernel, which clears them anew, a tenth of a transfer's time. Now some tens of megabytes are kept; larger tensors are
 // still given back at once. Nothing where malloc is not the GNU C library's.
 void KeepMemoryOfChunks();

@@ -1,4 +1,4 @@
-// Where on the data's way: before it; a program's arguments.
+// Where on the data's way: common/program, before a run; tells settings from flags, and explains both for --help.
 #include "common/program/command_line.h"
 
 #include <cstdlib>
@@ -50,7 +50,8 @@ absl::Status CheckFlag(absl::string_view argument) {
   absl::PrintF("%s\n\nFlags:\n", usage);
   absl::btree_map<absl::string_view, absl::CommandLineFlag*> flags;
   for (const auto& [name, flag] : absl::GetAllFlags()) {
-    if (absl::EndsWith(flag->Filename(), "_main.cc")) flags[name] = flag;
+    if (absl::EndsWith(flag->Filename(), "_main.cc") || absl::EndsWith(flag->Filename(), "/cluster_flags.cc"))
+      flags[name] = flag;
   }
   for (const auto& [name, flag] : flags) {
     absl::PrintF("  --%s (default: \"%s\")\n      %s\n", name, flag->DefaultValue(), flag->Help());
@@ -96,18 +97,21 @@ absl::StatusOr<CommandLine> ParseCommandLine(int argc, char** argv, absl::string
   return command_line;
 }
 
-absl::StatusOr<RunDescription> RunDescriptionFrom(const CommandLine& command_line) {
-  RunDescription description;
+absl::Status ApplyCommandLine(const CommandLine& command_line, RunDescription* description) {
   if (command_line.positional.size() > 1) {
     return absl::InvalidArgumentError(absl::StrCat("unexpected argument '", command_line.positional[1],
-                                                   "': want one run description file"));
+                                                   "', want at most one run description file"));
   }
   if (!command_line.positional.empty()) {
-    ASSIGN_OR_RETURN(description, ReadRunDescription(command_line.positional[0]));
+    ASSIGN_OR_RETURN(*description, ReadRunDescription(command_line.positional[0]));
   }
-  for (const auto& [path, value] : command_line.settings) {
-    RETURN_IF_ERROR(SetField(path, value, &description));
-  }
+  for (const auto& [path, value] : command_line.settings) RETURN_IF_ERROR(SetField(path, value, description));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<RunDescription> RunDescriptionFrom(const CommandLine& command_line) {
+  RunDescription description;
+  RETURN_IF_ERROR(ApplyCommandLine(command_line, &description));
   RETURN_IF_ERROR(ValidateRunDescription(description));
   return description;
 }

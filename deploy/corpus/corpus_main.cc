@@ -1,12 +1,11 @@
-// Where on the data's way: its beginning, as a program: makes a speech corpus out of Debian packages alone.
+// Where on the data's way: deploy/corpus, the program before all others; makes speech data out of Debian packages alone.
 #include <cstdio>
 #include <string>
 
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
-#include "common/program/command_line.h"
-#include "common/program/exit_code.h"
-#include "common/program/interrupt.h"
+#include "common/program/run_program.h"
+#include "common/status_macros.h"
 #include "deploy/corpus/corpus_builder.h"
 
 namespace {
@@ -37,39 +36,20 @@ namespace downpour {
 namespace {
 
 constexpr char kUsage[] =
-    "Makes a labelled speech corpus of any length.\n\n"
-    "  downpour-corpus --out=corpus/mine --hours=2\n\n"
-    "Real sentences (Debian's fortunes) are spoken by flite's four 16 kHz voices with drawn pitch, rate, "
-    "level, vocal\n"
-    "tract and background noise, turned into frames of 40 log-mel energies, and labelled with one of 5,126 "
-    "senones a\n"
-    "frame by pocketsphinx's forced alignment. A human speaker's prompts (asterisk-core-sounds-en) are a "
-    "second test\n"
-    "set. Writes the Kaldi data directories DIR/train, DIR/test (about 8 % of the sentences, none of them in "
-    "train) and\n"
-    "DIR/test_human, each with feats.scp, pdf.ark, text, utt2spk, spk2utt, num_pdfs and silence_pdfs.\n\n"
-    "Two hours take about two and a half minutes on two cores and 275 MB. Finished work is kept in "
-    "DIR/.cache: after\n"
-    "Ctrl-C the same command goes on, and more --hours later adds to what is there. The same seed gives the "
-    "same\n"
-    "bytes.\n";
+    R"(Makes a labelled speech corpus of any length.
 
-int Fail(const absl::Status& status) {
-  const int code = ExitCode("downpour-corpus", status);
-  if (absl::IsCancelled(status))
-    std::fputs("Finished work is kept; the same command goes on from there.\n", stderr);
-  return code;
-}
+  downpour-corpus --out=corpus/mine --hours=2
 
-int Main(int argc, char** argv) {
-  const absl::StatusOr<CommandLine> command_line =
-      ParseCommandLine(argc, argv, kUsage, /*takes_settings=*/false);
-  if (!command_line.ok()) return Fail(command_line.status());
-  if (!command_line->positional.empty()) {
-    return Fail(
-        absl::InvalidArgumentError(absl::StrCat("unexpected argument '", command_line->positional[0], "'")));
-  }
-  CatchInterrupts();
+Real sentences (Debian's fortunes) are spoken by flite's four 16 kHz voices with drawn pitch, rate, level, vocal tract
+and background noise, turned into frames of 40 log-mel energies, and labelled with one of 5,126 senones a frame by
+pocketsphinx's forced alignment. A human speaker's prompts (asterisk-core-sounds-en) are a second test set. Writes the
+Kaldi data directories OUT/train, OUT/test (about 8 % of the sentences, none of them in train) and OUT/test_human, each
+with feats.scp, pdf.ark, text, utt2spk, spk2utt, num_pdfs and silence_pdfs.
+
+Two hours take about two and a half minutes on two cores and 275 MB. Finished work is kept in OUT/.cache: after Ctrl-C
+the same command goes on, and more --hours later add to what is there. The same seed gives the same bytes.)";
+
+absl::Status MakeCorpus(const CommandLine& /*command_line*/) {
   CorpusOptions options;
   options.out = absl::GetFlag(FLAGS_out);
   options.hours = absl::GetFlag(FLAGS_hours);
@@ -82,13 +62,18 @@ int Main(int argc, char** argv) {
   options.aligner.model_folder = absl::GetFlag(FLAGS_model);
   options.aligner.dictionary = absl::GetFlag(FLAGS_dictionary);
   const absl::StatusOr<CorpusSummary> summary = BuildCorpus(options, Clock::Real());
-  if (!summary.ok()) return Fail(summary.status());
+  if (absl::IsCancelled(summary.status()))
+    return absl::CancelledError("stopped; finished work is kept, and the same command goes on from there");
+  RETURN_IF_ERROR(summary.status());
   if (summary->already_complete) std::printf("%s: already complete\n", options.out.c_str());
   for (const std::string& part : summary->parts) std::printf("%s\n", part.c_str());
-  return 0;
+  return absl::OkStatus();
 }
 
 }  // namespace
 }  // namespace downpour
 
-int main(int argc, char** argv) { return downpour::Main(argc, argv); }
+int main(int argc, char** argv) {
+  return downpour::RunProgram(
+      argc, argv, {"downpour-corpus", downpour::kUsage, downpour::MakeCorpus, downpour::Program::kNothing});
+}

@@ -1,11 +1,10 @@
-// Where on the data's way: past its end; downpour-export writes a run's trained network as safetensors.
+// Where on the data's way: deploy/export, the program after a run; writes its trained network for other programs.
 #include <iostream>
 #include <string>
 
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
-#include "common/program/command_line.h"
-#include "common/program/exit_code.h"
+#include "common/program/run_program.h"
 #include "common/status_macros.h"
 #include "deploy/export/export.h"
 
@@ -22,12 +21,10 @@ updates, test frame accuracy). deploy/export/export.h says how to compute a laye
 
   downpour-export --run_dir=RUN_DIR [--out=model.safetensors])";
 
-absl::Status Export(const CommandLine& command_line) {
-  if (!command_line.positional.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat("unexpected argument '", command_line.positional[0], "'"));
-  }
+absl::Status Export(const CommandLine& /*command_line*/) {
   const std::string run_dir = absl::GetFlag(FLAGS_run_dir), out = absl::GetFlag(FLAGS_out);
-  if (run_dir.empty()) return absl::InvalidArgumentError("--run_dir is missing; see --help");
+  if (run_dir.empty())
+    return absl::InvalidArgumentError("--run_dir is not set, want the folder of a run; see --help");
   ASSIGN_OR_RETURN(const TrainedNetwork network, ReadTrainedNetwork(run_dir));
   RETURN_IF_ERROR(ExportSafetensors(network, out));
   std::cout << out << ": " << network.layout.tensors().size() << " tensors, " << network.layout.size()
@@ -39,8 +36,7 @@ absl::Status Export(const CommandLine& command_line) {
 }  // namespace downpour
 
 int main(int argc, char** argv) {
-  const auto command_line =
-      downpour::ParseCommandLine(argc, argv, downpour::kUsage, /*takes_settings=*/false);
-  return downpour::ExitCode("downpour-export",
-                            command_line.ok() ? downpour::Export(*command_line) : command_line.status());
+  return downpour::RunProgram(argc, argv,
+                              {"downpour-export", downpour::kUsage, downpour::Export,
+                               downpour::Program::kNothing, /*looks_at_interrupts=*/false});
 }

@@ -1,5 +1,5 @@
-// Where on the data's way: the program around all of it: trains on an in-process cluster and leaves a run
-// folder.
+// Where on the data's way: deploy/in_process, the program around all of it; trains on a cluster inside this process and
+// leaves a run folder.
 #include <algorithm>
 #include <string>
 #include <thread>
@@ -7,11 +7,10 @@
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "common/program/command_line.h"
-#include "common/program/exit_code.h"
 #include "common/program/interrupt.h"
 #include "common/program/logging.h"
 #include "common/program/progress.h"
+#include "common/program/run_program.h"
 #include "common/program/run_status.h"
 #include "common/status_macros.h"
 #include "deploy/in_process/training_job.h"
@@ -28,26 +27,23 @@ namespace downpour {
 namespace {
 
 constexpr char kUsage[] =
-    "Trains a network on an in-process cluster: shards, replicas, coordinator and evaluator in one process.\n"
-    "\n"
-    "  downpour-train deploy/quickstart.textproto --run_dir=runs/adadelta\n"
-    "  downpour-train deploy/quickstart.textproto --run_dir=runs/adagrad --optimizer.kind=ADAGRAD\n"
-    "\n"
-    "The first argument is a run description; any of its fields can be set on the command line. With\n"
-    "--cluster.clock=VIRTUAL (the default) the cluster is simulated in virtual time, and the same "
-    "description gives\n"
-    "the same bits; with WALL its threads run free. Ctrl-C writes a checkpoint; the same command goes on "
-    "from there.\n"
-    "The run folder holds frame_accuracy.csv, staleness.csv, TensorBoard event files, log.txt and "
-    "checkpoints/.";
+    R"(Trains a network on an in-process cluster: shards, replicas, coordinator and evaluator in one process.
+
+  downpour-train deploy/quickstart.textproto --run_dir=runs/adadelta
+  downpour-train deploy/quickstart.textproto --run_dir=runs/adagrad --optimizer=ADAGRAD:0.01
+
+The argument is a run description; any of its fields can be set on the command line. With --cluster.clock=VIRTUAL (the
+default) the cluster is simulated in virtual time, and the same description gives the same bits; with WALL its threads
+run free. Ctrl-C writes a checkpoint; the same command goes on from there. The run folder holds frame_accuracy.csv,
+staleness.csv, TensorBoard event files, log.txt and checkpoints/.)";
 
 absl::Status Train(const CommandLine& command_line) {
   ASSIGN_OR_RETURN(const RunDescription description, RunDescriptionFrom(command_line));
   const std::string run_dir = absl::GetFlag(FLAGS_run_dir);
-  if (run_dir.empty()) return absl::InvalidArgumentError("--run_dir is missing: where shall the run go?");
+  if (run_dir.empty()) return absl::InvalidArgumentError("--run_dir is not set, want the folder of the run");
   const bool quiet = absl::GetFlag(FLAGS_quiet);
   if (quiet && absl::GetFlag(FLAGS_verbose))
-    return absl::InvalidArgumentError("--quiet and --verbose contradict");
+    return absl::InvalidArgumentError("--quiet and --verbose are both set, want one of them");
   RETURN_IF_ERROR(PrepareRunFolder(run_dir, description, absl::GetFlag(FLAGS_restart)));
   RETURN_IF_ERROR(SetUpLogging("train", run_dir + "/log.txt", absl::GetFlag(FLAGS_verbose)));
 
@@ -86,8 +82,5 @@ absl::Status Train(const CommandLine& command_line) {
 }  // namespace downpour
 
 int main(int argc, char** argv) {
-  const auto command_line = downpour::ParseCommandLine(argc, argv, downpour::kUsage, /*takes_settings=*/true);
-  if (!command_line.ok()) return downpour::ExitCode("downpour-train", command_line.status());
-  downpour::CatchInterrupts();
-  return downpour::ExitCode("downpour-train", downpour::Train(*command_line));
+  return downpour::RunProgram(argc, argv, {"downpour-train", downpour::kUsage, downpour::Train});
 }

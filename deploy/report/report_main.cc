@@ -1,4 +1,5 @@
-// Where on the data's way: at its end; downpour-report turns run folders into report.html and report.svg.
+// Where on the data's way: deploy/report, the program after or during runs; turns their folders into report.html and
+// report.svg.
 #include <filesystem>
 #include <iostream>
 #include <string>
@@ -7,17 +8,15 @@
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "common/file/file.h"
-#include "common/program/command_line.h"
-#include "common/program/exit_code.h"
+#include "common/program/run_program.h"
 #include "common/status_macros.h"
 #include "deploy/report/report.h"
 #include "deploy/report/sweep_report.h"
 
 ABSL_FLAG(std::string, out, "",
-          "Where to write the page; the main figure lies beside it, as .svg. Default: report.html in the "
+          "where to write the page; the main figure has the same name with .svg; empty: report.html in the "
           "folder that "
-          "holds the run folders.");
-
+          "holds the run folders");
 ABSL_FLAG(bool, sweep, false,
           "the runs are a grid of optimizers, replica counts and noise: draw final accuracy against replicas "
           "and by "
@@ -30,12 +29,11 @@ namespace fs = std::filesystem;
 
 constexpr char kUsage[] =
     R"(Draws one or several runs: test frame accuracy against updates and time, loss, accuracy on human speech, staleness
-histograms and a table, in one self-contained page, with the main figure beside it as SVG. A run may still be going on;
-what cannot be read is noted on the page.
+histograms and a table, in one self-contained page. The main figure is also written next to the page, as SVG. A run may
+still be going on; what cannot be read is noted on the page.
 
   downpour-report [--out=report.html] RUN_DIR...
-  downpour-report --sweep RUN_DIR...          (deploy/sweep makes such runs)
-)";
+  downpour-report --sweep RUN_DIR...          (deploy/sweep makes such runs))";
 
 // report.html in the deepest folder that holds every run folder.
 fs::path DefaultOut(const std::vector<std::string>& directories) {
@@ -52,14 +50,15 @@ fs::path DefaultOut(const std::vector<std::string>& directories) {
 
 absl::Status WriteReport(const CommandLine& command_line) {
   const std::vector<std::string>& directories = command_line.positional;
-  if (directories.empty()) return absl::InvalidArgumentError("no run folder given; see --help");
+  if (directories.empty())
+    return absl::InvalidArgumentError("no argument, want the folder of one run or more; see --help");
   fs::path out = absl::GetFlag(FLAGS_out);
   if (out.empty()) out = DefaultOut(directories);
   fs::path figure = out;
   figure.replace_extension(".svg");
   if (figure == out) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--out=", out.string(), " names the page; the figure goes beside it as .svg by itself"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--out is ", out.string(), ", want the name of the page; the figure has the same name with .svg"));
   }
   std::vector<LoggedRun> runs;
   for (const std::string& directory : directories) {
@@ -78,8 +77,7 @@ absl::Status WriteReport(const CommandLine& command_line) {
 }  // namespace downpour
 
 int main(int argc, char** argv) {
-  const auto command_line =
-      downpour::ParseCommandLine(argc, argv, downpour::kUsage, /*takes_settings=*/false);
-  return downpour::ExitCode("downpour-report",
-                            command_line.ok() ? downpour::WriteReport(*command_line) : command_line.status());
+  return downpour::RunProgram(argc, argv,
+                              {"downpour-report", downpour::kUsage, downpour::WriteReport,
+                               downpour::Program::kPaths, /*looks_at_interrupts=*/false});
 }

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "common/program/run_description.h"
 #include "common/program/run_description_rules.h"
 #include "common/status_macros.h"
 #include "spdlog/spdlog.h"
@@ -21,14 +20,7 @@ void LogNotes(const DescribedRun& run) {
 absl::StatusOr<RunDescription> LocalDescription(const RunDescription& coordinators,
                                                 const CommandLine& command_line) {
   RunDescription own = coordinators;
-  if (command_line.positional.size() > 1) {
-    return absl::InvalidArgumentError(absl::StrCat("unexpected argument '", command_line.positional[1],
-                                                   "': want at most one run description file"));
-  }
-  if (!command_line.positional.empty()) {
-    ASSIGN_OR_RETURN(own, ReadRunDescription(command_line.positional[0]));
-  }
-  for (const auto& [path, value] : command_line.settings) RETURN_IF_ERROR(SetField(path, value, &own));
+  RETURN_IF_ERROR(ApplyCommandLine(command_line, &own));
   RETURN_IF_ERROR(CheckSameProcessRun(own, coordinators));
   RunDescription local = coordinators;
   *local.mutable_data() = own.data();

@@ -1,0 +1,23 @@
+// Where on the data's way: common/program, before a process joins a cluster; how such a process is set up by its flags.
+#include "common/program/cluster_flags.h"
+
+#include "absl/flags/flag.h"
+#include "common/program/allocator.h"
+#include "common/program/logging.h"
+
+ABSL_FLAG(std::string, coordinator, "127.0.0.1:7100", "host:port of the coordinator; it may start later");
+ABSL_FLAG(
+    std::string, shared_memory_dir, "/dev/shm",
+    "folder, as this process sees it, where shards meet the workers and evaluators of their own host, whose "
+    "tensors then go through shared memory; all of them name the same one; empty: always by gRPC");
+ABSL_FLAG(std::string, log_file, "", "log here as well as to the terminal");
+ABSL_FLAG(bool, verbose, false, "log everything to the terminal, not warnings only");
+
+namespace downpour {
+
+absl::Status SetUpClusterProcess(const std::string& program) {
+  KeepMemoryOfChunks();
+  return SetUpLogging(program, absl::GetFlag(FLAGS_log_file), absl::GetFlag(FLAGS_verbose));
+}
+
+}  // namespace downpour
