@@ -1,5 +1,5 @@
-// Where on the data's way: server, the coordinator's program; who joins the cluster asks it what to do, and it keeps the
-// run folder.
+// Where on the data's way: server, the coordinator's program; it tells every other process what to do, and
+// keeps the run folder.
 #include <string>
 
 #include "absl/flags/flag.h"
@@ -27,14 +27,15 @@ namespace downpour {
 namespace {
 
 constexpr char kUsage[] =
-    R"(Coordinates one run: gives each shard its range and each replica its data, notices those that die, writes the accuracy
-log, and ends the run at its budget; then the program ends too. Ctrl-C stops it, and the same command resumes.
+    R"(Coordinates one run: gives each shard its range and each replica its data, notices those that die,
+writes the accuracy log, and ends the run at its budget; then the program ends too. Ctrl-C stops it, and the
+same command resumes.
 
   downpour-coordinator run.textproto --run_dir=runs/mine --budget.epochs=3
 
-The argument is a run description; any of its fields can be set on the command line. The other programs of the run are
-started on the same or other machines: downpour-server once a shard, any number of downpour-worker, and one
-downpour-evaluator, each with --coordinator=host:port. deploy/local starts them all on this machine.)";
+The argument is a run description; any of its fields can be set on the command line. The other programs of the
+run are started on the same or other machines: downpour-server once a shard, any number of downpour-worker,
+and one downpour-evaluator, each with --coordinator=host:port. deploy/local starts them all here.)";
 
 constexpr absl::Duration kTick = absl::Milliseconds(100);
 constexpr absl::Duration kDeathCheck = absl::Seconds(1);
@@ -73,7 +74,7 @@ absl::Status Coordinate(Coordinator& coordinator, const CoordinatorService& serv
 absl::Status Run(const CommandLine& command_line) {
   ASSIGN_OR_RETURN(const RunDescription description, RunDescriptionFrom(command_line));
   const std::string folder = absl::GetFlag(FLAGS_run_dir);
-  if (folder.empty()) return absl::InvalidArgumentError("--run_dir is not set; want the folder of the run");
+  if (folder.empty()) return absl::InvalidArgumentError("--run_dir is not set, want the folder of the run");
   RETURN_IF_ERROR(
       SetUpLogging("coordinator", absl::StrCat(folder, "/log.txt"), absl::GetFlag(FLAGS_verbose)));
   Clock* const clock = Clock::Real();

@@ -1,5 +1,5 @@
-// Where on the data's way: server, a shard's program; it registers with the coordinator, then takes in gradients, gives
-// out parameters and writes checkpoints.
+// Where on the data's way: server, a shard's program; it registers with the coordinator, then takes in
+// gradients, gives out parameters and writes checkpoints.
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -27,8 +27,8 @@ ABSL_FLAG(std::string, advertise, "",
           "host:port at which replicas reach this shard; empty: where it listens");
 ABSL_FLAG(
     int, shard, -1,
-    "index of the shard, from 0; -1: one that has a checkpoint in state_dir and no server, else whichever "
-    "the coordinator gives");
+    "index of the shard, from 0; -1: one that has a checkpoint in state_dir and no server, else the one "
+    "that the coordinator gives");
 ABSL_FLAG(std::string, state_dir, "", "folder of shard-K.ckpt, from which the shard resumes");
 ABSL_FLAG(std::string, port_file, "", "if set, host:port is written to this file as soon as it listens");
 
@@ -36,8 +36,9 @@ namespace downpour {
 namespace {
 
 constexpr char kUsage[] =
-    R"(Holds one shard of a run's parameters: applies the gradients that replicas push, and sends them the parameters. Ends by
-itself when the run is over. Ctrl-C writes a checkpoint and stops it; the same command resumes.
+    R"(Holds one shard of a run's parameters: applies the gradients that replicas push, and sends them the
+parameters. Ends by itself when the run is over. Ctrl-C writes a checkpoint and stops it; the same command
+resumes.
 
   downpour-server --coordinator=127.0.0.1:7100 --state_dir=runs/mine/checkpoints)";
 
@@ -78,7 +79,7 @@ absl::Status ServeUntilFinished(CoordinatorStub& coordinator, const RegisterShar
 absl::Status Run(const CommandLine& /*command_line*/) {
   const std::string state_dir = absl::GetFlag(FLAGS_state_dir);
   if (state_dir.empty())
-    return absl::InvalidArgumentError("--state_dir is not set; want the folder of the checkpoints");
+    return absl::InvalidArgumentError("--state_dir is not set, want the folder of the checkpoints");
   std::error_code error;
   std::filesystem::create_directories(state_dir, error);
   if (error) return absl::UnavailableError(absl::StrCat("cannot make ", state_dir, ": ", error.message()));

@@ -1,5 +1,5 @@
-// Where on the data's way: worker, the evaluator's program; fetches the parameters whenever an evaluation is due, and
-// scores them on the test sets.
+// Where on the data's way: worker, the evaluator's program; fetches the parameters whenever an evaluation is
+// due, and scores them on the test sets.
 #include <algorithm>
 #include <memory>
 #include <string>
@@ -24,13 +24,14 @@ namespace downpour {
 namespace {
 
 constexpr char kUsage[] =
-    R"(Scores a run's parameters on its test sets whenever an evaluation is due; the coordinator logs the frame accuracy. A run
-needs one evaluator. Ends by itself when the run is over; Ctrl-C stops it, and it may be started again.
+    R"(Scores a run's parameters on its test sets whenever an evaluation is due; the coordinator logs the
+frame accuracy. A run needs one evaluator. Ends by itself when the run is over; Ctrl-C stops it, and it may be
+started again.
 
   downpour-evaluator --coordinator=127.0.0.1:7100
 
-The coordinator sends the run description. One that is given here too, as a file or as settings, must be of the same
-run; its data paths then take the place of the coordinator's.)";
+The coordinator sends the run description. One that is given here too, as a file or as settings, must be of
+the same run; its data paths then take the place of the coordinator's.)";
 
 absl::Status Run(const CommandLine& command_line) {
   RETURN_IF_ERROR(SetUpClusterProcess("evaluator"));
@@ -43,7 +44,7 @@ absl::Status Run(const CommandLine& command_line) {
   const std::string shared_memory_dir = absl::GetFlag(FLAGS_shared_memory_dir);
   const std::unique_ptr<SharedMemoryResource> memory = SharedMemoryFor(shared_memory_dir);
   EvaluatorLoopOptions options;
-  // Until the first replica has joined there is nothing to do, however long that takes.
+  // There is nothing to score before the first replica has joined, so wait for that, however long it takes.
   RetryPolicy until_known = coordinator_options.retry;
   until_known.give_up_after = options.give_up_after;
   Random random(ProcessJitterSeed());

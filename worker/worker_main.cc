@@ -1,4 +1,5 @@
-// Where on the data's way: worker, the replicas' program; loads the data once, then runs each replica on its own thread.
+// Where on the data's way: worker, the replicas' program; loads the data once, then runs each replica on its
+// own thread.
 #include <unistd.h>
 
 #include <atomic>
@@ -29,20 +30,21 @@ namespace downpour {
 namespace {
 
 constexpr char kUsage[] =
-    R"(Runs model replicas of a run. Each fetches the parameters, computes the gradient of a minibatch, pushes it to the shards,
-and begins again. A worker may join and leave (Ctrl-C) at any time. Ends by itself when the run is over.
+    R"(Runs model replicas of a run. Each fetches the parameters, computes the gradient of a minibatch, pushes
+it to the shards, and begins again. A worker may join and leave (Ctrl-C) at any time. Ends by itself when the
+run is over.
 
   downpour-worker --coordinator=127.0.0.1:7100 --replicas=4 --data.train_dir=/local/disk/train
 
-The coordinator sends the run description. One that is given here too, as a file or as settings, must be of the same
-run; its data paths then take the place of the coordinator's.)";
+The coordinator sends the run description. One that is given here too, as a file or as settings, must be of
+the same run; its data paths then take the place of the coordinator's.)";
 
 absl::Status Run(const CommandLine& command_line) {
   const int replicas = absl::GetFlag(FLAGS_replicas);
   if (replicas < 1)
     return absl::InvalidArgumentError(absl::StrCat("--replicas is ", replicas, ", want 1 or more"));
   RETURN_IF_ERROR(SetUpClusterProcess("worker"));
-  // One replica's failure is the process's: whoever watches over it starts it again whole.
+  // When one replica fails, all of them stop and the process fails, so that a supervisor starts it anew.
   std::atomic<bool> failed = false;
   const auto stopped = [&failed] { return failed || Interrupted(); };
   CoordinatorStub::Options coordinator_options;

@@ -1,12 +1,14 @@
-// Where on the data's way: beside it; how a process that sends or receives tensors keeps the memory of their chunks.
+// Where on the data's way: common/program, in a process that sends or receives tensors; the memory of
+// their chunks.
 #ifndef DOWNPOUR_COMMON_PROGRAM_ALLOCATOR_H_
 #define DOWNPOUR_COMMON_PROGRAM_ALLOCATOR_H_
 
 namespace downpour {
 
-// Call before the process has threads. Chunks of a megabyte come and go by the thousand: malloc would give each one's pages back to the
-// kernel, which clears them anew, a tenth of a transfer's time. Now some tens of megabytes are kept; larger tensors are
-// still given back at once. Nothing where malloc is not the GNU C library's.
+// Makes malloc keep the memory of freed chunks for the next ones, up to some tens of megabytes. Without this
+// call it gives the pages of every freed chunk of a megabyte back to the kernel, which clears them again for
+// the next chunk; that takes a tenth of a transfer's time. Tensors above 4 MiB are still given back at once.
+// Call before the process has threads. Does nothing where malloc is not the GNU C library's.
 void KeepMemoryOfChunks();
 
 }  // namespace downpour

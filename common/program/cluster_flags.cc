@@ -1,4 +1,5 @@
-// Where on the data's way: common/program, before a process joins a cluster; how such a process is set up by its flags.
+// Where on the data's way: common/program, before a process joins a cluster; how such a process is set up by
+// its flags.
 #include "common/program/cluster_flags.h"
 
 #include "absl/flags/flag.h"

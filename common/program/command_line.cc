@@ -1,4 +1,5 @@
-// Where on the data's way: common/program, before a run; tells settings from flags, and explains both for --help.
+// Where on the data's way: common/program, before a run; tells settings from flags, and explains both
+// for --help.
 #include "common/program/command_line.h"
 
 #include <cstdlib>
@@ -20,7 +21,7 @@
 namespace downpour {
 namespace {
 
-// The "group.field" of --group.field=value, or "" where the argument is no setting.
+// The "group.field" of --group.field=value, or "" if the argument is not a setting.
 std::string SettingPath(absl::string_view argument) {
   if (!absl::ConsumePrefix(&argument, "--")) return "";
   const absl::string_view path = argument.substr(0, argument.find('='));
@@ -29,7 +30,8 @@ std::string SettingPath(absl::string_view argument) {
   return RunDescription::descriptor()->FindFieldByName(group) == nullptr ? "" : std::string(path);
 }
 
-// Abseil's own parser exits with 1 on a bad flag; scripts are promised kExitUsage, so look first.
+// Abseil's parser ends the process with 1 when a flag is wrong, but scripts rely on kExitUsage. So flags are
+// checked before Abseil sees them.
 absl::Status CheckFlag(absl::string_view argument) {
   if (argument.size() < 2 || argument[0] != '-' || argument == "--") return absl::OkStatus();
   argument.remove_prefix(absl::StartsWith(argument, "--") ? 2 : 1);
@@ -45,7 +47,7 @@ absl::Status CheckFlag(absl::string_view argument) {
   return absl::OkStatus();
 }
 
-// Abseil's own --help exits with 1 and lists every library's flags.
+// Takes the place of Abseil's --help, which ends the process with 1 and lists every library's flags.
 [[noreturn]] void PrintHelp(absl::string_view usage, bool takes_settings) {
   absl::PrintF("%s\n\nFlags:\n", usage);
   absl::btree_map<absl::string_view, absl::CommandLineFlag*> flags;

@@ -1,5 +1,5 @@
-// Where on the data's way: common/program, before a run; a program's arguments: absl flags, and any field of the run
-// description as a flag.
+// Where on the data's way: common/program, before a run; a program's arguments: absl flags, and any field of
+// the run description as a flag.
 #ifndef DOWNPOUR_COMMON_PROGRAM_COMMAND_LINE_H_
 #define DOWNPOUR_COMMON_PROGRAM_COMMAND_LINE_H_
 
@@ -19,15 +19,17 @@ struct CommandLine {
   std::vector<std::pair<std::string, std::string>> settings;  // from --optimizer.kind=ADAGRAD and the like
 };
 
-// Parses absl flags. With `takes_settings` it first takes out the settings: every --field=value or --group.field=value
-// whose first name is a field of RunDescription. For --help it prints `usage`, the program's flags and, with
-// `takes_settings`, the settings and update rules, and ends the process with 0. INVALID_ARGUMENT: an unknown flag, a value
-// that it cannot take, or a flag or setting given twice with different values.
+// Parses absl flags. With `takes_settings` it first takes out the settings: every --field=value or
+// --group.field=value whose first name is a field of RunDescription. For --help it prints `usage`, the
+// program's flags and, with `takes_settings`, the settings and update rules, and ends the process with 0.
+// INVALID_ARGUMENT: an unknown flag, a value that it cannot take, or a flag or setting given twice with
+// different values.
 absl::StatusOr<CommandLine> ParseCommandLine(int argc, char** argv, absl::string_view usage,
                                              bool takes_settings);
 
-// Replaces `description` by what the file positional[0] says, if there is one, then sets the settings in order.
-// INVALID_ARGUMENT: more than one file, an unknown setting, or a value it cannot take. Others as ReadRunDescription.
+// Replaces `description` by what the file positional[0] says, if there is one, then sets the settings
+// in order. INVALID_ARGUMENT: more than one file, an unknown setting, or a value it cannot take. Others
+// as ReadRunDescription.
 absl::Status ApplyCommandLine(const CommandLine& command_line, RunDescription* description);
 // The same for the defaults, then validated. INVALID_ARGUMENT also as ValidateRunDescription.
 absl::StatusOr<RunDescription> RunDescriptionFrom(const CommandLine& command_line);

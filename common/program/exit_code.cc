@@ -1,4 +1,5 @@
-// Where on the data's way: at the end of every program; a status as a message and an exit code.
+// Where on the data's way: common/program, when a program ends; tells errors of the user from those of
+// the machine.
 #include "common/program/exit_code.h"
 
 #include <cstdio>

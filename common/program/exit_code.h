@@ -1,4 +1,5 @@
-// Where on the data's way: at the end of every program; a status as a message and an exit code.
+// Where on the data's way: common/program, when a program ends; its last status becomes a message and an
+// exit code.
 #ifndef DOWNPOUR_COMMON_PROGRAM_EXIT_CODE_H_
 #define DOWNPOUR_COMMON_PROGRAM_EXIT_CODE_H_
 
@@ -13,7 +14,8 @@ inline constexpr int kExitUsage = 2;   // only other flags, another run descript
 inline constexpr int kExitInterrupted = 130;  // stopped by Ctrl-C, SIGTERM or SIGHUP
 
 // The exit code for `status`: kExitInterrupted for CANCELLED; kExitUsage for INVALID_ARGUMENT, NOT_FOUND,
-// FAILED_PRECONDITION, OUT_OF_RANGE, DATA_LOSS and UNIMPLEMENTED. Prints "program: message" to stderr unless it is OK.
+// FAILED_PRECONDITION, OUT_OF_RANGE, DATA_LOSS and UNIMPLEMENTED. Prints "program: message" to stderr unless
+// it is OK.
 int ExitCode(absl::string_view program, const absl::Status& status);
 
 }  // namespace downpour

@@ -1,4 +1,4 @@
-// Where on the data's way: beside it; Ctrl-C, SIGTERM and SIGHUP as a flag.
+// Where on the data's way: common/program, while a program runs; the signal handler and its flag.
 #include "common/program/interrupt.h"
 
 #include <atomic>
@@ -7,7 +7,7 @@
 namespace downpour {
 namespace {
 
-static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler may touch no other");
+static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler may use only lock-free atomics");
 std::atomic<bool> interrupted = false;
 
 void OnSignal(int signal_number) {
@@ -20,7 +20,7 @@ void OnSignal(int signal_number) {
 void CatchInterrupts() {
   std::signal(SIGINT, OnSignal);
   std::signal(SIGTERM, OnSignal);
-  // nohup lets programs ignore it, and wants them to go on.
+  // A program that nohup started ignores SIGHUP, and is to go on ignoring it.
   if (std::signal(SIGHUP, OnSignal) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);
 }
 

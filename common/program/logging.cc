@@ -1,4 +1,5 @@
-// Where on the data's way: beside it; a program's log.
+// Where on the data's way: common/program, while a program runs; sets up spdlog's sinks, levels and
+// line format.
 #include "common/program/logging.h"
 
 #include <memory>

@@ -1,4 +1,5 @@
-// Where on the data's way: beside it; one line on the terminal that says how far a long job is.
+// Where on the data's way: common/program, while a program runs; when a line is due, and how a terminal's
+// is rewritten.
 #include "common/program/progress.h"
 
 #include <unistd.h>

@@ -1,4 +1,5 @@
-// Where on the data's way: beside it; one line on the terminal that says how far a long job is.
+// Where on the data's way: common/program, while a program runs; one line on the terminal that says how far
+// its job is.
 #ifndef DOWNPOUR_COMMON_PROGRAM_PROGRESS_H_
 #define DOWNPOUR_COMMON_PROGRAM_PROGRESS_H_
 
@@ -17,9 +18,11 @@ class Progress {
   Progress(std::string label, Clock* clock);
   ~Progress();  // ends the line
 
-  // fraction in [0, 1]; the remaining time is estimated from it and the time since construction (or since the
-  // first fraction seen, so that a resumed job is not judged by what was done before).
+  // `fraction` of the job is done, clamped to [0, 1]. The line says how much time is left, estimated from how
+  // much was done since the first call and how long that took, so that what a resumed job did earlier does
+  // not count.
   void Update(double fraction, absl::string_view detail);
+  // Prints the last line, without waiting until one is due.
   void Finish(absl::string_view detail);
 
  private:

@@ -1,4 +1,5 @@
-// Where on the data's way: before it; the run description from its textproto file and the command line.
+// Where on the data's way: common/program, before a run; makes protobuf's text format say where an error is,
+// and walks the message's descriptor for settings and --help.
 #include "common/program/run_description.h"
 
 #include <google/protobuf/descriptor.h>
@@ -26,8 +27,8 @@ class FirstError final : public google::protobuf::io::ErrorCollector {
  public:
   explicit FirstError(absl::string_view text) : lines_(absl::StrSplit(text, '\n')) {}
 
-  // The text format counts lines and columns from 0, people count from 1; and it reports an unknown field where
-  // the token behind it begins.
+  // The text format counts lines and columns from 0, the message from 1. It reports an unknown field at the
+  // beginning of the token after it, so the field itself is looked for in the line.
   void AddError(int line, google::protobuf::io::ColumnNumber column, const std::string& message) override {
     if (!message_.empty()) return;
     const std::vector<std::string> quoted = absl::StrSplit(message, '"');

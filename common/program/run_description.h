@@ -1,4 +1,5 @@
-// Where on the data's way: before it; the run description from its textproto file and the command line.
+// Where on the data's way: common/program, before a run; the run description is read from its textproto file
+// and from settings on the command line.
 #ifndef DOWNPOUR_COMMON_PROGRAM_RUN_DESCRIPTION_H_
 #define DOWNPOUR_COMMON_PROGRAM_RUN_DESCRIPTION_H_
 
@@ -13,15 +14,16 @@
 
 namespace downpour {
 
-// INVALID_ARGUMENT with "file:line:column: what" for anything the text format does not know.
+// `name` stands for the file in messages. INVALID_ARGUMENT with "name:line:column: what" for anything that
+// the text format does not know.
 absl::StatusOr<RunDescription> ParseRunDescription(absl::string_view text, absl::string_view name);
-// The same from a file. Other statuses as ReadFile() of common/file/file.h.
+// The same from a file. Other statuses as ReadFile (common/file/file.h).
 absl::StatusOr<RunDescription> ReadRunDescription(const std::string& path);
 
-// Sets one field by its dotted path, e.g. ("optimizer.kind", "ADAGRAD") or ("network.hidden_width", "[512, 512]");
-// or, with ("optimizer", "KIND") or ("optimizer", "KIND:VALUE"), the update rule and the hyperparameter that
-// PrincipalHyperparameter names. INVALID_ARGUMENT: no such field (the message lists the fields there are), or a value it
-// cannot take.
+// Sets one field by its dotted path, e.g. ("optimizer.kind", "ADAGRAD") or ("network.hidden_width", "[512,
+// 512]"); or, with ("optimizer", "KIND") or ("optimizer", "KIND:VALUE"), the update rule and the
+// hyperparameter that PrincipalHyperparameter names. INVALID_ARGUMENT: no such field (the message lists the
+// fields there are), or a value it cannot take.
 absl::Status SetField(absl::string_view path, absl::string_view value, RunDescription* description);
 
 // Every field with its type and default, one a line, for --help.

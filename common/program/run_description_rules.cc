@@ -1,5 +1,5 @@
-// Where on the data's way: common/program, before a run; the bounds of every field, and the list of those in which two
-// descriptions of one run may differ.
+// Where on the data's way: common/program, before a run; the bounds of every field, and the list of those in
+// which two descriptions of one run may differ.
 #include "common/program/run_description_rules.h"
 
 #include <google/protobuf/descriptor.h>
@@ -19,7 +19,7 @@
 namespace downpour {
 namespace {
 
-// `ok` false: an error that names the field, the value seen and the value wanted.
+// OK if `ok`, otherwise an error that names the field, the value seen and the value wanted.
 template <typename T>
 absl::Status Want(bool ok, absl::string_view field, T seen, absl::string_view wanted) {
   if (ok) return absl::OkStatus();
@@ -29,7 +29,7 @@ absl::Status Want(bool ok, absl::string_view field, T seen, absl::string_view wa
 bool AtLeast(double value, double bound) { return value >= bound && std::isfinite(value); }
 bool Within(int32_t value, int32_t low, int32_t high) { return low <= value && value <= high; }
 
-// No run needs more, and sizes computed from them stay far from overflow.
+// No run needs more, and the sizes that are computed from these do not overflow.
 constexpr int32_t kMaxContext = 1000;     // frames
 constexpr int32_t kMaxWidth = 1 << 20;    // units of a layer
 constexpr int32_t kMaxParties = 1 << 16;  // shards, or replicas

@@ -1,4 +1,5 @@
-// Where on the data's way: common/program, before a run; which run descriptions make a run, and which two make the same.
+// Where on the data's way: common/program, before a run; which run descriptions make a run, and which two
+// make the same.
 #ifndef DOWNPOUR_COMMON_PROGRAM_RUN_DESCRIPTION_RULES_H_
 #define DOWNPOUR_COMMON_PROGRAM_RUN_DESCRIPTION_RULES_H_
 
@@ -17,8 +18,8 @@ absl::Status CheckKindOfData(const DataDescription& data);
 // computed (name, budget, where the data lies and the like). A field that is absent equals its default.
 // FAILED_PRECONDITION naming the first difference otherwise.
 absl::Status CheckSameRun(const RunDescription& seen, const RunDescription& wanted);
-// The same where replicas are processes, which join by themselves and in real time: the fields of the in-process cluster
-// may differ too.
+// The same where replicas are processes, which join by themselves and in real time: the fields of the
+// in-process cluster may differ too.
 absl::Status CheckSameProcessRun(const RunDescription& seen, const RunDescription& wanted);
 
 }  // namespace downpour

@@ -1,4 +1,5 @@
-// Where on the data's way: common/program, around every program; sets the process up, then calls the program's own part.
+// Where on the data's way: common/program, around every program; sets the process up, then calls the
+// program's own part.
 #include "common/program/run_program.h"
 
 #include "absl/strings/str_cat.h"

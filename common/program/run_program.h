@@ -8,7 +8,8 @@
 namespace downpour {
 
 struct Program {
-  // What it takes besides flags: a file with a run description and settings of its fields, any number of paths, or nothing.
+  // What it takes besides flags: a file with a run description and settings of its fields, any number of
+  // paths, or nothing.
   enum Arguments { kRunDescription, kPaths, kNothing };
 
   const char* name;   // as it is called, e.g. "downpour-train"
@@ -18,7 +19,8 @@ struct Program {
   bool looks_at_interrupts = true;  // `run` ends soon after Interrupted(); otherwise Ctrl-C ends the process
 };
 
-// For main to return: parses the arguments, runs the program and prints its error, if any. An exit code as ExitCode says.
+// For main to return: parses the arguments, runs the program and prints its error, if any. An exit code as
+// ExitCode says.
 int RunProgram(int argc, char** argv, const Program& program);
 
 }  // namespace downpour

@@ -1,4 +1,5 @@
-// Where on the data's way: deploy/corpus, the program before all others; makes speech data out of Debian packages alone.
+// Where on the data's way: deploy/corpus, the program before all others; makes speech data out of Debian
+// packages alone.
 #include <cstdio>
 #include <string>
 
@@ -40,14 +41,16 @@ constexpr char kUsage[] =
 
   downpour-corpus --out=corpus/mine --hours=2
 
-Real sentences (Debian's fortunes) are spoken by flite's four 16 kHz voices with drawn pitch, rate, level, vocal tract
-and background noise, turned into frames of 40 log-mel energies, and labelled with one of 5,126 senones a frame by
-pocketsphinx's forced alignment. A human speaker's prompts (asterisk-core-sounds-en) are a second test set. Writes the
-Kaldi data directories OUT/train, OUT/test (about 8 % of the sentences, none of them in train) and OUT/test_human, each
-with feats.scp, pdf.ark, text, utt2spk, spk2utt, num_pdfs and silence_pdfs.
+Real sentences (Debian's fortunes) are spoken by flite's four 16 kHz voices with drawn pitch, rate, level,
+vocal tract and background noise, turned into frames of 40 log-mel energies, and labelled with one of 5,126
+senones a frame by pocketsphinx's forced alignment. A human speaker's prompts (asterisk-core-sounds-en) are a
+second test set. Writes the Kaldi data directories OUT/train, OUT/test (about 8 % of the sentences, none of
+them in train) and OUT/test_human, each with feats.scp, pdf.ark, text, utt2spk, spk2utt, num_pdfs and
+silence_pdfs.
 
-Two hours take about two and a half minutes on two cores and 275 MB. Finished work is kept in OUT/.cache: after Ctrl-C
-the same command goes on, and more --hours later add to what is there. The same seed gives the same bytes.)";
+Two hours take about two and a half minutes on two cores and 275 MB. Finished work is kept in OUT/.cache:
+after Ctrl-C the same command goes on, and more --hours later add to what is there. The same seed gives the
+same bytes.)";
 
 absl::Status MakeCorpus(const CommandLine& /*command_line*/) {
   CorpusOptions options;

@@ -1,4 +1,5 @@
-// Where on the data's way: deploy/export, the program after a run; writes its trained network for other programs.
+// Where on the data's way: deploy/export, the program after a run; writes its trained network for
+// other programs.
 #include <iostream>
 #include <string>
 
@@ -15,9 +16,10 @@ namespace downpour {
 namespace {
 
 constexpr char kUsage[] =
-    R"(Writes the network of a run's last checkpoint as a safetensors file: the layers' weights and biases, the input
-normalisation, and as metadata what is needed to use them (context, nonlinearity) and where they come from (optimizer,
-updates, test frame accuracy). deploy/export/export.h says how to compute a layer. The run may still be going on.
+    R"(Writes the network of a run's last checkpoint as a safetensors file: the layers' weights and biases,
+the input normalisation, and as metadata what is needed to use them (context, nonlinearity) and where they
+come from (optimizer, updates, test frame accuracy). deploy/export/export.h says how to compute a layer. The
+run may still be going on.
 
   downpour-export --run_dir=RUN_DIR [--out=model.safetensors])";
 

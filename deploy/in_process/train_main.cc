@@ -1,5 +1,5 @@
-// Where on the data's way: deploy/in_process, the program around all of it; trains on a cluster inside this process and
-// leaves a run folder.
+// Where on the data's way: deploy/in_process, the program around all of it; trains on a cluster inside this
+// process and leaves a run folder.
 #include <algorithm>
 #include <string>
 #include <thread>
@@ -32,10 +32,11 @@ constexpr char kUsage[] =
   downpour-train deploy/quickstart.textproto --run_dir=runs/adadelta
   downpour-train deploy/quickstart.textproto --run_dir=runs/adagrad --optimizer=ADAGRAD:0.01
 
-The argument is a run description; any of its fields can be set on the command line. With --cluster.clock=VIRTUAL (the
-default) the cluster is simulated in virtual time, and the same description gives the same bits; with WALL its threads
-run free. Ctrl-C writes a checkpoint; the same command goes on from there. The run folder holds frame_accuracy.csv,
-staleness.csv, TensorBoard event files, log.txt and checkpoints/.)";
+The argument is a run description; any of its fields can be set on the command line. With
+--cluster.clock=VIRTUAL (the default) the cluster is simulated in virtual time, and the same description gives
+the same bits; with WALL its threads run free. Ctrl-C writes a checkpoint; the same command goes on from
+there. The run folder holds frame_accuracy.csv, staleness.csv, TensorBoard event files, log.txt and
+checkpoints/.)";
 
 absl::Status Train(const CommandLine& command_line) {
   ASSIGN_OR_RETURN(const RunDescription description, RunDescriptionFrom(command_line));

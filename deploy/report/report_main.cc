@@ -1,5 +1,5 @@
-// Where on the data's way: deploy/report, the program after or during runs; turns their folders into report.html and
-// report.svg.
+// Where on the data's way: deploy/report, the program after or during runs; turns their folders into
+// report.html and report.svg.
 #include <filesystem>
 #include <iostream>
 #include <string>
@@ -28,9 +28,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kUsage[] =
-    R"(Draws one or several runs: test frame accuracy against updates and time, loss, accuracy on human speech, staleness
-histograms and a table, in one self-contained page. The main figure is also written next to the page, as SVG. A run may
-still be going on; what cannot be read is noted on the page.
+    R"(Draws one or several runs: test frame accuracy against updates and time, loss, accuracy on human
+speech, staleness histograms and a table, in one self-contained page. The main figure is also written next to
+the page, as SVG. A run may still be going on; what cannot be read is noted on the page.
 
   downpour-report [--out=report.html] RUN_DIR...
   downpour-report --sweep RUN_DIR...          (deploy/sweep makes such runs))";

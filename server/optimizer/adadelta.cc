@@ -1,4 +1,4 @@
-// Where on the data's way: an update rule; ADADELTA, Zeiler 2012, Algorithm 1.
+// Where on the data's way: server/optimizer, inside the shard; the update rule ADADELTA of Zeiler 2012.
 #include <cmath>
 #include <cstddef>
 
@@ -21,8 +21,8 @@ void Step(float factor, float rho, float epsilon, size_t n, const float* __restr
   }
 }
 
-// Algorithm 1 of Zeiler 2012: dx_t = -sqrt(E[dx^2]_{t-1} + epsilon) / sqrt(E[g^2]_t + epsilon) g_t. State "E[g^2]" and
-// "E[dx^2]".
+// Algorithm 1 of Zeiler 2012: dx_t = -sqrt(E[dx^2]_{t-1} + epsilon) / sqrt(E[g^2]_t + epsilon) g_t. State
+// "E[g^2]" and "E[dx^2]".
 class Adadelta final : public Optimizer {
  public:
   explicit Adadelta(const OptimizerDescription& description)

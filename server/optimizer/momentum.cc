@@ -1,4 +1,4 @@
-// Where on the data's way: an update rule; momentum, Zeiler 2012 (4).
+// Where on the data's way: server/optimizer, inside the shard; the update rule with momentum, of Zeiler 2012.
 #include <cstddef>
 
 #include "common/tensor/simd_clones.h"

@@ -1,5 +1,5 @@
-// Where on the data's way: server/optimizer, before a shard's first update; makes the rule that the run description
-// names, out of the rows of common/program/update_rules.h.
+// Where on the data's way: server/optimizer, before a shard's first update; makes the rule that the run
+// description names, out of the rows of common/program/update_rules.h.
 #include "server/optimizer/optimizer.h"
 
 #include <array>

@@ -33,8 +33,8 @@ class Optimizer {
                      absl::Span<float* const> state) const = 0;
 };
 
-// The rule of `kind`. Each row of kUpdateRules has a specialisation, in the .cc of its rule; a missing one is an error of
-// the linker, which names it. `description` is valid by ValidateOptimizer.
+// The rule of `kind`. Each row of kUpdateRules has a specialisation, in the .cc of its rule; a missing one is
+// an error of the linker, which names it. `description` is valid by ValidateOptimizer.
 template <OptimizerDescription::Kind kind>
 std::unique_ptr<Optimizer> NewRule(const OptimizerDescription& description);
 

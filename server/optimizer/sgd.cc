@@ -1,4 +1,5 @@
-// Where on the data's way: an update rule; stochastic gradient descent, Zeiler 2012 (2).
+// Where on the data's way: server/optimizer, inside the shard; stochastic gradient descent, the simplest
+// update rule of Zeiler 2012.
 #include <cstddef>
 
 #include "common/tensor/simd_clones.h"

@@ -1,4 +1,4 @@
-// Where on the data's way: before it; settings and flags of a command line.
+// Where on the data's way: common/program, before a run; settings and flags of a command line.
 #include "common/program/command_line.h"
 
 #include <gmock/gmock.h>

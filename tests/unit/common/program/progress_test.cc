@@ -1,4 +1,5 @@
-// Where on the data's way: beside it; how often progress is shown, and how, on a terminal and in a log.
+// Where on the data's way: common/program, while a program runs; how often progress is shown, and how, on a
+// terminal and in a log.
 #include "common/program/progress.h"
 
 #include <fcntl.h>

@@ -1,4 +1,5 @@
-// Where on the data's way: common/program, before a run; the bounds of fields, and what makes two descriptions one run.
+// Where on the data's way: common/program, before a run; the bounds of fields, and what makes two
+// descriptions one run.
 #include "common/program/run_description_rules.h"
 
 #include <gmock/gmock.h>

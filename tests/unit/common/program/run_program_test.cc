@@ -1,4 +1,5 @@
-// Where on the data's way: common/program, around every program; which arguments a program takes, and how it ends.
+// Where on the data's way: common/program, around every program; which arguments a program takes, and how
+// it ends.
 #include "common/program/run_program.h"
 
 #include <gtest/gtest.h>
@@ -27,7 +28,7 @@ struct Outcome {
   std::string error;
 };
 
-Outcome Run(std::vector<std::string> arguments, const Program& program) {
+Outcome Call(std::vector<std::string> arguments, const Program& program) {
   arguments.insert(arguments.begin(), program.name);
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
@@ -37,25 +38,25 @@ Outcome Run(std::vector<std::string> arguments, const Program& program) {
 }
 
 TEST(RunProgram, GivesTheExitCodeOfWhatItRuns) {
-  EXPECT_EQ(Run({}, {"program", "usage", Echo}).code, 0);
-  const Outcome stopped = Run({}, {"program", "usage", Stop});
+  EXPECT_EQ(Call({}, {"program", "usage", Echo}).code, 0);
+  const Outcome stopped = Call({}, {"program", "usage", Stop});
   EXPECT_EQ(stopped.code, kExitInterrupted);
   EXPECT_EQ(stopped.error, "program: stopped\n");
 }
 
 TEST(RunProgram, PassesOnWhatTheProgramTakes) {
-  const Outcome described = Run({"a", "--seed=7"}, {"program", "usage", Echo});
+  const Outcome described = Call({"a", "--seed=7"}, {"program", "usage", Echo});
   EXPECT_EQ(described.code, kExitFailed);
   EXPECT_EQ(described.error, "program: a seed=7 \n");
-  EXPECT_EQ(Run({"a", "b"}, {"program", "usage", Echo, Program::kPaths}).error, "program: a b \n");
+  EXPECT_EQ(Call({"a", "b"}, {"program", "usage", Echo, Program::kPaths}).error, "program: a b \n");
 }
 
 TEST(RunProgram, RefusesWhatTheProgramDoesNotTake) {
-  const Outcome refused = Run({"a"}, {"program", "usage", Echo, Program::kNothing});
+  const Outcome refused = Call({"a"}, {"program", "usage", Echo, Program::kNothing});
   EXPECT_EQ(refused.code, kExitUsage);
   EXPECT_EQ(refused.error, "program: unexpected argument 'a', want flags only; see --help\n");
   for (const auto arguments : {Program::kNothing, Program::kPaths})
-    EXPECT_EQ(Run({"--seed=7"}, {"program", "usage", Echo, arguments}).code, kExitUsage);
+    EXPECT_EQ(Call({"--seed=7"}, {"program", "usage", Echo, arguments}).code, kExitUsage);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// Where on the data's way: common/program, during a run; the line that a terminal shows, at first and as more is known.
+// Where on the data's way: common/program, during a run; the line that a terminal shows, at first and as more
+// is known.
 #include "common/program/run_status.h"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
-// Where on the data's way: common/program, before a run; every kind of update rule stands in the table, with bounds, label
-// and help.
+// Where on the data's way: common/program, before a run; every kind of update rule stands in the table, with
+// bounds, label and help.
 #include "common/program/update_rules.h"
 
 #include <gmock/gmock.h>
