@@ -90,7 +90,7 @@ absl::StatusOr<CommandLine> ParseCommandLine(int argc, char** argv, absl::string
     const auto [known, inserted] = values.insert(assignment);
     if (known->second != assignment.second) {
       return absl::InvalidArgumentError(
-          absl::StrCat("conflicting flags: ", known->first, "=", known->second, " and ", argv[i]));
+          absl::StrCat(known->first, "=", known->second, " and ", argv[i], " conflict, want one of them"));
     }
     if (inserted && !path.empty()) command_line.settings.emplace_back(path, assignment.second);
   }

@@ -106,6 +106,23 @@ void AppendFields(const Descriptor& descriptor, const std::string& prefix, std::
   }
 }
 
+// KIND or KIND:VALUE.
+absl::Status SetOptimizer(absl::string_view value, RunDescription* description) {
+  const std::vector<std::string> parts = absl::StrSplit(value, absl::MaxSplits(':', 1));
+  OptimizerDescription::Kind kind;
+  if (!OptimizerDescription::Kind_Parse(parts[0], &kind)) {
+    const auto append_kind = [](std::string* out, const UpdateRule& rule) {
+      out->append(OptimizerDescription::Kind_Name(rule.kind));
+    };
+    return absl::InvalidArgumentError(absl::StrCat("--optimizer is '", value,
+                                                   "', want KIND or KIND:VALUE, KIND one of ",
+                                                   absl::StrJoin(kUpdateRules, ", ", append_kind)));
+  }
+  description->mutable_optimizer()->set_kind(kind);
+  if (parts.size() == 1) return absl::OkStatus();
+  return SetField(absl::StrCat("optimizer.", PrincipalHyperparameter(kind)), parts[1], description);
+}
+
 }  // namespace
 
 absl::StatusOr<RunDescription> ParseRunDescription(absl::string_view text, absl::string_view name) {
@@ -120,13 +137,7 @@ absl::StatusOr<RunDescription> ReadRunDescription(const std::string& path) {
 }
 
 absl::Status SetField(absl::string_view path, absl::string_view value, RunDescription* description) {
-  if (path == "optimizer") {
-    const std::vector<absl::string_view> parts = absl::StrSplit(value, absl::MaxSplits(':', 1));
-    RETURN_IF_ERROR(SetField("optimizer.kind", parts[0], description));
-    if (parts.size() == 1) return absl::OkStatus();
-    return SetField(absl::StrCat("optimizer.", PrincipalHyperparameter(description->optimizer().kind())),
-                    parts[1], description);
-  }
+  if (path == "optimizer") return SetOptimizer(value, description);
   Message* message = description;
   const std::vector<std::string> names = absl::StrSplit(path, '.');
   for (size_t i = 0; i < names.size(); ++i) {
@@ -135,8 +146,8 @@ absl::Status SetField(absl::string_view path, absl::string_view value, RunDescri
     if (field == nullptr || (field->message_type() == nullptr) != last) {
       const Descriptor& wanted =
           field == nullptr || last ? *message->GetDescriptor() : *description->GetDescriptor();
-      return absl::InvalidArgumentError(absl::StrCat("--", path, " names no setting: '", names[i],
-                                                     "' is not one of ",
+      return absl::InvalidArgumentError(absl::StrCat("--", path, ": '", names[i],
+                                                     "' is no setting, want one of ",
                                                      absl::StrJoin(FieldNames(wanted), ", ")));
     }
     if (!last) {
@@ -150,7 +161,7 @@ absl::Status SetField(absl::string_view path, absl::string_view value, RunDescri
     // A value such as "5 kind: SGD" would set more than its field.
     if (field->is_repeated() ? value.find(':') != absl::string_view::npos
                              : !quote && value.find_first_of(" :\n\t{") != absl::string_view::npos) {
-      return absl::InvalidArgumentError(absl::StrCat("--", path, ": '", value, "' is not one value"));
+      return absl::InvalidArgumentError(absl::StrCat("--", path, " is '", value, "', want one value"));
     }
   }
   return absl::OkStatus();

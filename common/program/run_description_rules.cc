@@ -86,7 +86,7 @@ absl::Status ValidateBudget(const BudgetDescription& budget) {
   RETURN_IF_ERROR(Want(AtLeast(budget.epochs(), 0.0), "budget.epochs", budget.epochs(), "0 or more"));
   RETURN_IF_ERROR(Want(budget.updates() >= 0, "budget.updates", budget.updates(), "0 or more"));
   if (budget.epochs() == 0 && budget.updates() == 0) {
-    return absl::InvalidArgumentError("the run has no end: set budget.epochs or budget.updates above 0");
+    return absl::InvalidArgumentError("budget.epochs and budget.updates are both 0, want a limit above 0");
   }
   return absl::OkStatus();
 }
