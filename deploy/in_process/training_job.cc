@@ -6,9 +6,11 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "common/program/run_description.h"
+#include "common/program/run_description_rules.h"
 #include "common/program/run_description_rules.h"
 #include "common/status_macros.h"
+#include "deploy/in_process/virtual_job.h"
+#include "deploy/in_process/wall_cluster.h"
 #include "server/storage/folder_lock.h"
 
 namespace downpour {

@@ -36,10 +36,6 @@ absl::Status PrepareRunFolder(const std::string& run_dir, const RunDescription& 
 // folder cannot be written. Others as VirtualCluster and RunReplica.
 absl::StatusOr<RunStatus> RunJob(const TrainingJob& job);
 
-// RunJob by one clock.
-absl::StatusOr<RunStatus> RunVirtualJob(const TrainingJob& job);  // deploy/in_process/virtual_job.cc
-absl::StatusOr<RunStatus> RunWallJob(const TrainingJob& job);     // deploy/in_process/wall_cluster.cc
-
 }  // namespace downpour
 
 #endif  // DOWNPOUR_DEPLOY_IN_PROCESS_TRAINING_JOB_H_

@@ -4,7 +4,6 @@
 #define DOWNPOUR_DEPLOY_IN_PROCESS_VIRTUAL_CLUSTER_H_
 
 #include <functional>
-#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,6 +18,7 @@
 #include "deploy/in_process/event_queue.h"
 #include "deploy/in_process/in_process_shards.h"
 #include "deploy/in_process/virtual_cluster_checkpoint.h"
+#include "deploy/in_process/virtual_cluster_checkpointer.h"
 #include "deploy/in_process/virtual_time.h"
 #include "server/coordinator/coordinator.h"
 #include "worker/data/run_data.h"
@@ -101,15 +101,8 @@ class VirtualCluster {
   absl::Status EvaluateIfDue();
   void ReportLater(uint32_t index);
 
-  // Refers to the replicas' memory, so the pool is paused from before it until it has been written or copied.
+  // Refers to the replicas' memory, so the pool must be paused until the snapshot has been written or copied.
   VirtualClusterSnapshot Snapshot();
-  // Writes a snapshot, on a thread of its own where a copy of the replicas is small, unless the one before is still
-  // being written.
-  void WriteCheckpointAside();
-  // Waits for that one, if any, and logs its failure.
-  void AwaitCheckpoint();
-  absl::Status WriteCheckpoint(const VirtualClusterSnapshot& snapshot) const;
-  absl::Status WriteLastCheckpoint();
 
   const Options options_;
   const VirtualClockDescription times_;
@@ -124,7 +117,7 @@ class VirtualCluster {
   EventQueue events_;
   std::vector<int64_t> link_free_ns_;  // as VirtualClusterCheckpoint has it
   bool finished_ = false;
-  std::future<absl::Status> checkpoint_writing_;
+  VirtualClusterCheckpointer checkpointer_;
   std::unique_ptr<ComputePool> pool_;  // last: its threads use the replicas
 };
 

@@ -1,11 +1,12 @@
 // Where on the data's way: around the virtual cluster; its run folder, its log and its checkpoint.
+#include "deploy/in_process/virtual_job.h"
+
 #include <filesystem>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
-#include "deploy/in_process/training_job.h"
 #include "deploy/in_process/virtual_cluster.h"
 #include "server/coordinator/run_log.h"
 #include "server/storage/folder_lock.h"

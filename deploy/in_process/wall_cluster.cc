@@ -1,5 +1,7 @@
 // Where on the data's way: all of it in one process and in real time: replica threads run free over
 // in-process shards.
+#include "deploy/in_process/wall_cluster.h"
+
 #include <memory>
 #include <string>
 #include <thread>
@@ -11,7 +13,6 @@
 #include "absl/synchronization/mutex.h"
 #include "common/status_macros.h"
 #include "deploy/in_process/in_process_clients.h"
-#include "deploy/in_process/training_job.h"
 #include "server/coordinator/run_folder.h"
 #include "server/shard/checkpointer.h"
 #include "server/shard/shard_start.h"
