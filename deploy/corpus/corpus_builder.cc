@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -20,6 +19,7 @@
 #include "absl/strings/str_split.h"
 #include "common/file/crc32c.h"
 #include "common/file/file.h"
+#include "common/file/file_descriptor.h"
 #include "common/program/interrupt.h"
 #include "common/program/progress.h"
 #include "common/random.h"
@@ -34,8 +34,7 @@
 namespace downpour {
 namespace {
 
-constexpr int kFormatVersion = 2;  // counts up when the same settings give other bytes
-constexpr int64_t kFramesAnHour = 360000;
+constexpr int kFormatVersion = 2;            // counts up when the same settings give other bytes
 constexpr double kLikelyFrames = 370;        // of an utterance, until the first shard says better
 constexpr double kLikelyPromptFrames = 250;  // of a human one; for progress alone
 constexpr double kMostHours = 10000;
@@ -49,9 +48,6 @@ class CorpusBuilder {
                                : std::max(1, static_cast<int>(std::thread::hardware_concurrency()))),
         target_frames_(std::llround(options.hours * kFramesAnHour)),
         cache_(absl::StrCat(options.out, "/.cache")) {}
-  ~CorpusBuilder() {
-    if (lock_ >= 0) close(lock_);
-  }
 
   absl::StatusOr<CorpusSummary> Build() {
     RETURN_IF_ERROR(Lock());
@@ -72,12 +68,10 @@ class CorpusBuilder {
     std::filesystem::create_directories(cache_, error);
     if (error) return absl::UnavailableError(absl::StrCat(cache_, ": cannot be made: ", error.message()));
     const std::string path = absl::StrCat(cache_, "/lock");
-    lock_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (lock_ < 0) {
-      return absl::UnavailableError(absl::StrCat(path, ": cannot be written: ", std::strerror(errno)));
-    }
+    lock_ = FileDescriptor(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+    if (!lock_.valid()) return FileError("write", path);
     // Not flock(), whose lock a forked task would go on holding.
-    if (lockf(lock_, F_TLOCK, 0) != 0) {
+    if (lockf(lock_.get(), F_TLOCK, 0) != 0) {
       return absl::FailedPreconditionError(
           absl::StrCat(options_.out, ": another process is making a corpus there"));
     }
@@ -117,7 +111,7 @@ class CorpusBuilder {
     RETURN_IF_ERROR(seen.status());
     if (*seen == wanted) return absl::OkStatus();
     return absl::FailedPreconditionError(
-        absl::StrCat(path, ": this folder holds a corpus of other settings:\n", *seen, "wanted:\n", wanted,
+        absl::StrCat(path, ": this folder holds a corpus of other settings:\n", *seen, "want:\n", wanted,
                      "Give another folder, or delete this one."));
   }
 
@@ -186,7 +180,7 @@ class CorpusBuilder {
     const int64_t count = static_cast<int64_t>(shard.size());
     if (count != end - begin) {
       return absl::DataLossError(
-          absl::StrCat(ShardPath(task), ": ", count, " utterances, wanted ", end - begin));
+          absl::StrCat(ShardPath(task), ": ", count, " utterances, want ", end - begin));
     }
     shards_[task] = std::move(shard);
     if (task < human_shards_) {
@@ -261,7 +255,7 @@ class CorpusBuilder {
       if (u.dropped.empty()) return absl::OkStatus();
     }
     return absl::InvalidArgumentError(
-        absl::StrCat("--hours=", options_.hours, ": the ", part, " part would be empty; wanted more hours"));
+        absl::StrCat("--hours=", options_.hours, ": the ", part, " part would be empty; want more hours"));
   }
 
   absl::Status WriteParts(CorpusSummary* summary) {
@@ -310,7 +304,7 @@ class CorpusBuilder {
   int jobs_;
   int64_t target_frames_;
   std::string cache_;
-  int lock_ = -1;
+  FileDescriptor lock_;
   std::vector<std::string> sentences_;
   std::vector<HumanPrompt> prompts_;
   int human_shards_ = 0;
@@ -327,10 +321,10 @@ absl::StatusOr<CorpusSummary> BuildCorpus(const CorpusOptions& options, Clock* c
   if (options.out.empty()) return absl::InvalidArgumentError("--out: which folder?");
   if (!(options.hours > 0 && options.hours <= kMostHours)) {
     return absl::InvalidArgumentError(
-        absl::StrCat("--hours=", options.hours, ": wanted above 0, at most ", kMostHours));
+        absl::StrCat("--hours=", options.hours, ": want above 0, at most ", kMostHours));
   }
   if (options.jobs < 0)
-    return absl::InvalidArgumentError(absl::StrCat("--jobs=", options.jobs, ": wanted 0 or more"));
+    return absl::InvalidArgumentError(absl::StrCat("--jobs=", options.jobs, ": want 0 or more"));
   return CorpusBuilder(options, clock).Build();
 }
 

@@ -17,8 +17,6 @@
 namespace downpour {
 namespace {
 
-constexpr double kFramesAnHour = 360000;  // one each 10 ms
-
 // Takes the dropped ones out; counts why.
 std::map<std::string, int64_t> TakeDropped(std::vector<StoredUtterance>* utterances) {
   std::map<std::string, int64_t> dropped;

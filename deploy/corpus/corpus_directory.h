@@ -12,6 +12,8 @@
 
 namespace downpour {
 
+inline constexpr double kFramesAnHour = 360000;  // one each 10 ms
+
 // What all parts of a corpus share.
 struct CorpusClasses {
   int bins = 0;

@@ -105,7 +105,7 @@ absl::StatusOr<SpokenUtterance> ReadUtterance(const StoredUtterance& stored, int
   if (matrix.rows != stored.frames || labels != stored.frames || matrix.cols != bins) {
     return Damaged(stored.shard,
                    absl::StrCat(stored.key, " has ", matrix.rows, " frames of ", matrix.cols, " and ", labels,
-                                " labels, wanted ", stored.frames, " of ", bins));
+                                " labels, want ", stored.frames, " of ", bins));
   }
   utterance.features = std::move(matrix.values);
   return utterance;

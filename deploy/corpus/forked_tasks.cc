@@ -10,10 +10,12 @@
 #include <cstdint>
 #include <cstring>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
+#include "common/file/file_descriptor.h"
 #include "common/program/interrupt.h"
 #include "common/status_macros.h"
 
@@ -25,7 +27,7 @@ constexpr size_t kMostMessageBytes = 4000;  // a pipe holds more, so that no chi
 
 struct Child {
   pid_t pid = -1;
-  int outcome = -1;  // the read end of the pipe its status comes through
+  FileDescriptor outcome;  // the read end of the pipe its status comes through
   int task = 0;
 };
 
@@ -47,14 +49,13 @@ absl::StatusOr<Child> Fork(const ForkedTasks& tasks, int task) {
   int ends[2];
   if (pipe(ends) != 0)
     return absl::UnavailableError(absl::StrCat("no pipe for a process: ", std::strerror(errno)));
+  FileDescriptor read_end(ends[0]);
+  const FileDescriptor write_end(ends[1]);
   const pid_t parent = getpid();
   const pid_t pid = fork();
-  if (pid == 0) RunInChild(tasks, task, parent, ends[1]);
-  const int error = errno;
-  close(ends[1]);
-  if (pid > 0) return Child{pid, ends[0], task};
-  close(ends[0]);
-  return absl::UnavailableError(absl::StrCat("no new process: ", std::strerror(error)));
+  if (pid == 0) RunInChild(tasks, task, parent, write_end.get());
+  if (pid > 0) return Child{pid, std::move(read_end), task};
+  return absl::UnavailableError(absl::StrCat("no new process: ", std::strerror(errno)));
 }
 
 absl::Status StatusOf(const Child& child, int wait_status) {
@@ -64,7 +65,7 @@ absl::Status StatusOf(const Child& child, int wait_status) {
   }
   int32_t code = 0;
   char record[sizeof(code) + kMostMessageBytes];
-  const ssize_t got = read(child.outcome, record, sizeof(record));
+  const ssize_t got = read(child.outcome.get(), record, sizeof(record));
   if (WEXITSTATUS(wait_status) != 0 || got < static_cast<ssize_t>(sizeof(code))) {
     return absl::InternalError(
         absl::StrCat("the process of task ", child.task, " ended with exit code ", WEXITSTATUS(wait_status)));
@@ -82,7 +83,6 @@ absl::Status RunForked(const ForkedTasks& tasks, int jobs, Clock* clock) {
     for (const Child& child : children) {
       kill(child.pid, SIGKILL);
       waitpid(child.pid, nullptr, 0);
-      close(child.outcome);
     }
   };
   for (;;) {
@@ -90,8 +90,7 @@ absl::Status RunForked(const ForkedTasks& tasks, int jobs, Clock* clock) {
     while (static_cast<int>(children.size()) < jobs) {
       const std::optional<int> task = tasks.next();
       if (!task.has_value()) break;
-      ASSIGN_OR_RETURN(const Child child, Fork(tasks, *task));
-      children.push_back(child);
+      ASSIGN_OR_RETURN(children.emplace_back(), Fork(tasks, *task));
     }
     if (children.empty()) return absl::OkStatus();
     clock->SleepFor(kPollInterval);
@@ -101,11 +100,9 @@ absl::Status RunForked(const ForkedTasks& tasks, int jobs, Clock* clock) {
         ++i;
         continue;
       }
-      const Child child = children[i];
+      const Child child = std::move(children[i]);
       children.erase(children.begin() + static_cast<int64_t>(i));
-      const absl::Status status = StatusOf(child, wait_status);
-      close(child.outcome);
-      RETURN_IF_ERROR(status);
+      RETURN_IF_ERROR(StatusOf(child, wait_status));
       RETURN_IF_ERROR(tasks.finished(child.task));
     }
   }

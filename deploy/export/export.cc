@@ -7,6 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 #include "deploy/export/safetensors.h"
+#include "server/coordinator/coordinator_checkpointer.h"
+#include "server/shard/checkpointer.h"
 #include "server/storage/checkpoint_file.h"
 
 namespace downpour {
@@ -82,15 +84,12 @@ absl::StatusOr<TrainedNetwork> ReadCluster(const CheckpointFile& file, const std
 }
 
 absl::StatusOr<TrainedNetwork> ReadProcesses(const std::string& directory) {
-  const std::string coordinator_path = absl::StrCat(directory, "/coordinator.ckpt");
-  ASSIGN_OR_RETURN(const CheckpointFile coordinator,
-                   ReadCheckpointFile(coordinator_path, "downpour.CoordinatorCheckpoint"));
   TrainedNetwork network;
-  ASSIGN_OR_RETURN(network.run, ParseHeader<CoordinatorCheckpoint>(coordinator, coordinator_path));
+  ASSIGN_OR_RETURN(network.run, LoadCoordinatorCheckpoint(absl::StrCat(directory, "/coordinator.ckpt")));
   std::vector<CheckpointFile> files;
   std::vector<ShardPart> shards;
   for (int k = 0; k < network.run.description().cluster().shards(); ++k) {
-    const std::string path = absl::StrCat(directory, "/shard-", k, ".ckpt");
+    const std::string path = ShardCheckpointPath(directory, k);
     ASSIGN_OR_RETURN(CheckpointFile file, ReadCheckpointFile(path, "downpour.ShardCheckpoint"));
     ASSIGN_OR_RETURN(ShardCheckpoint header, ParseHeader<ShardCheckpoint>(file, path));
     ASSIGN_OR_RETURN(const absl::string_view parameters, file.Find("parameters"));

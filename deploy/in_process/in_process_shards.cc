@@ -34,19 +34,20 @@ absl::StatusOr<InProcessShards> RestoreShards(const RunDescription& description,
   return shards;
 }
 
-absl::Status RegisterShards(const InProcessShards& shards, const DataSummary& data,
-                            Coordinator& coordinator) {
+absl::StatusOr<std::vector<RegisterShardReply>> RegisterShards(int shards, const DataSummary& data,
+                                                               Coordinator& coordinator) {
   JoinRequest join;
   join.set_evaluator(true);
   *join.mutable_data() = data;
   const absl::Status joined = coordinator.Join(join).status();
-  if (!joined.ok() && !absl::IsUnavailable(joined)) return joined;
-  for (size_t i = 0; i < shards.size(); ++i) {
+  if (!joined.ok() && !absl::IsUnavailable(joined)) return joined;  // UNAVAILABLE: shards are still to come
+  std::vector<RegisterShardReply> replies;
+  for (int shard = 0; shard < shards; ++shard) {
     RegisterShardRequest request;
-    request.set_shard(i);
-    RETURN_IF_ERROR(coordinator.RegisterShard(request).status());
+    request.set_shard(shard);
+    ASSIGN_OR_RETURN(replies.emplace_back(), coordinator.RegisterShard(request));
   }
-  return absl::OkStatus();
+  return replies;
 }
 
 absl::Status ReadParameters(const InProcessShards& shards, absl::Span<float> parameters) {

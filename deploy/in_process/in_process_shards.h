@@ -27,8 +27,10 @@ absl::StatusOr<InProcessShards> RestoreShards(const RunDescription& description,
                                               const DataSummary& data,
                                               absl::Span<const ShardSnapshot> snapshots);
 
-// Makes the data and every shard known to the coordinator.
-absl::Status RegisterShards(const InProcessShards& shards, const DataSummary& data, Coordinator& coordinator);
+// Makes the data and the run's `shards` shards known to the coordinator. Returns its replies, one per shard in order.
+// Statuses as Coordinator::Join and Coordinator::RegisterShard.
+absl::StatusOr<std::vector<RegisterShardReply>> RegisterShards(int shards, const DataSummary& data,
+                                                               Coordinator& coordinator);
 
 // The whole parameter vector, each shard's part as it is when its turn comes.
 absl::Status ReadParameters(const InProcessShards& shards, absl::Span<float> parameters);

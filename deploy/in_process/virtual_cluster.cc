@@ -89,7 +89,7 @@ absl::Status VirtualCluster::Begin() {
   const DataSummary& data = options_.data->summary;
   ASSIGN_OR_RETURN(coordinator_, Coordinator::Create(CoordinatorOptions()));
   ASSIGN_OR_RETURN(shards_, CreateShards(description, options_.run_id, data));
-  RETURN_IF_ERROR(RegisterShards(shards_, data, *coordinator_));
+  RETURN_IF_ERROR(RegisterShards(description.cluster().shards(), data, *coordinator_).status());
   for (int index = 0; index < description.cluster().replicas(); ++index) {
     JoinRequest join;
     join.set_host("virtual cluster");
@@ -110,7 +110,7 @@ absl::Status VirtualCluster::Resume(const VirtualClusterSnapshot& checkpoint) {
   RETURN_IF_ERROR(CheckSameRun(header.coordinator().description(), description));
   ASSIGN_OR_RETURN(coordinator_, Coordinator::Restore(CoordinatorOptions(), header.coordinator()));
   ASSIGN_OR_RETURN(shards_, RestoreShards(description, options_.run_id, data, checkpoint.shards));
-  RETURN_IF_ERROR(RegisterShards(shards_, data, *coordinator_));
+  RETURN_IF_ERROR(RegisterShards(description.cluster().shards(), data, *coordinator_).status());
   if (header.replicas_size() != description.cluster().replicas()) {
     return absl::FailedPreconditionError(absl::StrCat("the checkpoint has ", header.replicas_size(),
                                                       " replicas, cluster.replicas is ",

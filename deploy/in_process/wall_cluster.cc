@@ -13,6 +13,7 @@
 #include "absl/synchronization/mutex.h"
 #include "common/status_macros.h"
 #include "deploy/in_process/in_process_clients.h"
+#include "deploy/in_process/in_process_shards.h"
 #include "server/coordinator/run_folder.h"
 #include "server/shard/checkpointer.h"
 #include "server/shard/shard_start.h"
@@ -44,7 +45,7 @@ class WallCluster {
   const TrainingJob& job_;
   std::unique_ptr<RunFolder> folder_;
   std::unique_ptr<InProcessCoordinatorClient> coordinator_;
-  std::vector<std::unique_ptr<ParameterShard>> shards_;
+  InProcessShards shards_;
   std::vector<std::unique_ptr<Checkpointer>> checkpointers_;
   std::vector<std::thread> threads_;
   mutable absl::Mutex mutex_;
@@ -74,18 +75,13 @@ ShardConnector WallCluster::Connector() const {
 
 absl::Status WallCluster::StartShards() {
   const std::string checkpoints = job_.run_dir + "/checkpoints";
-  JoinRequest join;
-  join.set_evaluator(true);
-  *join.mutable_data() = job_.data->summary;
-  const absl::Status joined = folder_->coordinator().Join(join).status();
-  if (!joined.ok() && !absl::IsUnavailable(joined)) return joined;  // UNAVAILABLE: shards are still to come
-  for (int shard = 0; shard < job_.description.cluster().shards(); ++shard) {
-    RegisterShardRequest request;
-    request.set_shard(shard);
-    ASSIGN_OR_RETURN(const RegisterShardReply registered, folder_->coordinator().RegisterShard(request));
-    ASSIGN_OR_RETURN(shards_.emplace_back(), StartShard(registered, checkpoints));
+  ASSIGN_OR_RETURN(
+      const std::vector<RegisterShardReply> registered,
+      RegisterShards(job_.description.cluster().shards(), job_.data->summary, folder_->coordinator()));
+  for (const RegisterShardReply& reply : registered) {
+    ASSIGN_OR_RETURN(shards_.emplace_back(), StartShard(reply, checkpoints));
     checkpointers_.push_back(
-        std::make_unique<Checkpointer>(shards_.back().get(), ShardCheckpointPath(checkpoints, shard),
+        std::make_unique<Checkpointer>(shards_.back().get(), ShardCheckpointPath(checkpoints, reply.shard()),
                                        absl::Seconds(job_.description.checkpoint().every_s())));
   }
   return absl::OkStatus();
