@@ -58,7 +58,14 @@ absl::Status PrepareRunFolder(const std::string& run_dir, const RunDescription& 
 }
 
 absl::StatusOr<RunStatus> RunJob(const TrainingJob& job) {
-  return job.description.cluster().clock() == ClusterDescription::WALL ? RunWallJob(job) : RunVirtualJob(job);
+  switch (job.description.cluster().clock()) {
+    case ClusterDescription::VIRTUAL:
+      return RunVirtualJob(job);
+    case ClusterDescription::WALL:
+      return RunWallJob(job);
+  }
+  return absl::InternalError(
+      "cluster.clock is of an unknown value");  // not reached: validation lets none pass
 }
 
 }  // namespace downpour

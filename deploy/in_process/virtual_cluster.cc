@@ -23,6 +23,16 @@ constexpr int kAheadPerThread = 4;                  // gradients computed ahead 
 constexpr double kShortestReportIntervalS = 0.001;  // virtual, of a replica told to wait
 constexpr absl::Duration kProgressInterval = absl::Milliseconds(200);
 
+bool IsBfloat16(ClusterDescription::WireFormat wire) {
+  switch (wire) {
+    case ClusterDescription::FLOAT32:
+      return false;
+    case ClusterDescription::BFLOAT16:
+      return true;
+  }
+  return false;  // not reached: validation lets no other value pass
+}
+
 }  // namespace
 
 VirtualCluster::VirtualCluster(Options options)
@@ -54,7 +64,7 @@ absl::Status VirtualCluster::CreateComputation() {
   }
   elements_ = networks[0]->layout().size();
   gradients_ = std::make_unique<GradientPool>(elements_);
-  if (description.cluster().wire() == ClusterDescription::BFLOAT16)
+  if (IsBfloat16(description.cluster().wire()))
     rounded_gradients_ = std::make_unique<RoundedGradientPool>(elements_);
   pool_ = std::make_unique<ComputePool>(
       std::move(networks), description.cluster().replicas(), kAheadPerThread * options_.threads,
@@ -67,7 +77,7 @@ absl::Status VirtualCluster::CreateComputation() {
 }
 
 ParameterSnapshot VirtualCluster::NewSnapshot() const {
-  return ParameterSnapshot(elements_, options_.description.cluster().wire() == ClusterDescription::BFLOAT16);
+  return ParameterSnapshot(elements_, IsBfloat16(options_.description.cluster().wire()));
 }
 
 std::unique_ptr<ModelReplica> VirtualCluster::NewModel(uint64_t replica_id, uint64_t incarnation) {
