@@ -1,4 +1,4 @@
-// Where on the data's way: beside it; scores an in-process cluster's parameters on the run's test sets.
+// Where on the data's way: reads all parameters from the shards and scores them on one network per thread.
 #include "deploy/in_process/cluster_evaluator.h"
 
 #include <utility>

@@ -1,4 +1,5 @@
-// Where on the data's way: beside it; scores an in-process cluster's parameters on the run's test sets.
+// Where on the data's way: in the in-process cluster, from the shards' parameters to frame accuracies on the
+// run's test sets.
 #ifndef DOWNPOUR_DEPLOY_IN_PROCESS_CLUSTER_EVALUATOR_H_
 #define DOWNPOUR_DEPLOY_IN_PROCESS_CLUSTER_EVALUATOR_H_
 
@@ -15,14 +16,15 @@
 
 namespace downpour {
 
-// Not thread-safe.
+// Scores the parameters of an in-process cluster. Not thread-safe.
 class ClusterEvaluator {
  public:
-  // INVALID_ARGUMENT, UNIMPLEMENTED: as Network::Create. `data` outlives the evaluator.
+  // `data` must outlive the evaluator, whose evaluations run on `threads` >= 1 threads. INVALID_ARGUMENT,
+  // UNIMPLEMENTED: as Network::Create.
   static absl::StatusOr<ClusterEvaluator> Create(const RunDescription& description, const RunData& data,
                                                  int threads);
 
-  // Does every evaluation that is due now. The coordinator's last answer: WAIT or STOP.
+  // Does every evaluation that is due now. Returns the coordinator's last answer: WAIT or STOP.
   absl::StatusOr<NextEvaluationReply::Directive> EvaluateIfDue(const InProcessShards& shards,
                                                                Coordinator& coordinator);
 

@@ -1,5 +1,5 @@
-// Where on the data's way: inside the virtual cluster; computes replicas' gradients ahead of their virtual
-// time.
+// Where on the data's way: each thread takes the waiting job with the earliest deadline; the calling thread
+// computes too while it waits.
 #include "deploy/in_process/compute_pool.h"
 
 #include "common/check.h"

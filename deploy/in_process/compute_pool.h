@@ -1,5 +1,5 @@
-// Where on the data's way: inside the virtual cluster; computes replicas' gradients ahead of their virtual
-// time.
+// Where on the data's way: in the virtual cluster, from a replica's snapshot and minibatch to its gradient,
+// which threads compute ahead of its virtual time.
 #ifndef DOWNPOUR_DEPLOY_IN_PROCESS_COMPUTE_POOL_H_
 #define DOWNPOUR_DEPLOY_IN_PROCESS_COMPUTE_POOL_H_
 
@@ -17,30 +17,32 @@
 
 namespace downpour {
 
-// Runs jobs, earliest deadline first, on the calling thread (inside Finish) and on as many further threads as
-// there are further networks. At most `most_ahead` jobs are running or done and not finished, which bounds
-// the gradients in memory; a job that Finish needs is never held up by that. All calls come from one thread.
+// Runs jobs, the one with the earliest deadline first. The calling thread computes inside Finish(); every
+// network but the first has a thread of its own. At most `most_ahead` jobs are running, or done and not yet
+// finished, which bounds the gradients in memory; the job that Finish() asks for may exceed this. All calls
+// must come from one thread.
 class ComputePool {
  public:
   using Compute = std::function<void(int job, Network& network)>;
 
-  // Jobs are numbered [0, jobs). `compute` runs on any thread, one call a job; networks has at least one
-  // element.
+  // Jobs have the numbers 0 to jobs - 1. `compute` is called on any thread, once for each submitted job.
+  // `networks` must not be empty.
   ComputePool(std::vector<std::unique_ptr<Network>> networks, int jobs, int most_ahead, Compute compute);
-  // Waits for the running jobs; those not begun are forgotten.
+  // Waits for the jobs that are running and drops those that have not begun.
   ~ComputePool();
 
-  // `job` must be new, or finished since its last submission.
+  // `job` must be new, or finished since it was submitted last. `deadline`: the virtual time, in ns, of
+  // its Finish().
   void Submit(int job, int64_t deadline);
-  // Returns when `job`, which was submitted, is done: waits where it is running (computing others meanwhile),
-  // computes it here where it has not begun.
+  // `job` must have been submitted. Returns when it is done: if it has not begun, this thread computes it; if
+  // it is running on another thread, this thread computes other jobs meanwhile.
   void Finish(int job);
 
-  // Waits until no job is running and lets none begin until Resume(): in between the caller may look at all
-  // of them.
+  // Pause() waits until no job is running, and none begins before Resume(). In between, the caller may read
+  // what the jobs use and what they have computed.
   void Pause();
   void Resume();
-  // While paused: `job` is done and not finished.
+  // Only while paused: whether `job` is done and not yet finished.
   bool done(int job) const;
 
  private:
@@ -54,7 +56,7 @@ class ComputePool {
     return stopping_ || (!paused_ && MayBegin());
   }
   bool NoneRuns() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return running_ == 0; }
-  // Unlocks while it computes.
+  // Unlocks mutex_ while it computes.
   void Run(int job, Network& network) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Compute compute_;

@@ -1,4 +1,4 @@
-// Where on the data's way: inside the virtual cluster; what happens next in virtual time.
+// Where on the data's way: a binary heap of events by time and number.
 #include "deploy/in_process/event_queue.h"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
-// Where on the data's way: inside the virtual cluster; what happens next in virtual time.
+// Where on the data's way: in the virtual cluster; the order in which fetches, gradients and pushes happen in
+// virtual time.
 #ifndef DOWNPOUR_DEPLOY_IN_PROCESS_EVENT_QUEUE_H_
 #define DOWNPOUR_DEPLOY_IN_PROCESS_EVENT_QUEUE_H_
 
@@ -9,25 +10,25 @@
 
 namespace downpour {
 
-// Events by ascending (time, order of scheduling): a total order, so that equal seeds give equal runs. O(log
-// n) each way. Not thread-safe.
+// Returns events by time, and those of the same time in the order in which they were scheduled. This order is
+// total, so that equal seeds give equal runs. Scheduling and taking out cost O(log n). Not thread-safe.
 class EventQueue {
  public:
   using Kind = VirtualClusterCheckpoint::Event::Kind;
   struct Event {
     int64_t time_ns = 0;  // virtual, since the run began
-    uint64_t number = 0;  // of scheduling
+    uint64_t number = 0;  // in the order of scheduling, from 0
     Kind kind = {};
     uint32_t replica = 0;
     uint32_t shard = 0;
   };
 
   void Schedule(int64_t time_ns, Kind kind, uint32_t replica, uint32_t shard = 0);
-  // Takes the earliest event out; there must be one.
+  // Takes out the earliest event. The queue must not be empty.
   Event Pop();
 
   void Save(VirtualClusterCheckpoint* checkpoint) const;
-  // Into an empty queue.
+  // The queue must be empty.
   void Load(const VirtualClusterCheckpoint& checkpoint);
 
  private:

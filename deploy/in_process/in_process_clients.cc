@@ -1,4 +1,4 @@
-// Where on the data's way: between replica and shard of one process: a call instead of a wire.
+// Where on the data's way: checks the vector's size, then applies a push to the shard chunk by chunk.
 #include "deploy/in_process/in_process_clients.h"
 
 #include <algorithm>

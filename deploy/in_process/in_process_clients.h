@@ -1,4 +1,5 @@
-// Where on the data's way: between replica and shard of one process: a call instead of a wire.
+// Where on the data's way: from a replica to the shards and the coordinator of the same process, by a
+// function call instead of a wire.
 #ifndef DOWNPOUR_DEPLOY_IN_PROCESS_IN_PROCESS_CLIENTS_H_
 #define DOWNPOUR_DEPLOY_IN_PROCESS_IN_PROCESS_CLIENTS_H_
 
@@ -10,7 +11,8 @@
 
 namespace downpour {
 
-// Pushes and fetches in the same chunks as the wire, so that others' pushes come in between likewise.
+// Pushes and fetches in the same chunks as the other transports, so that pushes of other replicas may come in
+// between as they do there.
 class InProcessShardClient final : public ShardClient {
  public:
   // `shard` is not owned.

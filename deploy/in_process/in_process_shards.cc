@@ -1,4 +1,5 @@
-// Where on the data's way: the server's end of it in an in-process cluster: all shards of a run side by side.
+// Where on the data's way: makes the shards from the run description or from snapshots, and registers them
+// with the coordinator.
 #include "deploy/in_process/in_process_shards.h"
 
 #include <utility>
@@ -40,7 +41,7 @@ absl::StatusOr<std::vector<RegisterShardReply>> RegisterShards(int shards, const
   join.set_evaluator(true);
   *join.mutable_data() = data;
   const absl::Status joined = coordinator.Join(join).status();
-  if (!joined.ok() && !absl::IsUnavailable(joined)) return joined;  // UNAVAILABLE: shards are still to come
+  if (!joined.ok() && !absl::IsUnavailable(joined)) return joined;  // UNAVAILABLE: no shards yet
   std::vector<RegisterShardReply> replies;
   for (int shard = 0; shard < shards; ++shard) {
     RegisterShardRequest request;

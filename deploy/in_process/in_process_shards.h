@@ -1,4 +1,4 @@
-// Where on the data's way: the server's end of it in an in-process cluster: all shards of a run side by side.
+// Where on the data's way: the server's side of an in-process cluster: all shards of a run.
 #ifndef DOWNPOUR_DEPLOY_IN_PROCESS_IN_PROCESS_SHARDS_H_
 #define DOWNPOUR_DEPLOY_IN_PROCESS_IN_PROCESS_SHARDS_H_
 
@@ -13,26 +13,26 @@
 
 namespace downpour {
 
-// By ascending range. Each is thread-safe.
+// In the order of their key ranges. Each shard is thread-safe.
 using InProcessShards = std::vector<std::unique_ptr<ParameterShard>>;
 
-// Shards with the run's initial parameters. INVALID_ARGUMENT: as ShardOptions and CreateShard of
-// server/shard/shard_start.h.
+// Makes shards with the run's initial parameters. INVALID_ARGUMENT: as ShardOptions and CreateShard
+// of server/shard/shard_start.h.
 absl::StatusOr<InProcessShards> CreateShards(const RunDescription& description, const std::string& run_id,
                                              const DataSummary& data);
 
-// Shards as their snapshots say. FAILED_PRECONDITION: as ParameterShard::Restore, or another number of
-// shards.
+// Makes shards from their snapshots. FAILED_PRECONDITION: as ParameterShard::Restore, or the number of
+// snapshots is not cluster.shards.
 absl::StatusOr<InProcessShards> RestoreShards(const RunDescription& description, const std::string& run_id,
                                               const DataSummary& data,
                                               absl::Span<const ShardSnapshot> snapshots);
 
-// Makes the data and the run's `shards` shards known to the coordinator. Returns its replies, one per shard in order.
-// Statuses as Coordinator::Join and Coordinator::RegisterShard.
+// Makes the data and the run's `shards` shards known to the coordinator. Returns its replies, one per shard
+// in order. Statuses as Coordinator::Join and Coordinator::RegisterShard.
 absl::StatusOr<std::vector<RegisterShardReply>> RegisterShards(int shards, const DataSummary& data,
                                                                Coordinator& coordinator);
 
-// The whole parameter vector, each shard's part as it is when its turn comes.
+// Copies the whole parameter vector, one shard after the other; pushes may be applied in between.
 absl::Status ReadParameters(const InProcessShards& shards, absl::Span<float> parameters);
 
 }  // namespace downpour

@@ -1,4 +1,4 @@
-// Where on the data's way: around all of it; the run folder of a run in one process.
+// Where on the data's way: prepares the run folder, and starts the cluster that the run's clock asks for.
 #include "deploy/in_process/training_job.h"
 
 #include <filesystem>
@@ -6,7 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "common/program/run_description_rules.h"
+#include "common/program/run_description.h"
 #include "common/program/run_description_rules.h"
 #include "common/status_macros.h"
 #include "deploy/in_process/virtual_job.h"
@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Only what a run writes: the folder may be a user's.
+// Removes only what a run writes, because the folder may hold a user's own files.
 absl::Status RemoveRun(const std::string& run_dir) {
   std::error_code error;
   fs::remove_all(run_dir + "/checkpoints", error);
@@ -43,7 +43,7 @@ absl::Status PrepareRunFolder(const std::string& run_dir, const RunDescription& 
   fs::create_directories(run_dir + "/checkpoints", error);
   if (error) return absl::UnavailableError(absl::StrCat("cannot make ", run_dir, ": ", error.message()));
   if (restart) {
-    RETURN_IF_ERROR(FolderLock::Acquire(run_dir + "/checkpoints").status());  // nobody is at work in it
+    RETURN_IF_ERROR(FolderLock::Acquire(run_dir + "/checkpoints").status());  // no process may work in it
     RETURN_IF_ERROR(RemoveRun(run_dir));
     return PrepareRunFolder(run_dir, description, false);
   }

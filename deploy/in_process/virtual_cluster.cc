@@ -1,4 +1,5 @@
-// Where on the data's way: all of it in one process and in virtual time.
+// Where on the data's way: handles one event after the other; each handler does one step of a replica and
+// schedules its next event.
 #include "deploy/in_process/virtual_cluster.h"
 
 #include <algorithm>
@@ -20,7 +21,7 @@ using Event = VirtualClusterCheckpoint::Event;
 using PushAction = ModelReplica::PushAction;
 
 constexpr int kAheadPerThread = 4;                  // gradients computed ahead of virtual time
-constexpr double kShortestReportIntervalS = 0.001;  // virtual, of a replica told to wait
+constexpr double kShortestReportIntervalS = 0.001;  // virtual; for a replica that has to wait
 constexpr absl::Duration kProgressInterval = absl::Milliseconds(200);
 
 bool IsBfloat16(ClusterDescription::WireFormat wire) {
@@ -210,7 +211,7 @@ absl::Status VirtualCluster::Run() {
         checkpointer_.WriteAside(Snapshot());
         pool_->Resume();
       }
-      // From its end, as what is large is written while nothing else is done.
+      // Counted from the end of the write, because a large snapshot is written while the run waits.
       next_checkpoint = options_.wall_clock->Now() + checkpoint_interval;
     }
     RETURN_IF_ERROR(Handle(events_.Pop()));
@@ -253,7 +254,8 @@ absl::Status VirtualCluster::Report(uint32_t index) {
   ModelReplica& model = *replicas_[index].model;
   ASSIGN_OR_RETURN(const ReportReply reply, coordinator_->Report(model.TakeReport()));
   if (reply.has_slice()) RETURN_IF_ERROR(model.source().AddSlice(reply.slice()));
-  // A replica told to stop stays, so that a run whose budget is raised later goes on with it.
+  // A replica that is told to stop goes on reporting, so that it takes part again if the run's budget is
+  // raised later.
   if (reply.directive() == ReportReply::CONTINUE) {
     BeginStep(index);
   } else {
@@ -320,7 +322,7 @@ absl::Status VirtualCluster::Fetched(uint32_t index, uint32_t shard) {
 absl::Status VirtualCluster::Computed(uint32_t index) {
   Replica& replica = replicas_[index];
   if (std::exchange(replica.in_pool, false)) pool_->Finish(static_cast<int>(index));
-  if (absl::IsNotFound(replica.computed)) {  // no data: ask again
+  if (absl::IsNotFound(replica.computed)) {  // it has no data: ask the coordinator again
     ReportLater(index);
     return absl::OkStatus();
   }

@@ -1,5 +1,5 @@
-// Where on the data's way: all of it in one process and in virtual time: a seeded discrete-event simulation
-// of the cluster that trains a real network.
+// Where on the data's way: the whole way in one process and in virtual time: a seeded discrete-event
+// simulation of the cluster that trains a real network.
 #ifndef DOWNPOUR_DEPLOY_IN_PROCESS_VIRTUAL_CLUSTER_H_
 #define DOWNPOUR_DEPLOY_IN_PROCESS_VIRTUAL_CLUSTER_H_
 
@@ -27,53 +27,54 @@
 
 namespace downpour {
 
-// Each replica goes round
+// Each replica repeats this cycle:
 //   REPORT -> (a transfer a shard) FETCHED -> (compute time) COMPUTED -> (a transfer a shard) PUSHED
-//          -> (latency) ACKNOWLEDGED, which reports and begins anew;
-// shards of a fetch are read, and pushes applied, each at its own virtual time, in the order of the event
-// queue. Gradients are pure functions of a replica's snapshot and minibatch, so threads compute them ahead of
-// their COMPUTED event: the same description and data give the same bits, whatever `threads` is. Evaluations
-// happen at the very report that makes them due, and the run ends at the report that reaches the budget. Not
-// thread-safe.
+//          -> (latency) ACKNOWLEDGED, which reports and begins the next cycle.
+// Each shard is read for a fetch, and applies its part of a push, at a virtual time of its own, in the order
+// of the event queue. A gradient depends on the replica's snapshot and minibatch alone, so threads can
+// compute it before its COMPUTED event, and the same description and data give the same bits for any number
+// of `threads`. An evaluation takes place within the report that makes it due, and the run ends with the
+// report that reaches the budget. Not thread-safe.
 class VirtualCluster {
  public:
   struct Options {
     RunDescription description;  // valid by ValidateRunDescription
     std::string run_id;
     std::shared_ptr<const RunData> data;
-    int threads = 1;              // that compute gradients, the caller's included; and of evaluations
-    std::string checkpoint_path;  // empty: none is written
-    // Called before each checkpoint is written, from another thread; the checkpoint is not written if it
-    // fails.
+    int threads = 1;              // compute gradients and evaluations; the caller's is one of them
+    std::string checkpoint_path;  // empty: no checkpoint is written
+    // Called before each checkpoint is written, perhaps on another thread. If it fails, no checkpoint
+    // is written.
     std::function<absl::Status()> before_checkpoint = [] { return absl::OkStatus(); };
-    RunObserver* observer = nullptr;                       // not owned
-    Clock* wall_clock = Clock::Real();                     // not owned; of wall_s and of checkpoint.every_s
-    std::function<bool()> stopped = [] { return false; };  // asked at each event
-    std::function<void(const RunStatus&)> progress = [](const RunStatus&) {};  // told some 5 times a second
+    RunObserver* observer = nullptr;    // not owned
+    Clock* wall_clock = Clock::Real();  // not owned; measures wall_s and checkpoint.every_s
+    std::function<bool()> stopped = [] { return false; };                      // asked before each event
+    std::function<void(const RunStatus&)> progress = [](const RunStatus&) {};  // at most 5 times a second
   };
 
-  // A run from its beginning, or from a checkpoint of itself (not null). INVALID_ARGUMENT: a description no
-  // cluster fits. FAILED_PRECONDITION: the checkpoint is of another run, data set or size; the message names
-  // the difference.
+  // Makes the cluster of a run at its beginning or, if `checkpoint` is not null, as that checkpoint holds it.
+  // INVALID_ARGUMENT: no cluster can be made of this description. FAILED_PRECONDITION: the checkpoint is of
+  // another run, other data or another size; the message names the difference. DATA_LOSS: its parts do not
+  // fit together.
   static absl::StatusOr<std::unique_ptr<VirtualCluster>> Create(Options options,
                                                                 const VirtualClusterSnapshot* checkpoint);
   ~VirtualCluster();
 
-  // Until the budget is used up: OK. CANCELLED: stopped() said so. In both cases the last checkpoint has been
-  // written; where that failed, its status is returned. Others: as Network::ComputeGradient,
-  // ParameterShard::ApplyChunk (but for INVALID_ARGUMENT, a rejected push, which is counted) and
-  // EvaluateTestSet.
+  // Runs until the budget is used up (OK) or stopped() returns true (CANCELLED). In both cases it has
+  // written a last checkpoint; if that fails, its status is returned. Other statuses as
+  // Network::ComputeGradient, ParameterShard::ApplyChunk (except INVALID_ARGUMENT, which rejects that push
+  // and is counted) and EvaluateTestSet.
   absl::Status Run();
 
   absl::StatusOr<RunStatus> Status() { return coordinator_->GetRunStatus({}); }
-  // The whole parameter vector as the shards have it.
+  // The whole parameter vector as the shards hold it now.
   std::vector<float> Parameters() const;
 
  private:
   struct Replica {
     std::unique_ptr<ModelReplica> model;
     ReplicaTimes times;
-    ParameterSnapshot parameters;  // as fetched last
+    ParameterSnapshot parameters;  // as of the last fetch
     int transfers_left = 0;
     std::vector<uint64_t> answers = {};  // one per shard: version (fetch) or staleness (push)
     bool push_rejected = false;
@@ -106,19 +107,19 @@ class VirtualCluster {
 
   const Options options_;
   const VirtualClockDescription times_;
-  int64_t elements_ = 0;  // of the parameter vector
+  int64_t elements_ = 0;  // in the parameter vector
   VirtualClock clock_;
   InProcessShards shards_;
   std::unique_ptr<Coordinator> coordinator_;
   std::optional<ClusterEvaluator> evaluator_;
   std::unique_ptr<GradientPool> gradients_;
-  std::unique_ptr<RoundedGradientPool> rounded_gradients_;  // null but for a bfloat16 wire
+  std::unique_ptr<RoundedGradientPool> rounded_gradients_;  // null unless the wire is bfloat16
   std::vector<Replica> replicas_;
   EventQueue events_;
-  std::vector<int64_t> link_free_ns_;  // as VirtualClusterCheckpoint has it
+  std::vector<int64_t> link_free_ns_;  // as VirtualClusterCheckpoint.link_free_ns
   bool finished_ = false;
   VirtualClusterCheckpointer checkpointer_;
-  std::unique_ptr<ComputePool> pool_;  // last: its threads use the replicas
+  std::unique_ptr<ComputePool> pool_;  // last, so that its threads end before the replicas
 };
 
 }  // namespace downpour

@@ -1,4 +1,5 @@
-// Where on the data's way: the virtual cluster at rest, in the file cluster.ckpt.
+// Where on the data's way: one checkpoint file with a header, the sections of every shard and those of
+// every replica.
 #include "deploy/in_process/virtual_cluster_checkpoint.h"
 
 #include <utility>

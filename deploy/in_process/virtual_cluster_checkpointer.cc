@@ -1,4 +1,4 @@
-// Where on the data's way: copies a virtual cluster's snapshot in memory, then writes the copy on a thread of its own.
+// Where on the data's way: copies a snapshot in memory, then writes the copy on a thread of its own.
 #include "deploy/in_process/virtual_cluster_checkpointer.h"
 
 #include <chrono>
@@ -11,7 +11,8 @@
 namespace downpour {
 namespace {
 
-// Gives the snapshot storage of its own. Where that would take more than `most_bytes`, does nothing and returns false.
+// Gives the snapshot storage of its own. Where that would take more than `most_bytes`, does nothing and
+// returns false.
 bool CopyReplicas(size_t most_bytes, VirtualClusterSnapshot* snapshot) {
   size_t size = 0;
   for (const auto& replica : snapshot->replicas)
@@ -49,7 +50,8 @@ bool VirtualClusterCheckpointer::ready() const {
 void VirtualClusterCheckpointer::WriteAside(VirtualClusterSnapshot snapshot, size_t most_copied_bytes) {
   Await();
   if (!CopyReplicas(most_copied_bytes, &snapshot)) return LogFailure(Write(snapshot));
-  // The task empties the snapshot it holds, so that the copy of all replicas is freed as soon as it is written.
+  // The task empties the snapshot it holds, so that the copy of all replicas is freed as soon as it
+  // is written.
   writing_ = std::async(std::launch::async, [this, snapshot = std::move(snapshot)]() mutable {
     return Write(std::exchange(snapshot, {}));
   });

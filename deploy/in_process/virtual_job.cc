@@ -1,4 +1,5 @@
-// Where on the data's way: around the virtual cluster; its run folder, its log and its checkpoint.
+// Where on the data's way: locks the run folder, opens its log and its checkpoint, and runs the virtual
+// cluster with them.
 #include "deploy/in_process/virtual_job.h"
 
 #include <filesystem>

@@ -1,4 +1,4 @@
-// Where on the data's way: inside the virtual cluster; how long things take there.
+// Where on the data's way: draws the durations of each replica from a random stream of its own.
 #include "deploy/in_process/virtual_time.h"
 
 #include <cmath>
@@ -6,7 +6,7 @@
 namespace downpour {
 namespace {
 
-// Streams of the run's seed from here on are the replicas' times.
+// The first random stream of the run's seed that draws durations: replica 0's.
 constexpr uint64_t kFirstStream = uint64_t{1} << 32;
 
 int64_t Nanoseconds(double seconds) { return std::llround(seconds * 1e9); }

@@ -1,4 +1,5 @@
-// Where on the data's way: inside the virtual cluster; how long things take there, and what time it is.
+// Where on the data's way: in the virtual cluster; how long computing and transfers take there, and what time
+// it is.
 #ifndef DOWNPOUR_DEPLOY_IN_PROCESS_VIRTUAL_TIME_H_
 #define DOWNPOUR_DEPLOY_IN_PROCESS_VIRTUAL_TIME_H_
 
@@ -11,31 +12,31 @@
 
 namespace downpour {
 
-// Stands still but for Set(). Thread-safe.
+// A clock whose time changes by Set() only. Thread-safe.
 class VirtualClock final : public Clock {
  public:
   void Set(int64_t now_ns) { now_ns_ = now_ns; }
   int64_t now_ns() const { return now_ns_; }
   absl::Time Now() override { return absl::UnixEpoch() + absl::Nanoseconds(now_ns()); }
-  // Nothing in the virtual cluster blocks.
+  // Returns at once: nothing in the virtual cluster waits for this clock.
   void SleepFor(absl::Duration) override {}
 
  private:
   std::atomic<int64_t> now_ns_ = 0;
 };
 
-// One replica's times, drawn as VirtualClockDescription (proto/config.proto) says, from a stream of the run's
-// seed that is the replica's own. A value; not thread-safe.
+// Draws the durations of one replica, by the distributions of VirtualClockDescription (proto/config.proto),
+// from a random stream of the run's seed that this replica alone uses. A value; not thread-safe.
 class ReplicaTimes {
  public:
   ReplicaTimes(uint64_t seed, uint32_t replica, const VirtualClockDescription& description);
-  // As it was when it had this state.
+  // Goes on from the state that random() and speed() returned.
   ReplicaTimes(uint64_t random, double speed) : random_(Random::FromState(random)), speed_(speed) {}
   uint64_t random() const { return random_.state(); }
   double speed() const { return speed_; }
 
   int64_t ComputeNs(const VirtualClockDescription& description);
-  // 0 bytes: a message without payload.
+  // `bytes` of payload; a message may have none.
   int64_t TransferNs(const VirtualClockDescription& description, int64_t bytes);
 
  private:

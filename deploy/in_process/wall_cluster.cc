@@ -1,5 +1,5 @@
-// Where on the data's way: all of it in one process and in real time: replica threads run free over
-// in-process shards.
+// Where on the data's way: every replica and the evaluator runs its loop on a thread; the first failure stops
+// them all.
 #include "deploy/in_process/wall_cluster.h"
 
 #include <memory>
@@ -34,7 +34,7 @@ class WallCluster {
  private:
   absl::Status StartShards();
   void StartThreads();
-  // On a thread of its own; a failure stops the cluster.
+  // Runs `body` on a thread of its own. If it fails, the whole cluster stops.
   void Start(std::function<absl::Status()> body);
   void Fail(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status failure() const ABSL_LOCKS_EXCLUDED(mutex_);

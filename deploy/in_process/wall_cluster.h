@@ -1,5 +1,5 @@
-// Where on the data's way: from a training job to replica threads that push to and fetch from the shards of the same
-// process in real time.
+// Where on the data's way: from a training job to replica threads that push to and fetch from shards of the
+// same process in real time.
 #ifndef DOWNPOUR_DEPLOY_IN_PROCESS_WALL_CLUSTER_H_
 #define DOWNPOUR_DEPLOY_IN_PROCESS_WALL_CLUSTER_H_
 
@@ -8,7 +8,8 @@
 
 namespace downpour {
 
-// RunJob (deploy/in_process/training_job.h) by the wall clock: each replica and the evaluator has its own thread.
+// RunJob (deploy/in_process/training_job.h) by the wall clock: each replica and the evaluator has its
+// own thread.
 absl::StatusOr<RunStatus> RunWallJob(const TrainingJob& job);
 
 }  // namespace downpour
