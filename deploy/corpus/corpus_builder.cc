@@ -1,4 +1,5 @@
-// Where on the data's way: its first stretch as a whole.
+// Where on the data's way: makes shards of utterances in forked processes, keeps them in a cache, and joins
+// them to the corpus's parts.
 #include "deploy/corpus/corpus_builder.h"
 
 #include <fcntl.h>
@@ -34,9 +35,9 @@
 namespace downpour {
 namespace {
 
-constexpr int kFormatVersion = 2;            // counts up when the same settings give other bytes
-constexpr double kLikelyFrames = 370;        // of an utterance, until the first shard says better
-constexpr double kLikelyPromptFrames = 250;  // of a human one; for progress alone
+constexpr int kFormatVersion = 2;            // one more when the same settings give other bytes
+constexpr double kLikelyFrames = 370;        // of an utterance, until a shard has been made
+constexpr double kLikelyPromptFrames = 250;  // of a human one; only shown as progress
 constexpr double kMostHours = 10000;
 
 class CorpusBuilder {
@@ -70,7 +71,7 @@ class CorpusBuilder {
     const std::string path = absl::StrCat(cache_, "/lock");
     lock_ = FileDescriptor(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
     if (!lock_.valid()) return FileError("write", path);
-    // Not flock(), whose lock a forked task would go on holding.
+    // Not flock(): a forked task would go on holding its lock.
     if (lockf(lock_.get(), F_TLOCK, 0) != 0) {
       return absl::FailedPreconditionError(
           absl::StrCat(options_.out, ": another process is making a corpus there"));
@@ -81,7 +82,7 @@ class CorpusBuilder {
   absl::Status ReadInputs() {
     ASSIGN_OR_RETURN(const Dictionary dictionary, ReadDictionary(options_.aligner.dictionary));
     ASSIGN_OR_RETURN(const std::vector<std::string> in_order, ReadSentences(options_.fortunes, dictionary));
-    // Shuffled, so that a short corpus has something of every file.
+    // Shuffled, so that a short corpus has sentences of every file.
     std::vector<uint32_t> order(in_order.size());
     for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<uint32_t>(i);
     Random(options_.seed).Shuffle(absl::MakeSpan(order));
@@ -99,7 +100,7 @@ class CorpusBuilder {
     return absl::OkStatus();
   }
 
-  // What must be the same for a cached shard to be used again.
+  // Checks what must be the same for a cached shard to be used again.
   absl::Status CheckSettings() {
     const std::string wanted =
         absl::StrFormat("format %d\nseed %d\nutterances a shard %d\nsentences %d, CRC-32C %08x\nmodel %s\n",
@@ -121,7 +122,7 @@ class CorpusBuilder {
                            options_.human ? HumanName() : "none");
   }
 
-  // Whether the corpus is there as asked for.
+  // Whether the corpus that is asked for is complete.
   bool ReadSummary(CorpusSummary* summary) const {
     const absl::StatusOr<std::string> seen = ReadFile(SummaryPath());
     if (!seen.ok() || !absl::StartsWith(*seen, Request())) return false;
@@ -136,8 +137,7 @@ class CorpusBuilder {
     return true;
   }
 
-  // Names the prompts by what they are, so that shards of another version of the package are not taken for
-  // theirs.
+  // Has a checksum of the prompts, so that shards of another version of the package are not used for them.
   std::string HumanName() const {
     uint32_t crc = 0;
     for (const HumanPrompt& p : prompts_)
@@ -145,13 +145,13 @@ class CorpusBuilder {
     return absl::StrFormat("human-%08x", crc);
   }
 
-  // Tasks below human_shards_ are shards of prompts, the others of spoken sentences.
+  // The tasks below human_shards_ make shards of prompts, the others shards of spoken sentences.
   std::string ShardPath(int task) const {
     return task < human_shards_ ? absl::StrFormat("%s/%s-%03d", cache_, HumanName(), task)
                                 : absl::StrFormat("%s/spoken-%06d", cache_, task - human_shards_);
   }
 
-  // Indices, from first to last + 1, into prompts_ or the list without end.
+  // The task's utterances [begin, end) of prompts_ or of the endless list.
   std::pair<int64_t, int64_t> UtterancesOf(int task) const {
     const bool human = task < human_shards_;
     const int64_t begin =
@@ -172,8 +172,8 @@ class CorpusBuilder {
     return WriteShard(ShardPath(task), utterances, maker_->bins());
   }
 
-  // Reads a finished shard's table. NOT_FOUND: it is not made. DATA_LOSS: it is damaged. INTERNAL: it is of
-  // spoken sentences, and every one was dropped.
+  // Reads the table of a finished shard. NOT_FOUND: there is none. DATA_LOSS: it is damaged. INTERNAL: it is
+  // of spoken sentences, and all of them were dropped.
   absl::Status TakeShard(int task) {
     ASSIGN_OR_RETURN(std::vector<StoredUtterance> shard, ReadShard(ShardPath(task), maker_->bins()));
     const auto [begin, end] = UtterancesOf(task);
@@ -192,7 +192,7 @@ class CorpusBuilder {
     for (const StoredUtterance& u : shards_[task]) frames += u.frames;
     spoken_frames_ += frames;
     if (frames > 0) return absl::OkStatus();
-    // Otherwise the list without end would be tried to no end.
+    // Otherwise the builder would go on along the endless list for ever.
     return absl::InternalError(
         absl::StrCat(ShardPath(task), ": no utterance aligned; of the last: ", shards_[task].back().dropped));
   }
@@ -202,8 +202,8 @@ class CorpusBuilder {
                              : static_cast<double>(spoken_frames_) / spoken_done_;
   }
 
-  // The next shard that is not in the cache, or damaged there, until those made and those being made are
-  // likely to be enough.
+  // The next shard that the cache lacks or has damaged; none once the shards made and being made are likely
+  // to be enough.
   std::optional<int> NextTask(absl::Status* status) {
     for (;;) {
       const int started_spoken = static_cast<int>(shards_.size()) - human_shards_;
@@ -273,7 +273,7 @@ class CorpusBuilder {
     }
     RETURN_IF_ERROR(CheckNotEmpty("train", train));
     RETURN_IF_ERROR(CheckNotEmpty("test", test));
-    // From here on the folder is of neither the old corpus nor the new.
+    // From here on the folder holds neither the old corpus nor the new one.
     std::error_code error;
     std::filesystem::remove(SummaryPath(), error);
     const CorpusClasses classes{maker_->bins(), maker_->num_senones(), maker_->silence_senones()};
@@ -309,7 +309,7 @@ class CorpusBuilder {
   std::vector<HumanPrompt> prompts_;
   int human_shards_ = 0;
   std::unique_ptr<UtteranceMaker> maker_;
-  std::vector<std::vector<StoredUtterance>> shards_;  // by task; empty while it is being made
+  std::vector<std::vector<StoredUtterance>> shards_;  // by task; empty while being made
   int human_done_ = 0;
   int spoken_done_ = 0;
   int64_t spoken_frames_ = 0;

@@ -1,4 +1,5 @@
-// Where on the data's way: shards -> a Kaldi data directory.
+// Where on the data's way: sorts the utterances by key and writes archives and tables to a folder that then
+// replaces the old one.
 #include "deploy/corpus/corpus_directory.h"
 
 #include <algorithm>
@@ -17,7 +18,7 @@
 namespace downpour {
 namespace {
 
-// Takes the dropped ones out; counts why.
+// Removes the dropped utterances; counts them by reason.
 std::map<std::string, int64_t> TakeDropped(std::vector<StoredUtterance>* utterances) {
   std::map<std::string, int64_t> dropped;
   for (const StoredUtterance& u : *utterances) {

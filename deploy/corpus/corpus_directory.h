@@ -1,4 +1,4 @@
-// Where on the data's way: shards -> a Kaldi data directory, which training reads.
+// Where on the data's way: from the corpus's shards to a Kaldi data directory, which training reads.
 #ifndef DOWNPOUR_DEPLOY_CORPUS_CORPUS_DIRECTORY_H_
 #define DOWNPOUR_DEPLOY_CORPUS_CORPUS_DIRECTORY_H_
 
@@ -14,7 +14,7 @@ namespace downpour {
 
 inline constexpr double kFramesAnHour = 360000;  // one each 10 ms
 
-// What all parts of a corpus share.
+// What is the same for all parts of a corpus.
 struct CorpusClasses {
   int bins = 0;
   int32_t num_pdfs = 0;
@@ -29,9 +29,9 @@ struct CorpusClasses {
 //   text, utt2spk, spk2utt
 //   num_pdfs               the number of senones
 //   silence_pdfs           senones of silence and noise, one a line
-// Returns the part's summary: "train: 1,766 utterances, 1.84 h, ...; dropped 2: 2 no sound file".
-// `written` is called after each utterance; its error ends the writing. DATA_LOSS: a shard is damaged.
-// RESOURCE_EXHAUSTED, UNAVAILABLE: as ArchiveWriter.
+// Returns the part's summary: "train: 1,766 utterances, 1.84 h, ...; dropped 2: 2 no sound file". `written`
+// is called after each utterance; if it fails, nothing more is written and its status is returned. DATA_LOSS:
+// a shard is damaged. RESOURCE_EXHAUSTED, UNAVAILABLE: as ArchiveWriter.
 absl::StatusOr<std::string> WriteCorpusDirectory(const std::string& path,
                                                  std::vector<StoredUtterance> utterances,
                                                  const CorpusClasses& classes,

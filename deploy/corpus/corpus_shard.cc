@@ -1,4 +1,5 @@
-// Where on the data's way: between making utterances and the data directory.
+// Where on the data's way: a shard is two archives and a table of utterances, each read again and checked
+// before it is used.
 #include "deploy/corpus/corpus_shard.h"
 
 #include <filesystem>
@@ -15,8 +16,8 @@
 namespace downpour {
 namespace {
 
-// The table's columns, separated by tabs: key, speaker, text, why dropped, frames, offset in feats.ark, in
-// pdf.ark.
+// The table's columns, separated by tabs: key, speaker, text, why dropped, frames, offset in feats.ark,
+// offset in pdf.ark.
 constexpr size_t kColumns = 7;
 constexpr int64_t kMostFrames = int64_t{1} << 28;
 

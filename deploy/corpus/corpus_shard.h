@@ -1,5 +1,5 @@
-// Where on the data's way: between making utterances and the data directory; a batch of utterances on disk,
-// so that none is made twice.
+// Where on the data's way: between utterances and data directories; keeps a batch of utterances on disk, so
+// that none is made twice.
 #ifndef DOWNPOUR_DEPLOY_CORPUS_CORPUS_SHARD_H_
 #define DOWNPOUR_DEPLOY_CORPUS_CORPUS_SHARD_H_
 
@@ -14,15 +14,15 @@
 namespace downpour {
 
 struct SpokenUtterance {
-  std::string key;  // begins with the speaker, as Kaldi sorts by both
+  std::string key;  // begins with the speaker, because Kaldi sorts by both
   std::string speaker;
   std::string text;             // words separated by a space
   std::string dropped;          // why it is left out; empty: it is not
   std::vector<float> features;  // [frames, bins]; empty if and only if dropped
-  std::vector<int32_t> pdfs;    // [frames]; likewise
+  std::vector<int32_t> pdfs;    // [frames]; empty if and only if dropped
 };
 
-// Where a shard keeps an utterance.
+// An utterance of a shard, without its frames and labels but with their place.
 struct StoredUtterance {
   std::string key;
   std::string speaker;
@@ -38,8 +38,8 @@ struct StoredUtterance {
 // RESOURCE_EXHAUSTED, UNAVAILABLE: as ArchiveWriter.
 absl::Status WriteShard(const std::string& path, absl::Span<const SpokenUtterance> utterances, int bins);
 
-// In the order written, at least one; all of it has been read once and fits together. NOT_FOUND: no such
-// shard. DATA_LOSS: it is damaged (the message says to delete it).
+// The shard's utterances in the order written, at least one. All their frames and labels have been read and
+// checked. NOT_FOUND: no such shard. DATA_LOSS: it is damaged (the message says to delete it).
 absl::StatusOr<std::vector<StoredUtterance>> ReadShard(const std::string& path, int bins);
 
 // DATA_LOSS: the shard is damaged.

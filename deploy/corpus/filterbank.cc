@@ -1,4 +1,4 @@
-// Where on the data's way: speech -> frames of log-mel energies.
+// Where on the data's way: one FFT per frame, then weighted sums of the power spectrum's lines.
 #include "deploy/corpus/filterbank.h"
 
 #include <fftw3.h>
@@ -28,12 +28,12 @@ std::vector<double> MakeWindow(FilterbankOptions::Window kind, int64_t length) {
 
 }  // namespace
 
-// Real samples to the lines of their spectrum, in place.
+// Replaces real samples by the lines of their spectrum.
 struct Filterbank::Transform {
   explicit Transform(int64_t size)
       : samples(fftw_alloc_real(size + 2)),
         lines(reinterpret_cast<fftw_complex*>(samples)),
-        // Estimated, not measured: a measured plan may differ from run to run, and its bits with it.
+        // Estimated: a measured plan may differ from run to run, and so may its bits.
         plan(fftw_plan_dft_r2c_1d(static_cast<int>(size), samples, lines, FFTW_ESTIMATE)) {}
   ~Transform() {
     fftw_destroy_plan(plan);

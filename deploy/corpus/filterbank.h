@@ -1,4 +1,4 @@
-// Where on the data's way: speech -> frames of log-mel energies.
+// Where on the data's way: from speech to frames of log-mel energies.
 #ifndef DOWNPOUR_DEPLOY_CORPUS_FILTERBANK_H_
 #define DOWNPOUR_DEPLOY_CORPUS_FILTERBANK_H_
 
@@ -10,25 +10,26 @@
 
 namespace downpour {
 
-// Kaldi's compute-fbank-feats; every default but the number of bins is its own, without dither, so that the
-// same speech gives the same frames.
+// The options of Kaldi's compute-fbank-feats, with its defaults except for the number of bins, and without
+// dither, so that the same speech gives the same frames.
 struct FilterbankOptions {
   enum class Window {
-    kPovey,    // (0.5 - 0.5 cos(2 pi i / (length - 1)))^0.85: like Hamming's, but zero at the edges
+    kPovey,    // (0.5 - 0.5 cos(2 pi i / (length - 1)))^0.85: like Hamming's, but 0 at the edges
     kHamming,  // HTK's
   };
 
   int sample_rate_hz = 16000;
   int frame_length_ms = 25;      // two to three pitch periods
-  int frame_shift_ms = 10;       // as the aligner's, one label a frame
-  int bins = 40;                 // the paper's (Kaldi: 23)
-  double low_frequency_hz = 20;  // below is hum, and nothing of speech; the upper end is half the sample rate
+  int frame_shift_ms = 10;       // as the aligner's: one label a frame
+  int bins = 40;                 // as in the paper (Kaldi: 23)
+  double low_frequency_hz = 20;  // below it is hum, no speech; the upper end is half the sample rate
   bool remove_dc = true;         // a microphone's offset would leak into the low bins
   double preemphasis = 0.97;     // lifts the high frequencies, where speech is weak
   Window window = Window::kPovey;
   double energy_floor =
       1.1920928955078125e-07;  // float's epsilon; keeps the logarithm finite in digital silence
-  // Repeats a quirk of HTK with low_frequency_hz > 0: no bin takes the first line of the spectrum.
+  // Repeats an error of HTK: if low_frequency_hz > 0, the first line of the spectrum in the lowest bin has
+  // no weight.
   bool htk_first_line = false;
 };
 
@@ -38,15 +39,16 @@ struct FilterbankOptions {
 //   the sample rate
 //   bins + 2 points, evenly spaced in mel(f) = 1127 ln(1 + f / 700): the edges of triangles, linear in mel
 //   log(max(sum of triangle times power, energy_floor))
-// Thread-compatible; not thread-safe, for its buffers.
+// Not thread-safe, because of its buffers.
 class Filterbank {
  public:
   explicit Filterbank(const FilterbankOptions& options);
   ~Filterbank();
 
-  // Frames that lie wholly within the samples (Kaldi's --snip-edges): 1 + (samples - length) / shift, or 0.
+  // The number of frames that lie wholly within the samples (Kaldi's --snip-edges): 1 + (samples - length) /
+  // shift, or 0.
   int64_t FrameCount(int64_t samples) const;
-  // [FrameCount(samples.size()), bins], row-major.
+  // Returns [FrameCount(samples.size()), bins], row-major.
   std::vector<float> Compute(absl::Span<const int16_t> samples);
 
  private:

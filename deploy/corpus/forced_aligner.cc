@@ -1,4 +1,5 @@
-// Where on the data's way: speech and its words -> one senone a frame.
+// Where on the data's way: searches the pronunciations and pauses that were said, then has their HMM
+// states aligned.
 #include "deploy/corpus/forced_aligner.h"
 
 #include <pocketsphinx.h>
@@ -28,12 +29,12 @@ absl::Status CheckInstalled(const std::string& path) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ForcedAligner>> ForcedAligner::Create(const ForcedAlignerOptions& options) {
-  // Looked at first, because pocketsphinx ends the process where it finds no model.
+  // Checked first, because pocketsphinx ends the process if it finds no model.
   RETURN_IF_ERROR(CheckInstalled(absl::StrCat(options.model_folder, "/mdef")));
   RETURN_IF_ERROR(CheckInstalled(options.dictionary));
   err_set_logfp(nullptr);
-  // Every frame keeps its label (remove_silence), and wide beams lose no utterance. The lattice's best path
-  // is left out because it searches again what the grammar's own path already says.
+  // remove_silence is off so that every frame gets a label, and the beams are wide so that no utterance is
+  // lost. bestpath is off because it would search again for what the grammar's path already says.
   cmd_ln_t* config = cmd_ln_init(nullptr, ps_args(), FALSE, "-hmm", options.model_folder.c_str(), "-dict",
                                  options.dictionary.c_str(), "-remove_silence", "no", "-bestpath", "no",
                                  "-beam", "1e-100", "-pbeam", "1e-100", "-wbeam", "1e-80", nullptr);
@@ -77,7 +78,7 @@ absl::StatusOr<std::vector<std::string>> ForcedAligner::FindPronunciations(
   if (ps_set_fsg(decoder_, "utterance", grammar) < 0 || ps_set_search(decoder_, "utterance") < 0) {
     return absl::FailedPreconditionError("pocketsphinx takes no grammar of these words");
   }
-  ps_start_stream(decoder_);  // forgets the noise that the utterances before had
+  ps_start_stream(decoder_);  // forgets the noise of the utterances before
   ps_start_utt(decoder_);
   ps_process_raw(decoder_, samples.data(), samples.size(), FALSE, TRUE);
   ps_end_utt(decoder_);

@@ -1,4 +1,5 @@
-// Where on the data's way: beside it; makes the corpus's shards on all cores, in processes.
+// Where on the data's way: forks one process a task and reads the task's status from a pipe when the process
+// has ended.
 #include "deploy/corpus/forked_tasks.h"
 
 #include <signal.h>
@@ -27,12 +28,12 @@ constexpr size_t kMostMessageBytes = 4000;  // a pipe holds more, so that no chi
 
 struct Child {
   pid_t pid = -1;
-  FileDescriptor outcome;  // the read end of the pipe its status comes through
+  FileDescriptor outcome;  // read end of the pipe for its status
   int task = 0;
 };
 
-// The status goes through `outcome`, as its int32 code and its message. The exit code says nothing of it,
-// because a library may end the process with any.
+// Writes the task's status to `outcome`: its int32 code, then its message. The exit code cannot tell it,
+// because a library may end the process with any code.
 [[noreturn]] void RunInChild(const ForkedTasks& tasks, int task, pid_t parent, int outcome) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(1);
@@ -41,7 +42,7 @@ struct Child {
   std::string record(reinterpret_cast<const char*>(&code), sizeof(code));
   absl::StrAppend(&record, status.message().substr(0, kMostMessageBytes));
   const bool written = write(outcome, record.data(), record.size()) == static_cast<ssize_t>(record.size());
-  // Not exit(): the parent's buffers and destructors are the parent's.
+  // Not exit(): buffers and static objects belong to the parent.
   _exit(written ? 0 : 1);
 }
 

@@ -1,4 +1,4 @@
-// Where on the data's way: beside it; makes the corpus's shards on all cores, in processes, because neither
+// Where on the data's way: in the corpus maker; makes shards on all cores, in processes, because neither
 // flite nor pocketsphinx can be used by two threads.
 #ifndef DOWNPOUR_DEPLOY_CORPUS_FORKED_TASKS_H_
 #define DOWNPOUR_DEPLOY_CORPUS_FORKED_TASKS_H_
@@ -12,19 +12,19 @@
 namespace downpour {
 
 struct ForkedTasks {
-  // The next task to start; nothing: none now, perhaps after another has finished. Called here.
+  // Returns the next task to start, or nothing if there is none now; there may be one after another task has
+  // finished. Called in this process.
   std::function<std::optional<int>()> next;
-  // Called in a process of its own, forked from this one as it is then: what a task makes cannot depend on
-  // which tasks ran before it. It dies with this process.
+  // Called in a process of its own, which is forked from this one for this task, so that the result cannot
+  // depend on which tasks ran before. It is killed if this process ends.
   std::function<absl::Status(int task)> run;
-  // Called here once `run` has succeeded.
+  // Called in this process after `run` has succeeded.
   std::function<absl::Status(int task)> finished;
 };
 
-// Runs at most `jobs` tasks at a time until there is none left. The first task's or `finished`'s error, when
-// the other tasks have been killed. INTERNAL: a task's process died (the message says by which signal, or
-// with which exit code).
-// CANCELLED: Interrupted(). Call with one thread only.
+// Runs at most `jobs` tasks at a time until there are no more. At the first error of a task or of `finished`,
+// kills the other tasks and returns it. INTERNAL: a task's process died (the message says by which signal or
+// with which exit code). CANCELLED: Interrupted(). Call with one thread only.
 absl::Status RunForked(const ForkedTasks& tasks, int jobs, Clock* clock);
 
 }  // namespace downpour

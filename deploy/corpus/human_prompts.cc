@@ -1,4 +1,5 @@
-// Where on the data's way: beside synthesis; a human being's speech and what she says.
+// Where on the data's way: reads Asterisk's transcripts as words of the dictionary, and decodes its
+// G.722 files.
 #include "deploy/corpus/human_prompts.h"
 
 #include <spandsp/telephony.h>
@@ -26,7 +27,7 @@ constexpr int kSamplesPerByte = 2;
 constexpr absl::string_view kDigits[] = {"zero", "one", "two",   "three", "four",
                                          "five", "six", "seven", "eight", "nine"};
 
-// Leaves out what stands in (), [] and <>, which is not said.
+// Leaves out what stands in (), [] and <>, because it is not said; the rest in lower case.
 std::string WithoutBrackets(absl::string_view text) {
   std::string said;
   int depth = 0;
@@ -38,7 +39,8 @@ std::string WithoutBrackets(absl::string_view text) {
   return said;
 }
 
-// Words of letters and apostrophes, and numbers; a point before a letter is "dot", as in "asterisk.org".
+// Splits into words of letters and apostrophes, and numbers. A point between letters becomes "dot", as
+// in "asterisk.org".
 std::vector<std::string> Tokens(absl::string_view text) {
   std::vector<std::string> tokens(1);
   for (size_t i = 0; i < text.size(); ++i) {
@@ -65,7 +67,7 @@ absl::Status NotInstalled(const std::string& path, absl::string_view package) {
 }  // namespace
 
 const std::vector<std::pair<std::string, std::string>>& PromptPronunciations() {
-  // With the spelling mistakes of the transcripts, which are said right.
+  // Some words are misspelled in the transcripts; their phones are those of the right word, which is said.
   static const auto* const kPronunciations = new std::vector<std::pair<std::string, std::string>>{
       {"backtick", "B AE K T IH K"},
       {"caret", "K EH R AH T"},

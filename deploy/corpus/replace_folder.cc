@@ -1,4 +1,4 @@
-// Where on the data's way: beside it; folders that appear whole or not at all.
+// Where on the data's way: fills a folder of another name first and renames it last.
 #include "deploy/corpus/replace_folder.h"
 
 #include <filesystem>

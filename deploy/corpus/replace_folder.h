@@ -1,4 +1,4 @@
-// Where on the data's way: beside it; folders that appear whole or not at all.
+// Where on the data's way: in the corpus maker; folders that appear whole or not at all.
 #ifndef DOWNPOUR_DEPLOY_CORPUS_REPLACE_FOLDER_H_
 #define DOWNPOUR_DEPLOY_CORPUS_REPLACE_FOLDER_H_
 
@@ -9,12 +9,12 @@
 
 namespace downpour {
 
-// Makes the empty folder `path`.partial, in place of whatever an interrupted run left there. UNAVAILABLE: it
-// cannot.
+// Makes the empty folder `path`.partial after removing what an interrupted run may have left there, and
+// returns its path. UNAVAILABLE: it cannot be made.
 absl::StatusOr<std::string> NewPartialFolder(const std::string& path);
 
-// Gives `partial` the name `path`; a folder of that name goes first, so there is a moment with neither.
-// UNAVAILABLE: it cannot.
+// Renames folder `partial` to `path`. A folder of that name is removed first, so for a moment there is
+// neither. UNAVAILABLE: it cannot be renamed.
 absl::Status ReplaceFolder(const std::string& partial, const std::string& path);
 
 }  // namespace downpour

@@ -1,4 +1,5 @@
-// Where on the data's way: its beginning; the sentences that are spoken.
+// Where on the data's way: splits fortunes into sentences and keeps those whose words are all in
+// the dictionary.
 #include "deploy/corpus/sentences.h"
 
 #include <algorithm>
@@ -20,8 +21,8 @@ constexpr size_t kFewestWords = 6;
 constexpr size_t kMostWords = 24;
 constexpr uint32_t kTestPercent = 8;
 
-// What a terminal shows: a backspace goes back one place, and what follows stands over what was there.
-// Fortunes underline a word so.
+// The text as a terminal shows it: after a backspace, the next character replaces the one before. Fortunes
+// underline words this way.
 std::string Overstrike(absl::string_view text) {
   std::string shown;
   size_t place = 0;
@@ -36,7 +37,7 @@ std::string Overstrike(absl::string_view text) {
   return shown;
 }
 
-// One line, without the name of the one who said it.
+// The entry as one line, without the name of who said it.
 std::string CleanEntry(absl::string_view entry) {
   const std::string line = absl::StrJoin(
       absl::StrSplit(Overstrike(entry), absl::ByAnyChar(" \t\r\n\v\f"), absl::SkipEmpty()), " ");
@@ -56,7 +57,7 @@ std::vector<absl::string_view> SplitIntoSentences(absl::string_view text) {
   return sentences;
 }
 
-// Empty if the sentence is not wanted.
+// The sentence's words; empty if it cannot be used.
 std::string Normalize(absl::string_view sentence, const Dictionary& dictionary) {
   while (absl::ConsumePrefix(&sentence, "\"") || absl::ConsumePrefix(&sentence, " ")) {
   }

@@ -1,4 +1,4 @@
-// Where on the data's way: its beginning; the sentences that are spoken.
+// Where on the data's way: the corpus maker's input: the sentences that are spoken, from files of fortunes.
 #ifndef DOWNPOUR_DEPLOY_CORPUS_SENTENCES_H_
 #define DOWNPOUR_DEPLOY_CORPUS_SENTENCES_H_
 
@@ -13,24 +13,24 @@ namespace downpour {
 
 using Dictionary = absl::flat_hash_set<std::string>;
 
-// The words of a CMU pronouncing dictionary, one "word PHONE PHONE ..." a line. NOT_FOUND: no such file (the
-// message names the package).
+// Reads the words of a CMU pronouncing dictionary, whose lines are "word PHONE PHONE ...". NOT_FOUND: no such
+// file (the message names the package).
 absl::StatusOr<Dictionary> ReadDictionary(const std::string& path);
 
-// The sentences of a fortune file, whose entries are separated by lines of "%": lower-case words separated by
-// a space, every one in `dictionary`, 6 to 24 of them. What stands after " -- " (who said it) is left out,
-// and so is any sentence with digits or signs, which could be read aloud in more than one way. In the order
-// of `text`, repeats and all.
+// The sentences of a fortune file, whose entries are separated by lines of "%". Each has 6 to 24 lower-case
+// words, separated by a space, all of them in `dictionary`. What stands after " -- " (who said it) is left
+// out, and so are sentences with digits or signs, which could be read aloud in more than one way. They are in
+// the order of `text`, and may repeat.
 std::vector<std::string> SentencesOf(absl::string_view text, const Dictionary& dictionary);
 
-// The sentences of all fortune files in `folder`, each once, by file name and then as they stand in the file.
-// NOT_FOUND: no such folder, or no sentence in it (the message names the package). UNAVAILABLE: a file of it
-// cannot be read.
+// The sentences of all fortune files in `folder`, each once, sorted by file name and then in the file's
+// order. NOT_FOUND: there is no such folder, or no sentence in it (the message names the package).
+// UNAVAILABLE: one of its files cannot be read.
 absl::StatusOr<std::vector<std::string>> ReadSentences(const std::string& folder,
                                                        const Dictionary& dictionary);
 
-// Whether a sentence belongs to the test part: CRC-32C of it modulo 100 below 8. By the sentence alone, so
-// that no seed and no length of corpus puts one sentence into both parts.
+// Whether a sentence belongs to the test part: its CRC-32C modulo 100 is below 8. This depends on the
+// sentence alone, so that for no seed and no length of the corpus a sentence is in both parts.
 bool IsTestSentence(absl::string_view sentence);
 
 }  // namespace downpour

@@ -1,4 +1,4 @@
-// Where on the data's way: sentence -> speech.
+// Where on the data's way: flite speaks, then the samples are resampled and get noise.
 #include "deploy/corpus/speech_synthesizer.h"
 
 #include <flite/flite.h>
@@ -37,7 +37,7 @@ double RootMeanSquare(absl::Span<const float> samples) {
   return std::sqrt(sum / static_cast<double>(samples.size()));
 }
 
-// Reads the samples `step` apart, between two of them on a straight line.
+// Reads the samples at multiples of `step`, interpolating linearly.
 std::vector<float> Resample(absl::Span<const short> samples, double step) {
   std::vector<float> resampled(static_cast<size_t>((static_cast<double>(samples.size()) - 1) / step));
   for (size_t i = 0; i < resampled.size(); ++i) {
@@ -53,8 +53,8 @@ using Utterance = std::unique_ptr<cst_utterance, void (*)(cst_utterance*)>;
 using Track = std::unique_ptr<cst_track, void (*)(cst_track*)>;
 using Wave = std::unique_ptr<cst_wave, void (*)(cst_wave*)>;
 
-// Of a voice whose accent model takes no notice of f0_shift (rms): its pitch track is scaled and made sound
-// of once more.
+// For a voice whose accent model ignores f0_shift (rms): scales its pitch track and synthesizes the
+// sound again.
 Wave AtPitch(double pitch, cst_cg_db* voice, const cst_utterance* utterance) {
   cst_track* track = val_track(feat_val(utterance->features, "param_track"));
   for (int i = 0; i < track->num_frames; ++i)
@@ -77,7 +77,7 @@ Wave Synthesize(const std::string& words, double pitch, cst_voice* voice) {
 std::vector<int16_t> AddNoise(absl::Span<const float> speech, const SpeakingStyle& style) {
   const double gain = std::pow(10, style.level_db / 20);
   const double noise_level = gain * RootMeanSquare(speech) * std::pow(10, -style.snr_db / 20);
-  // White noise of this size comes out of the low-pass at noise_level.
+  // White noise of this level leaves the low-pass filter at noise_level.
   const double drive = noise_level * std::sqrt(1 - style.noise_pole * style.noise_pole);
   Random random(style.noise_seed);
   std::vector<int16_t> samples(speech.size());
@@ -118,7 +118,7 @@ absl::StatusOr<std::vector<int16_t>> SpeechSynthesizer::Speak(const std::string&
   cst_voice* voice = voices_[style.voice];
   flite_feat_set_float(voice->features, "duration_stretch", static_cast<float>(style.duration));
   flite_feat_set_float(voice->features, "f0_shift", static_cast<float>(style.pitch));
-  // flite's statistical voices excite their filter with rand().
+  // flite's statistical voices use rand() to excite their filter.
   std::srand(static_cast<unsigned>(style.noise_seed));
   const Wave wave = Synthesize(words, style.pitch, voice);
   if (wave == nullptr || wave->num_samples < 2 || wave->sample_rate != kSampleRateHz) {

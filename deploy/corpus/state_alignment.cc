@@ -1,4 +1,5 @@
-// Where on the data's way: speech -> one senone a frame, once the words and pronunciations are known.
+// Where on the data's way: finds pocketsphinx's functions by name, checks its structures, and runs its
+// state alignment.
 #include "deploy/corpus/state_alignment.h"
 
 #include <dlfcn.h>
@@ -14,8 +15,8 @@
 namespace downpour {
 namespace {
 
-// Layouts of pocketsphinx 0.8+5prealpha, as far as they are looked into
-// (src/libpocketsphinx/pocketsphinx_internal.h, ps_alignment.h, bin_mdef.h of that version). Create() holds
+// The parts used here of pocketsphinx 0.8+5prealpha's structures
+// (src/libpocketsphinx/pocketsphinx_internal.h, ps_alignment.h, bin_mdef.h of that version). Create() checks
 // them against what the public interface says.
 struct DecoderHead {  // the first fields of ps_decoder_s
   cmd_ln_t* config;
@@ -27,7 +28,7 @@ struct DecoderHead {  // the first fields of ps_decoder_s
 
 struct ModelDefinition {  // the first fields of bin_mdef_s
   int reference_count;
-  int32 phones;  // context-independent ones, fillers among them
+  int32 phones;  // context-independent ones, with the fillers
   int32 triphones;
   int32 states;  // emitting ones of a phone
   int32 context_independent_senones;
@@ -133,7 +134,7 @@ class StateAlignment5prealpha : public StateAlignment {
     if (model_ != nullptr) f_.bin_mdef_free(model_);
   }
 
-  // Reads the model definition and checks that the structures are those of this version.
+  // Reads the model definition, and checks that the structures are as in this version.
   absl::Status Open(const std::string& model_folder) {
     if (head_->config != ps_get_config(decoder_)) return WrongVersion("lays out ps_decoder_s otherwise");
     const std::string definition = absl::StrCat(model_folder, "/mdef");
@@ -154,7 +155,7 @@ class StateAlignment5prealpha : public StateAlignment {
     ForEach(f_.ps_alignment_states(fillers.get()), [&](const Entry& e) { silence_.push_back(e.id.senone); });
     std::sort(silence_.begin(), silence_.end());
     silence_.erase(std::unique(silence_.begin(), silence_.end()), silence_.end());
-    // Features of a whole utterance stay in memory, so that the second pass can start over.
+    // Keeps the features of a whole utterance in memory for the second pass.
     f_.acmod_set_grow(head_->acoustic_model, TRUE);
     return absl::OkStatus();
   }
@@ -163,7 +164,7 @@ class StateAlignment5prealpha : public StateAlignment {
   const std::vector<int32_t>& silence_senones() const override { return silence_; }
 
   absl::StatusOr<Alignment> Align(const std::vector<std::string>& names) override {
-    const int frames = ps_get_n_frames(decoder_) - 1;  // this version answers one more than it has searched
+    const int frames = ps_get_n_frames(decoder_) - 1;  // this version returns one more than it has searched
     if (frames > INT16_MAX)
       return absl::FailedPreconditionError(absl::StrCat(frames, " frames, at most 32767 align"));
     ASSIGN_OR_RETURN(WordsPointer words, NewWords(names));
@@ -188,7 +189,7 @@ class StateAlignment5prealpha : public StateAlignment {
     void operator()(Words* words) const { free(words); }
   };
   using WordsPointer = std::unique_ptr<Words, FreeWords>;
-  static constexpr int kAnyDuration = 7;  // frames; the search replaces it
+  static constexpr int kAnyDuration = 7;  // frames; replaced by the search
 
   absl::StatusOr<WordsPointer> NewWords(const std::vector<std::string>& names) {
     WordsPointer words(f_.ps_alignment_init(head_->phone_dictionary), FreeWords{f_.ps_alignment_free});
@@ -231,7 +232,7 @@ class StateAlignment5prealpha : public StateAlignment {
   }
 
   ps_decoder_t* decoder_;  // not owned
-  DecoderHead* head_;      // the same
+  DecoderHead* head_;      // part of decoder_
   Functions f_;
   ModelDefinition* model_ = nullptr;
   std::vector<int32_t> silence_;

@@ -1,5 +1,5 @@
-// Where on the data's way: speech -> one senone a frame, once the words and pronunciations are known. The
-// only file that uses what libpocketsphinx exports without a public header.
+// Where on the data's way: from speech, its words and their pronunciations to one senone a frame. The only
+// file that uses what libpocketsphinx exports without a public header.
 #ifndef DOWNPOUR_DEPLOY_CORPUS_STATE_ALIGNMENT_H_
 #define DOWNPOUR_DEPLOY_CORPUS_STATE_ALIGNMENT_H_
 
@@ -26,25 +26,26 @@ struct Alignment {
   std::vector<Phone> phones;     // in order, without gaps
 };
 
-// The state alignment of pocketsphinx 0.8+5prealpha (Debian 12), which other versions lay out
-// otherwise. Not thread-safe.
+// The state alignment of pocketsphinx 0.8+5prealpha (Debian 12), whose structures differ from other
+// versions'. Not thread-safe.
 class StateAlignment {
  public:
-  // Borrows `decoder`, whose acoustic model lies in `model_folder`; it must outlive this. UNIMPLEMENTED: the
-  // installed libpocketsphinx lacks one of the functions, or its structures do not hold what this version's
-  // do; the message names the library found and the version wanted. NOT_FOUND: no model definition in
-  // `model_folder`.
+  // `decoder`, whose acoustic model is in `model_folder`, is not owned and must outlive the object.
+  // UNIMPLEMENTED: the installed libpocketsphinx lacks a function, or its structures are not those of this
+  // version; the message names the library found and the version wanted. NOT_FOUND: `model_folder` has no
+  // model definition.
   static absl::StatusOr<std::unique_ptr<StateAlignment>> Create(ps_decoder_s* decoder,
                                                                 const std::string& model_folder);
   virtual ~StateAlignment() = default;
 
   virtual int32_t num_senones() const = 0;
-  // Senones of the fillers (silence, noise, spoken noise), ascending.
+  // The senones of the fillers (silence, noise, spoken noise), ascending.
   virtual const std::vector<int32_t>& silence_senones() const = 0;
 
-  // Aligns the utterance that `decoder` has just finished (its features are reused) to `words`, which include
-  // fillers and alternative pronunciations as the dictionary writes them: "<sil>", "read(2)". NOT_FOUND: a
-  // word is not in the dictionary. FAILED_PRECONDITION: no path through these words, or over 32,767 frames.
+  // Aligns the utterance that `decoder` has finished last, whose features are used again, to `words`. These
+  // include fillers and alternative pronunciations as the dictionary writes them: "<sil>", "read(2)".
+  // NOT_FOUND: a word is not in the dictionary. FAILED_PRECONDITION: there is no path through these words, or
+  // there are more than 32,767 frames.
   virtual absl::StatusOr<Alignment> Align(const std::vector<std::string>& words) = 0;
 };
 

@@ -1,4 +1,4 @@
-// Where on the data's way: one utterance from its words, or its recording, to frames and senones.
+// Where on the data's way: speaks or decodes an utterance, aligns it, and computes its frames.
 #include "deploy/corpus/utterance_maker.h"
 
 #include "absl/strings/str_cat.h"

@@ -1,4 +1,5 @@
-// Where on the data's way: one utterance from its words, or its recording, to frames and senones.
+// Where on the data's way: from a sentence, or a recording and its words, to one utterance of frames
+// and senones.
 #ifndef DOWNPOUR_DEPLOY_CORPUS_UTTERANCE_MAKER_H_
 #define DOWNPOUR_DEPLOY_CORPUS_UTTERANCE_MAKER_H_
 
@@ -17,10 +18,10 @@
 
 namespace downpour {
 
-// Not thread-safe.
+// Makes the utterances of the corpus. Not thread-safe.
 class UtteranceMaker {
  public:
-  // `sentences`: in the order they are spoken. The errors of ForcedAligner::Create.
+  // `sentences`: in the order in which they are spoken; not empty. Statuses as ForcedAligner::Create.
   static absl::StatusOr<std::unique_ptr<UtteranceMaker>> Create(std::vector<std::string> sentences,
                                                                 uint64_t seed,
                                                                 const ForcedAlignerOptions& aligner);
@@ -29,16 +30,16 @@ class UtteranceMaker {
   int32_t num_senones() const { return aligner_->num_senones(); }
   const std::vector<int32_t>& silence_senones() const { return aligner_->silence_senones(); }
 
-  // Utterance `index` >= 0 of the list without end. INTERNAL: flite made no sound.
+  // Makes utterance `index` >= 0 of the endless list. INTERNAL: flite made no sound.
   absl::StatusOr<SpokenUtterance> Speak(int64_t index);
-  // A recorded prompt from folder `sounds`. NOT_FOUND: no recording.
+  // Makes the utterance of a recorded prompt in folder `sounds`. Statuses as ReadG722.
   absl::StatusOr<SpokenUtterance> Recorded(const HumanPrompt& prompt, const std::string& sounds);
 
  private:
   UtteranceMaker(std::vector<std::string> sentences, uint64_t seed)
       : sentences_(std::move(sentences)), seed_(seed) {}
-  // Fills features and pdfs, or says why not. A frame count one more than Kaldi's loses its last label:
-  // pocketsphinx pads the last window where Kaldi leaves it out.
+  // Fills `features` and `pdfs`, or else `dropped`. If there is one label more than frames, drops the last
+  // label: pocketsphinx pads the last window, which Kaldi leaves out.
   void AddFrames(absl::Span<const int16_t> samples, SpokenUtterance* utterance);
 
   std::vector<std::string> sentences_;

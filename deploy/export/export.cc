@@ -1,4 +1,5 @@
-// Where on the data's way: past its end; takes the trained network out of a run's checkpoints.
+// Where on the data's way: reads the shards' parameters from the checkpoint of either clock and joins them in
+// key order.
 #include "deploy/export/export.h"
 
 #include <cstring>
@@ -14,10 +15,10 @@
 namespace downpour {
 namespace {
 
-// One shard's part, and where it was read.
+// One shard's part of the parameters, and the file it comes from.
 struct ShardPart {
   ShardCheckpoint header;
-  absl::string_view parameters;  // float32; refers to the file's storage
+  absl::string_view parameters;  // float32; refers to the file's memory
   std::string path;
 };
 
@@ -40,7 +41,8 @@ absl::StatusOr<ParameterLayout> LayoutOf(const ShardPart& shard) {
   return layout;
 }
 
-// Copies the shards' ranges, which must follow on each other from 0 to the layout's end.
+// Copies the shards' ranges, each of which must begin where the one before ends, from key 0 to the
+// layout's end.
 absl::Status Join(const std::vector<ShardPart>& shards, TrainedNetwork* network) {
   if (shards.empty()) return absl::DataLossError("the checkpoint holds no shard");
   ASSIGN_OR_RETURN(network->layout, LayoutOf(shards[0]));

@@ -1,4 +1,4 @@
-// Where on the data's way: past its end; the file format in which a trained network goes to other programs.
+// Where on the data's way: writes the JSON header, then the tensors' values as they are in memory.
 #include "deploy/export/safetensors.h"
 
 #include <bit>

@@ -1,4 +1,4 @@
-// Where on the data's way: past its end; the file format in which a trained network goes to other programs.
+// Where on the data's way: the file format in which a trained network goes to other programs.
 #ifndef DOWNPOUR_DEPLOY_EXPORT_SAFETENSORS_H_
 #define DOWNPOUR_DEPLOY_EXPORT_SAFETENSORS_H_
 
@@ -27,13 +27,13 @@ struct Safetensors {
   struct Tensor {
     std::string name;
     std::vector<int64_t> shape;
-    absl::Span<const float> values;  // as many as the shape says; not owned
+    absl::Span<const float> values;  // as many as `shape` says; not owned
   };
   std::vector<std::pair<std::string, std::string>> metadata;  // UTF-8
   std::vector<Tensor> tensors;
 };
 
-// The header with its length before it: the file's bytes up to the values.
+// The file's bytes before the values: the header's length and the header.
 std::string SafetensorsHeader(const Safetensors& file);
 // Statuses as ReplaceFile (common/file/file.h).
 absl::Status WriteSafetensors(const std::string& path, const Safetensors& file);
