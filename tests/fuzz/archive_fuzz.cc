@@ -1,4 +1,4 @@
-// Where on the data's way: its start; Kaldi archives and scp files of any bytes.
+// Where on the data's way: guards worker/data/: Kaldi archives and scp files of any bytes.
 #include <cstddef>
 #include <cstdint>
 #include <memory>

@@ -1,5 +1,5 @@
-// Where on the data's way: parameters at rest; checkpoint files of any bytes and all three kinds, up to the
-// shard, the coordinator and the exported network that they restore.
+// Where on the data's way: guards the readers of checkpoint files, of any bytes and all three kinds, up to
+// the shard, the coordinator and the exported network that they restore.
 #include <google/protobuf/stubs/logging.h>
 
 #include <cstddef>
@@ -30,7 +30,7 @@ constexpr absl::string_view kShard = "downpour.ShardCheckpoint";
 constexpr absl::string_view kCoordinator = "downpour.CoordinatorCheckpoint";
 constexpr absl::string_view kCluster = "downpour.VirtualClusterCheckpoint";
 
-// Into the shard that the seeds are of.
+// Restores the shard of which the seeds are checkpoints.
 void RestoreShard(const std::string& bytes) {
   const absl::StatusOr<CheckpointFile> file = ParseCheckpoint(bytes, kShard, "fuzz");
   ShardCheckpoint header;
@@ -49,7 +49,7 @@ void RestoreShard(const std::string& bytes) {
   (*shard)->ApplyChunk({7, 1, 1, 0}, 0, gradient).IgnoreError();
 }
 
-// As the run folder that holds it would.
+// Restores a coordinator as its run folder does.
 void RestoreCoordinator(const CoordinatorCheckpoint& checkpoint) {
   Coordinator::Options options;
   options.description = checkpoint.description();
@@ -62,7 +62,7 @@ void RestoreCoordinator(const CoordinatorCheckpoint& checkpoint) {
   DOWNPOUR_CHECK((*coordinator)->Checkpoint().run_id() == options.run_id);
 }
 
-// A run folder whose cluster.ckpt is the input, and the same file by itself.
+// A run folder whose cluster.ckpt is the input, and the path of this file.
 class RunInMemory {
  public:
   RunInMemory() {
@@ -102,7 +102,7 @@ class RunInMemory {
 void Restore(const std::string& bytes) {
   static RunInMemory run;
   RestoreShard(bytes);
-  // The files are written only where the container is whole, which is what they all check first.
+  // A file is written only if its container is whole, because every reader checks this first.
   if (ParseCheckpoint(bytes, kCluster, "fuzz").ok()) run.RestoreCluster(bytes);
   if (ParseCheckpoint(bytes, kCoordinator, "fuzz").ok()) run.RestoreCoordinatorFile(bytes);
 }
@@ -110,7 +110,7 @@ void Restore(const std::string& bytes) {
 }  // namespace
 }  // namespace downpour
 
-// As they are, and with the checksum that lets them through.
+// Tries the bytes as they are, and with the right checksum, so that they pass that check.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace downpour;  // NOLINT
   static google::protobuf::LogSilencer no_complaints_about_utf8;

@@ -1,4 +1,4 @@
-// Where on the data's way: the wire; chunk messages of any bytes, in any pieces.
+// Where on the data's way: guards common/wire/: chunk messages of any bytes, in any pieces.
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <google/protobuf/stubs/logging.h>
 
@@ -19,7 +19,7 @@ namespace {
 
 constexpr size_t kMostElements = 64;
 
-// What comes out: "" where the chunk is refused, else its fields and then its payload.
+// Parses a chunk: returns "" if it is refused, else its fields and its payload.
 template <typename Message>
 std::string Decode(const uint8_t* data, size_t size, int piece_bytes) {
   google::protobuf::io::ArrayInputStream input(data, static_cast<int>(size), piece_bytes);
@@ -36,7 +36,7 @@ std::string Decode(const uint8_t* data, size_t size, int piece_bytes) {
 }  // namespace
 }  // namespace downpour
 
-// However the bytes are cut in pieces, the same must come out.
+// The result must not depend on how the bytes are cut into pieces.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace downpour;  // NOLINT
   static google::protobuf::LogSilencer no_complaints_about_utf8;

@@ -1,4 +1,4 @@
-// Where on the data's way: the wire; packed gradients of any bytes.
+// Where on the data's way: guards common/wire/: packed gradients of any bytes.
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -7,7 +7,7 @@
 #include "common/check.h"
 #include "common/wire/gradient_packing.h"
 
-// What is taken, packed anew and taken again is the same.
+// A gradient that is accepted must stay the same when it is packed and unpacked again.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace downpour;  // NOLINT
   constexpr int64_t kBegin = 300;

@@ -1,4 +1,4 @@
-// Where on the data's way: its start; IDX files of any bytes, plain and gzipped.
+// Where on the data's way: guards worker/data/: IDX files of any bytes, plain and gzipped.
 #include <cstddef>
 #include <cstdint>
 #include <vector>

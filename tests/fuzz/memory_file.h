@@ -1,4 +1,4 @@
-// Where on the data's way: beside it; a fuzzer's input as a file, for parsers that open one.
+// Where on the data's way: for the fuzz targets: gives an input to parsers that open a file.
 #ifndef DOWNPOUR_TESTS_FUZZ_MEMORY_FILE_H_
 #define DOWNPOUR_TESTS_FUZZ_MEMORY_FILE_H_
 
@@ -12,7 +12,7 @@
 
 namespace downpour {
 
-// A file without a disk, gone with the process whatever ends it. Not thread-safe.
+// A file in memory, which ends with the process in any case. Not thread-safe.
 class MemoryFile {
  public:
   MemoryFile() : descriptor_(memfd_create("fuzz input", MFD_CLOEXEC)) { DOWNPOUR_CHECK(descriptor_ >= 0); }
@@ -20,7 +20,7 @@ class MemoryFile {
   MemoryFile(const MemoryFile&) = delete;
   MemoryFile& operator=(const MemoryFile&) = delete;
 
-  // Opening it begins at its first byte.
+  // A file opened by this path is read from its first byte.
   std::string path() const { return "/proc/self/fd/" + std::to_string(descriptor_); }
 
   void Fill(absl::string_view bytes) {

@@ -1,7 +1,8 @@
-// Where on the data's way: beside it; drives a fuzz target with its seed corpus and seeded mutations of it.
+// Where on the data's way: for the fuzz targets: runs one with its seed corpus and with seeded mutations
+// of it.
 //   replay CORPUS MUTATIONS [SAVE]
-// Mutations are the same on every run and machine. With SAVE, each input is written to that file before the
-// target sees it, so that after a crash the file holds the input to blame.
+// The mutations are the same in every run and on every machine. With SAVE, each input is written to that file
+// before the target gets it, so that after a crash the file holds the input that caused it.
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -22,8 +23,8 @@ namespace {
 
 constexpr size_t kMostInputBytes = 1 << 16;
 
-// Bytes from disk and network must not make a parser take memory without limit. Sanitizers take theirs up
-// front, so a build with them sets no limit.
+// Bytes from disk and network must not make a parser use memory without limit. Sanitizers reserve a lot of
+// memory at the start, so a build with them sets no limit.
 void LimitMemory() {
 #ifdef DOWNPOUR_MEMORY_LIMIT
   const rlimit limit = {DOWNPOUR_MEMORY_LIMIT, DOWNPOUR_MEMORY_LIMIT};
@@ -31,7 +32,7 @@ void LimitMemory() {
 #endif
 }
 
-// One edit: what real damage and size fields need.
+// Edits the input once, as real damage does, or as wrong size fields need.
 void Mutate(const std::vector<std::string>& seeds, Random* random, std::string* input) {
   const size_t at = random->Below(input->size() + 1);
   const size_t length = 1 + random->Below(8);
@@ -50,16 +51,16 @@ void Mutate(const std::vector<std::string>& seeds, Random* random, std::string* 
         input->replace(at, sizeof(number), reinterpret_cast<const char*>(&number), sizeof(number));
       }
       break;
-    case 3:  // bytes too many
+    case 3:  // bytes more
       input->insert(at, length, static_cast<char>(random->Next()));
       break;
-    case 4:  // bytes too few
+    case 4:  // bytes less
       if (at < input->size()) input->erase(at, length);
       break;
     case 5:  // cut short
       input->resize(at);
       break;
-    case 6:  // a piece twice
+    case 6:  // a piece repeated
       if (at < input->size()) input->insert(random->Below(input->size() + 1), input->substr(at, 4 * length));
       break;
     default: {  // the end of another seed
@@ -73,7 +74,7 @@ void Mutate(const std::vector<std::string>& seeds, Random* random, std::string* 
 
 void Run(const std::string& input, const char* save) {
   if (save != nullptr) std::ofstream(save, std::ios::binary) << input;
-  // A copy of exactly this size, so that a sanitizer sees the first byte read too far.
+  // A copy of exactly this size, so that a sanitizer reports a read of one byte too many.
   const std::vector<uint8_t> bytes(input.begin(), input.end());
   LLVMFuzzerTestOneInput(bytes.data(), bytes.size());
 }

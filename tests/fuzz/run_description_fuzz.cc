@@ -1,4 +1,4 @@
-// Where on the data's way: before it; run descriptions of any text.
+// Where on the data's way: guards common/program/: run descriptions of any text.
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -8,8 +8,8 @@
 #include "common/program/run_description.h"
 #include "common/program/run_description_rules.h"
 
-// What is accepted must read back as it was printed. The first line, cut at "=", is also tried as a command
-// line setting.
+// A description that is accepted must be the same after it is printed and read again. The first line, cut at
+// "=", is also tried as a setting on the command line.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace downpour;  // NOLINT
   const absl::string_view text(reinterpret_cast<const char*>(data), size);

@@ -1,8 +1,8 @@
-// Where on the data's way: from push to parameters over a faulty network, with replicas and shards that
-// crash, and gradients that are not finite; an oracle of integers says after every event what parameters,
-// versions, staleness and counts must be.
+// Where on the data's way: guards exactly-once in server/shard/, from push to parameters: the network is
+// faulty, replicas and shards crash, and some gradients are not finite. After every event, an oracle of
+// integers says what parameters, versions, staleness and counts must be.
 //
-// Hundreds of seeds run; DOWNPOUR_SIMULATION_SEED=N replays one.
+// It runs hundreds of seeds; DOWNPOUR_SIMULATION_SEED=N replays one.
 #include <unistd.h>
 
 #include <cstdlib>
@@ -27,8 +27,8 @@ constexpr int kShards = 3;
 constexpr int kReplicas = 5;
 constexpr int64_t kChunk = 4;
 constexpr int kEvents = 600;
-constexpr double kRestart = 0.2;            // of a shard that is down, after each event
-constexpr uint64_t kOneInSoManyIsBad = 50;  // pushes with a NaN
+constexpr double kRestart = 0.2;            // probability, after each event, of a shard that is down
+constexpr uint64_t kOneInSoManyIsBad = 50;  // one push in 50 has a NaN
 constexpr uint64_t kSeeds = 300;
 
 using PushId = std::tuple<uint64_t, uint64_t, uint64_t>;  // replica, incarnation, sequence
@@ -40,13 +40,13 @@ uint64_t SeedOf(const PushId& push) {
   return replica * 1000003 + incarnation * 1009 + sequence;
 }
 
-// Where the push has a NaN; -1: nowhere.
+// The key at which the push has a NaN; -1: it has none.
 int64_t BadKeyOf(const PushId& push) {
   if (RandomAt(SeedOf(push), kParameters) % kOneInSoManyIsBad != 0) return -1;
   return static_cast<int64_t>(RandomAt(SeedOf(push), kParameters + 1) % kParameters);
 }
 
-// Small integers, so that float32 sums are exact: what the push takes from parameter `key`.
+// What the push subtracts from parameter `key`: a small integer, so that float32 sums are exact.
 float GradientAt(const PushId& push, int64_t key) {
   if (key == BadKeyOf(push)) return std::numeric_limits<float>::quiet_NaN();
   return static_cast<float>(RandomAt(SeedOf(push), key) % 15) - 7;
@@ -103,11 +103,11 @@ class Simulation {
   int64_t rejections() const { return rejections_; }
 
  private:
-  // What must be true of a shard, and what was so at its last checkpoint.
+  // What must be true of a shard now, or was true at its last checkpoint.
   struct Expected {
-    std::map<PushId, int64_t> applied_to;  // next key, of every push that has begun
-    std::map<PushId, uint64_t> staleness;  // of the same, counted here
-    uint64_t whole = 0;                    // pushes applied to the shard's end: its version
+    std::map<PushId, int64_t> applied_to;  // next key of every push that has begun
+    std::map<PushId, uint64_t> staleness;  // of the same pushes, counted by this test
+    uint64_t whole = 0;                    // number of complete pushes: the shard's version
     std::set<PushId> acknowledged;
     std::set<PushId> rejected;
   };
@@ -117,7 +117,7 @@ class Simulation {
     Expected expected, checkpointed;
   };
   struct Replica {
-    PushHeader header;          // of the push it is at
+    PushHeader header;          // of its current push
     std::set<int> answered_by;  // shards that have applied it or rejected it
   };
 
@@ -148,7 +148,7 @@ class Simulation {
     if (absl::IsInvalidArgument(outcome.status())) {
       EXPECT_TRUE(bad_here) << outcome.status();
     } else if (!outcome.ok()) {
-      // What a client may see: the wire's failures, and a gap where the wire lost a chunk before this one.
+      // A client may see the wire's failures, and a gap if the wire has lost an earlier chunk.
       EXPECT_TRUE(absl::IsUnavailable(outcome.status()) || absl::IsOutOfRange(outcome.status()))
           << outcome.status();
       return;
@@ -162,7 +162,7 @@ class Simulation {
     bad_key >= 0 ? ++rejections_ : ++pushes_done_;
   }
 
-  // Notes how far the ledger says the message's push has got, having counted its staleness where it begins.
+  // Notes how far the message's push has got by the ledger; counts its staleness when it begins.
   void Delivered(const FaultyNetwork::Message& message, const absl::StatusOr<PushOutcome>& outcome) {
     Host& host = hosts_[message.shard];
     const PushId sent = IdOf(message.header);
@@ -199,7 +199,7 @@ class Simulation {
     host.checkpointed = host.expected;
   }
 
-  // A crash loses what came after the last checkpoint.
+  // A crash loses everything after the last checkpoint.
   void CrashShard(Host& host) {
     host.shard.reset();
     host.expected = host.checkpointed;
@@ -213,8 +213,8 @@ class Simulation {
     host.shard = *std::move(restored);
   }
 
-  // The parameters are the sum of what was pushed, each push once and as far as the ledger says; what is
-  // acknowledged is in them, and no NaN. Each rejected push is counted once.
+  // The parameters must be the sum of the pushes, each once and as far as the ledger says. They must contain
+  // every acknowledged push, and no NaN. Each rejected push must be counted once.
   void Check() {
     for (const Host& host : hosts_) {
       if (host.shard == nullptr) continue;
@@ -234,7 +234,7 @@ class Simulation {
     }
   }
 
-  // Everything comes up, everything under way arrives, and every replica's push gets through.
+  // Starts every shard, delivers every message under way, and lets every replica's push succeed.
   void SettleDown() {
     for (Host& host : hosts_) {
       if (host.shard == nullptr) Restore(host);

@@ -1,4 +1,5 @@
-// Where on the data's way: around it; a program as a user starts it, for tests that kill it.
+// Where on the data's way: forks, runs the program in a process group of its own, and asks for its end now
+// and then.
 #include "tests/testing/child_process.h"
 
 #include <fcntl.h>

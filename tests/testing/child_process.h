@@ -1,4 +1,5 @@
-// Where on the data's way: around it; a program as a user starts it, for tests that kill it.
+// Where on the data's way: for tests of the programs: one program as a user starts it, which a test may
+// signal and kill.
 #ifndef DOWNPOUR_TESTS_TESTING_CHILD_PROCESS_H_
 #define DOWNPOUR_TESTS_TESTING_CHILD_PROCESS_H_
 
@@ -12,7 +13,7 @@
 
 namespace downpour {
 
-// Not thread-safe. Killed with its process group when destroyed, if it still runs.
+// Its destructor kills the process and its process group if it still runs. Not thread-safe.
 class ChildProcess {
  public:
   // command[0] is the program's path. Both output streams are appended to `log`.
@@ -24,9 +25,9 @@ class ChildProcess {
   pid_t pid() const { return pid_; }
   void Signal(int signal);
   void KillAndWait();  // SIGKILL
-  // The exit code; 128 + signal if one ended it; -1 if it still runs after `timeout`.
+  // Returns the exit code; 128 + the signal if a signal ended it; -1 if it still runs after `timeout`.
   int Wait(absl::Duration timeout = absl::Seconds(120));
-  // What it and its predecessors with the same log have said.
+  // What it, and those before it with the same log, have written.
   std::string Output() const;
 
  private:

@@ -1,5 +1,5 @@
-// Where on the data's way: beside it; a coordinator with its shards registered, and replicas that report to
-// it.
+// Where on the data's way: for tests of server/coordinator/: a coordinator with its shards registered, and
+// replicas that report to it.
 #ifndef DOWNPOUR_TESTS_TESTING_COORDINATOR_CLUSTER_H_
 #define DOWNPOUR_TESTS_TESTING_COORDINATOR_CLUSTER_H_
 
@@ -23,8 +23,8 @@ class RecordingObserver final : public RunObserver {
   std::vector<EvaluationRecord> records;
 };
 
-// 10 utterances of 100 frames each in 5 slices, 2 shards, an evaluation every 10 updates, 30 s to be taken
-// for dead.
+// A run of 10 utterances of 100 frames each in 5 slices, on 2 shards, with an evaluation every 10 updates. A
+// replica that is silent for 30 s counts as dead.
 inline RunDescription SmallRun() {
   RunDescription description;
   description.mutable_data()->set_train_dir("train");
@@ -54,7 +54,7 @@ inline JoinRequest SmallJoin(const std::string& host) {
   return request;
 }
 
-// One replica's side of the conversation.
+// What one replica says to the coordinator.
 class FakeReplica {
  public:
   explicit FakeReplica(const JoinReply& joined) {
@@ -81,13 +81,13 @@ class FakeReplica {
     return coordinator.Report(sent);
   }
 
-  ReportRequest report;  // being gathered
-  ReportRequest sent;    // the last
+  ReportRequest report;  // the next one
+  ReportRequest sent;    // the last one
 };
 
 class CoordinatorTest : public ::testing::Test {
  protected:
-  // A coordinator of `description` whose data is known and whose shards are registered.
+  // Makes a coordinator of `description` that knows its data and its shards.
   void Start(const RunDescription& description) {
     Create(description);
     JoinRequest evaluator = SmallJoin("evaluator");
@@ -122,7 +122,7 @@ class CoordinatorTest : public ::testing::Test {
   std::unique_ptr<Coordinator> coordinator;
 };
 
-// status or a StatusOr's status has the code, and its message contains the text.
+// The status, or the StatusOr's status, has the code, and its message contains the text.
 MATCHER_P2(FailsWith, code, text, "") {
   return arg.status().code() == code && std::string(arg.status().message()).find(text) != std::string::npos;
 }

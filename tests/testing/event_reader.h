@@ -1,4 +1,5 @@
-// Where on the data's way: at its end; reads TFRecord files independently of the code that writes them.
+// Where on the data's way: for tests of the run folder's event files: reads TFRecord files with code that
+// shares nothing with the writer's.
 #ifndef DOWNPOUR_TESTS_TESTING_EVENT_READER_H_
 #define DOWNPOUR_TESTS_TESTING_EVENT_READER_H_
 
@@ -11,7 +12,7 @@
 
 namespace downpour {
 
-// CRC-32C bit by bit, from its polynomial.
+// CRC-32C, computed bit by bit from its polynomial.
 inline uint32_t BitwiseCrc32c(const std::string& bytes) {
   uint32_t crc = ~0u;
   for (const unsigned char byte : bytes) {
@@ -27,7 +28,8 @@ inline uint64_t LittleEndianAt(const std::string& bytes, size_t offset, int coun
   return value;
 }
 
-// The events of a file, having checked both checksums of every record and that no byte is left over.
+// Returns the events of a file. Expects both checksums of every record to be right and no byte to be
+// left over.
 inline std::vector<tensorboard::Event> ReadEvents(const std::string& bytes) {
   const auto unmasked = [&](size_t offset) {
     const uint32_t rotated = static_cast<uint32_t>(LittleEndianAt(bytes, offset, 4)) - 0xa282ead8u;

@@ -1,4 +1,4 @@
-// Where on the data's way: beside it; a clock that a test sets.
+// Where on the data's way: for tests of every room: a clock that a test sets.
 #ifndef DOWNPOUR_TESTS_TESTING_FAKE_CLOCK_H_
 #define DOWNPOUR_TESTS_TESTING_FAKE_CLOCK_H_
 
@@ -9,8 +9,8 @@
 
 namespace downpour {
 
-// Thread-safe. Time stands still but for Set, Advance and SleepFor, which returns at once, and for `step`
-// after each look at it.
+// Its time changes only by Set(), Advance() and SleepFor(), which returns at once, and by `step` after each
+// Now(). Thread-safe.
 class FakeClock final : public Clock {
  public:
   explicit FakeClock(absl::Time now = absl::UnixEpoch(), absl::Duration step = absl::ZeroDuration())

@@ -1,5 +1,4 @@
-// Where on the data's way: between replica and shard; a wire that drops, duplicates, delays and reorders
-// chunks.
+// Where on the data's way: draws for every chunk what goes wrong with it; delayed chunks wait in a list.
 #include "tests/testing/faulty_shard_client.h"
 
 #include <algorithm>

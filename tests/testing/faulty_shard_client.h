@@ -1,5 +1,5 @@
-// Where on the data's way: between replica and shard; a wire that drops, duplicates, delays and reorders
-// chunks.
+// Where on the data's way: for tests, between replica and shard: a wire that drops, duplicates, delays and
+// reorders chunks.
 #ifndef DOWNPOUR_TESTS_TESTING_FAULTY_SHARD_CLIENT_H_
 #define DOWNPOUR_TESTS_TESTING_FAULTY_SHARD_CLIENT_H_
 
@@ -15,15 +15,16 @@
 
 namespace downpour {
 
-// Probabilities, of each message.
+// Probabilities that hold for each message.
 struct FaultRates {
-  double drop = 0.05;   // a chunk never arrives
-  double delay = 0.05;  // a chunk arrives later, in any order with others, after the sender has given it up
+  double drop = 0.05;        // a chunk never arrives
+  double delay = 0.05;       // a chunk arrives after the sender has given it up, in any order with others
   double duplicate = 0.05;   // a chunk arrives now, and once more later
-  double lose_reply = 0.05;  // a chunk arrives, and its sender does not hear of it
+  double lose_reply = 0.05;  // a chunk arrives, but its sender gets no answer
 };
 
-// The network of a simulated cluster and what is under way in it. Deterministic in its seed. Not thread-safe.
+// The network of a simulated cluster, with the messages that are under way. The same seed gives the same
+// faults. Not thread-safe.
 class FaultyNetwork {
  public:
   struct Message {
@@ -32,14 +33,15 @@ class FaultyNetwork {
     int64_t begin = 0;
     std::vector<float> gradient;
   };
-  // `shard` gives a shard by its index, which may be another object after a crash; null: it is down.
-  // `delivered` is called after each chunk that a shard has seen.
+  // `shard` returns the shard of an index, which may be another object after a crash, or null if it is down.
+  // `delivered` is called after each chunk that has reached a shard.
   FaultyNetwork(uint64_t seed, FaultRates rates, std::function<ParameterShard*(uint32_t)> shard,
                 std::function<void(const Message&, const absl::StatusOr<PushOutcome>&)> delivered);
 
-  // UNAVAILABLE: dropped, delayed, reply lost, or the shard is down. Otherwise the shard's own answer.
+  // UNAVAILABLE: the message was dropped or delayed, the reply was lost, or the shard is down. Otherwise
+  // returns the shard's answer.
   absl::StatusOr<PushOutcome> Send(Message message);
-  // Lets one delayed message, drawn at random, arrive; false: there is none.
+  // Delivers one delayed message, drawn at random; returns false if there is none.
   bool DeliverOneDelayed();
 
   ParameterShard* shard(uint32_t index) const { return shard_(index); }
@@ -55,7 +57,7 @@ class FaultyNetwork {
   std::vector<Message> delayed_;
 };
 
-// A ShardClient over such a network. A failed chunk does not always stop the ones after it, as in a pipeline.
+// A ShardClient over such a network. As in a pipeline, the chunks after one that failed may still be sent.
 class FaultyShardClient final : public ShardClient {
  public:
   FaultyShardClient(FaultyNetwork* network, uint32_t shard, KeyRange range, int64_t chunk_elements)

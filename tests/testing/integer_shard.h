@@ -1,5 +1,5 @@
-// Where on the data's way: the shard; one whose arithmetic is exact, so that what was pushed is what is
-// fetched.
+// Where on the data's way: for tests of the transports: a shard whose arithmetic is exact, so that what is
+// fetched tells what was pushed.
 #ifndef DOWNPOUR_TESTS_TESTING_INTEGER_SHARD_H_
 #define DOWNPOUR_TESTS_TESTING_INTEGER_SHARD_H_
 
@@ -13,8 +13,8 @@
 
 namespace downpour {
 
-// SGD with learning rate 1 from zeros: after pushes of small integers the parameters are minus their sum,
-// exactly. `size` keys from 1000 on.
+// A shard of the keys [1000, 1000 + size) that starts from zeros and does SGD with learning rate 1: after
+// pushes of small integers its parameters are exactly minus their sum.
 inline std::shared_ptr<ParameterShard> IntegerShard(int64_t size) {
   absl::StatusOr<ParameterLayout> layout =
       ParameterLayout::Create({{"before", {1000}}, {"here", {size}}, {"after", {7}}});

@@ -1,4 +1,5 @@
-// Where on the data's way: before it; finds reference data that is no part of the product.
+// Where on the data's way: for tests, before the data's way: finds reference data that is not part of
+// the product.
 #ifndef DOWNPOUR_TESTS_TESTING_TEST_DATA_H_
 #define DOWNPOUR_TESTS_TESTING_TEST_DATA_H_
 
@@ -8,8 +9,8 @@
 
 namespace downpour {
 
-// The folder `name` in $DOWNPOUR_TEST_DATA, or in shared/data beside or inside the source tree; empty: none
-// is there, and the test skips itself.
+// Returns the folder `name` in $DOWNPOUR_TEST_DATA, or in shared/data beside or inside the source tree; empty
+// if there is none, and then the test skips itself.
 inline std::string FindTestData(const std::string& name) {
   const char* given = std::getenv("DOWNPOUR_TEST_DATA");
   for (const std::string& folder :

@@ -1,4 +1,5 @@
-// Where on the data's way: beside it; runs one test program with a temporary folder of its own.
+// Where on the data's way: the main function of every test program, which gives it a temporary folder of
+// its own.
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -10,8 +11,8 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-// ctest starts every test case as a process of its own, several at once, so that names of files need only
-// differ within a case: ::testing::TempDir() is TEST_TMPDIR.
+// ctest starts every test case as a process of its own, and several at once. With a TEST_TMPDIR for each,
+// which ::testing::TempDir() returns, file names need only differ within a test case.
 int main(int argc, char** argv) {
   ::testing::InitGoogleMock(&argc, argv);
   std::string folder = (std::filesystem::temp_directory_path() / "downpour_test_XXXXXX").string();

@@ -1,5 +1,4 @@
-// Where on the data's way: at its start; a small Kaldi data directory whose labels can be learned from its
-// frames.
+// Where on the data's way: writes each frame as its class's centroid plus noise.
 #include "tests/testing/toy_corpus.h"
 
 #include <filesystem>

@@ -1,5 +1,5 @@
-// Where on the data's way: at its start; a small Kaldi data directory whose labels can be learned from its
-// frames.
+// Where on the data's way: for tests of the programs, before worker/data/: writes a small Kaldi data
+// directory whose labels can be learned from its frames.
 #ifndef DOWNPOUR_TESTS_TESTING_TOY_CORPUS_H_
 #define DOWNPOUR_TESTS_TESTING_TOY_CORPUS_H_
 
@@ -10,9 +10,9 @@ namespace downpour {
 
 inline constexpr int kToyClasses = 5;
 
-// Writes `directory`: utterances of 40 frames of 8 dimensions, in runs of one class; each frame is its
-// class's centroid, which is the same for every seed, plus noise. Classes are equally frequent: chance is 1 /
-// kToyClasses.
+// Writes `directory`: utterances of 40 frames of 8 dimensions, in which each class has one run of frames. A
+// frame is its class's centroid, the same for every seed, plus noise. Classes are equally frequent: guessing
+// has an accuracy of 1 / kToyClasses.
 void WriteToyCorpus(const std::string& directory, int utterances, uint64_t seed);
 
 }  // namespace downpour

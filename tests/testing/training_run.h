@@ -1,5 +1,5 @@
-// Where on the data's way: all of it; runs a training job for a test in a run folder of its own, and reads
-// its curve.
+// Where on the data's way: for tests, a whole run in one process: runs a training job in a run folder of its
+// own, and reads its curve.
 #ifndef DOWNPOUR_TESTS_TESTING_TRAINING_RUN_H_
 #define DOWNPOUR_TESTS_TESTING_TRAINING_RUN_H_
 
@@ -17,7 +17,7 @@
 
 namespace downpour {
 
-// Named after the running test; emptied.
+// An empty folder, named after the running test.
 inline std::string FreshRunDir() {
   const auto* const test = ::testing::UnitTest::GetInstance()->current_test_info();
   std::string name = std::string(test->test_suite_name()) + "." + test->name();
@@ -42,7 +42,7 @@ inline absl::StatusOr<RunStatus> PrepareAndRun(const TrainingJob& job) {
   return RunJob(job);
 }
 
-// frame_accuracy.csv: one map from column to value a line.
+// frame_accuracy.csv: for each line a map from column to value.
 using Curve = std::vector<std::map<std::string, std::string>>;
 
 inline Curve ReadCurve(const std::string& run_dir) {

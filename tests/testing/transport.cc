@@ -1,5 +1,5 @@
-// Where on the data's way: between replica and shard; every way there is, for tests that hold them all to the
-// same.
+// Where on the data's way: serves a shard in this process over each transport, with and without rounding
+// to bfloat16.
 #include "tests/testing/transport.h"
 
 #include <atomic>
@@ -28,7 +28,7 @@ class InProcessTransport final : public Transport {
   std::shared_ptr<ParameterShard> shard_;
 };
 
-// Both services at one port, as downpour-server has them.
+// Both services on one port, as in downpour-server.
 class Server {
  public:
   explicit Server(std::shared_ptr<ParameterShard> shard)
@@ -86,7 +86,7 @@ class SharedMemoryTransport final : public Transport {
   const std::unique_ptr<SharedMemoryResource> memory_;
 };
 
-// Carries tensors of float32 in bfloat16.
+// Sends and receives float32 tensors in bfloat16.
 class RoundingClient final : public ShardClient {
  public:
   explicit RoundingClient(std::unique_ptr<ShardClient> client) : client_(std::move(client)) {}

@@ -1,5 +1,5 @@
-// Where on the data's way: between replica and shard; every way there is, for tests that hold them all to the
-// same.
+// Where on the data's way: for tests, between replica and shard: every transport, so that tests can ask the
+// same of each.
 #ifndef DOWNPOUR_TESTS_TESTING_TRANSPORT_H_
 #define DOWNPOUR_TESTS_TESTING_TRANSPORT_H_
 
@@ -15,22 +15,22 @@
 
 namespace downpour {
 
-// Serves one shard for as long as it lives. Thread-safe.
+// Serves one shard until it is destroyed. Thread-safe.
 class Transport {
  public:
   virtual ~Transport() = default;
-  // A client that names `run` in its requests; it must not outlive the transport.
+  // Returns a client that names `run` in its requests; it must not outlive the transport.
   virtual std::unique_ptr<ShardClient> Connect(const RunKey& run) = 0;
 };
 
 struct TransportKind {
   std::string name;
-  bool bfloat16;  // what pushes and fetches carry is rounded
+  bool bfloat16;  // pushes and fetches are rounded to bfloat16
   std::function<std::unique_ptr<Transport>(std::shared_ptr<ParameterShard>)> serve;
 };
 std::vector<TransportKind> AllTransports();
 
-// Without it, the names of tests would carry the bytes of the struct.
+// Without it, gtest would print the bytes of the struct in the tests' names.
 inline void PrintTo(const TransportKind& kind, std::ostream* out) { *out << kind.name; }
 
 }  // namespace downpour

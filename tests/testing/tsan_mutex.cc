@@ -1,10 +1,11 @@
-// Where on the data's way: beside it, in thread-sanitizer builds only; tells the sanitizer of Abseil's
-// mutexes.
+// Where on the data's way: for tests, in thread-sanitizer builds only: tells the sanitizer what Abseil's
+// mutexes do.
 //
-// The distribution's Abseil is built without the sanitizer, which therefore sees none of the order that an
-// absl::Mutex makes and reports every access it guards. The members that Downpour calls are defined here, in
-// front of the library's, and announce what they do. Memory accesses between a "pre" and its "post", such as
-// those of an awaited condition that another thread evaluates as it unlocks, are not looked at.
+// The distribution's Abseil is built without the sanitizer, which therefore does not see the order that an
+// absl::Mutex makes, and would report every access that it guards. This file defines the members that
+// Downpour calls, in place of the library's; they tell the sanitizer what they do and call the library's. The
+// sanitizer ignores memory accesses between a "pre" and its "post", for example those of an awaited condition
+// that another thread evaluates while it unlocks.
 #if defined(__has_feature)
 #define DOWNPOUR_HAS_FEATURE(feature) __has_feature(feature)
 #else
@@ -27,7 +28,7 @@
 
 namespace {
 
-// The library's own definition of a member of absl::Mutex, by the rest of its mangled name.
+// The library's own definition of a member of absl::Mutex, whose mangled name ends in `member`.
 template <typename Function>
 Function* Library(const char* member) {
   const std::string space = DOWNPOUR_TEXT(ABSL_OPTION_INLINE_NAMESPACE_NAME);
@@ -39,7 +40,7 @@ Function* Library(const char* member) {
 
 }  // namespace
 
-// oneDNN is not built with the sanitizer either: threads share what its cache of primitives holds.
+// oneDNN is not built with the sanitizer either, and its threads share a cache of primitives.
 extern "C" const char* __tsan_default_suppressions() { return "race:dnnl::\nrace:libdnnl.so\n"; }
 
 namespace absl {

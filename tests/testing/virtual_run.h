@@ -1,5 +1,5 @@
-// Where on the data's way: all of it, in virtual time; runs a virtual cluster for a test and says how it
-// went.
+// Where on the data's way: for tests, a whole run in virtual time: runs a virtual cluster and returns what
+// became of it.
 #ifndef DOWNPOUR_TESTS_TESTING_VIRTUAL_RUN_H_
 #define DOWNPOUR_TESTS_TESTING_VIRTUAL_RUN_H_
 
@@ -16,10 +16,10 @@
 
 namespace downpour {
 
-// What a run leaves behind, but for the times on the wall.
+// What a run leaves behind, without the wall clock's times.
 struct VirtualRunResult {
   std::vector<float> parameters;
-  std::vector<std::string> lines;  // one an evaluation: everything in it, serialised
+  std::vector<std::string> lines;  // one for each evaluation: everything in it
   std::vector<EvaluationRecord> records;
   absl::Status status;
 
@@ -51,7 +51,7 @@ struct VirtualRunOptions {
   int threads = 1;
   std::string checkpoint_path = {};
   int64_t stop_at_event = -1;                              // -1: runs to its end
-  std::function<void(int64_t)> at_event = [](int64_t) {};  // before each, from 0 on
+  std::function<void(int64_t)> at_event = [](int64_t) {};  // called before each event, from 0 on
   Clock* wall_clock = Clock::Real();
   const VirtualClusterSnapshot* resume_from = nullptr;
   std::shared_ptr<const RunData> data = SyntheticRunData();

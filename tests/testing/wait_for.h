@@ -1,4 +1,4 @@
-// Where on the data's way: beside it; waits for what another thread or process does.
+// Where on the data's way: for tests of every room: waits for what another thread or process does.
 #ifndef DOWNPOUR_TESTS_TESTING_WAIT_FOR_H_
 #define DOWNPOUR_TESTS_TESTING_WAIT_FOR_H_
 
@@ -9,7 +9,7 @@
 
 namespace downpour {
 
-// Asks every 20 ms; false if `condition` is not true within `timeout`.
+// Asks every 20 ms whether `condition` is true; returns false if it is not within `timeout`.
 inline bool WaitFor(const std::function<bool()>& condition, absl::Duration timeout = absl::Seconds(120)) {
   const absl::Time deadline = absl::Now() + timeout;
   while (!condition()) {

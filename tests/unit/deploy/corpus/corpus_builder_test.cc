@@ -1,4 +1,5 @@
-// Where on the data's way: tests the first stretch as a whole, in small: from sentences to data directories.
+// Where on the data's way: guards deploy/corpus/: a small corpus as a whole, from sentences to
+// data directories.
 #include "deploy/corpus/corpus_builder.h"
 
 #include <signal.h>
@@ -27,15 +28,15 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
-// An empty folder of this name.
+// The path of a folder that does not exist yet.
 std::string NewFolder(const std::string& name) {
   const std::string folder = absl::StrCat(::testing::TempDir(), "/corpus_", name);
   fs::remove_all(folder);
   return folder;
 }
 
-// Fortunes of which the first five are the test part's: more than in the real ones, so that a short corpus
-// has some.
+// Fortunes of which the first five are in the test part: a larger share than of the real ones, so that a
+// short corpus has some of them.
 const std::string& Fortunes() {
   static const std::string* const folder = [] {
     auto* made = new std::string(NewFolder("fortunes"));
@@ -62,7 +63,8 @@ const std::string& Fortunes() {
   return *folder;
 }
 
-// Three quarters of a minute of speech in many small shards, so that a signal comes while some are missing.
+// Options for 45 seconds of speech in many small shards, so that a signal comes while some of them
+// are missing.
 CorpusOptions Small(const std::string& out) {
   CorpusOptions options;
   options.out = out;
@@ -80,7 +82,7 @@ CorpusSummary Build(const CorpusOptions& options) {
   return summary.value_or(CorpusSummary());
 }
 
-// Contents by path of all files but the cache's.
+// The contents of all files outside the cache, by path.
 std::map<std::string, std::string> Files(const std::string& folder) {
   std::map<std::string, std::string> files;
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
@@ -100,7 +102,7 @@ std::set<std::string> Texts(const std::string& part) {
   return texts;
 }
 
-// The finished shards, and when each was written.
+// The finished shards, and the time at which each was written.
 std::map<std::string, fs::file_time_type> CachedShards(const std::string& out) {
   std::map<std::string, fs::file_time_type> shards;
   std::error_code error;
@@ -111,7 +113,7 @@ std::map<std::string, fs::file_time_type> CachedShards(const std::string& out) {
   return shards;
 }
 
-// The corpus that the others are held against, made once.
+// The corpus with which the others are compared; it is made once.
 const std::string& Reference() {
   static const std::string* const out = [] {
     auto* folder = new std::string(NewFolder("reference"));
@@ -136,7 +138,8 @@ TEST(CorpusBuilderTest, WritesKaldiDirectoriesThatTheReaderTakes) {
       std::max_element(counts.begin(), counts.end(), [](auto& a, auto& b) { return a.second < b.second; });
   EXPECT_THAT(train->silence_pdfs, ::testing::Contains(most->first))
       << "the most frequent senone is silence's";
-  // Speech is louder than what the aligner calls silence, most of all where voices have their strength.
+  // Speech is louder than what the aligner takes for silence, above all in the bins in which voices
+  // are strong.
   double sum[2] = {}, frames[2] = {};
   const std::set<int32_t> silence(train->silence_pdfs.begin(), train->silence_pdfs.end());
   for (const Utterance& utterance : train->utterances) {
@@ -170,7 +173,7 @@ TEST(CorpusBuilderTest, TrainAndTestShareNoSentence) {
   options.fortunes = NewFolder("few_fortunes");
   fs::create_directories(options.fortunes);
   std::ofstream fortunes(options.fortunes + "/few");
-  // Two of them are the test part's.
+  // Two of them are in the test part.
   for (const char* thing :
        {"cow", "dog", "horse", "house", "river", "stone", "bird", "cloud", "king", "ship"}) {
     fortunes << "we lost a " << thing << " today again\n%\n";
@@ -200,7 +203,7 @@ TEST(CorpusBuilderTest, AnotherSeedMakesAnotherCorpus) {
   EXPECT_NE(Files(options.out).at("train/text"), Files(Reference()).at("train/text"));
 }
 
-// Builds in a process of its own, sends it `signal_number` once a first shard is finished, and gives back how
+// Builds in a process of its own, sends it `signal_number` once a first shard is finished, and returns how
 // it ended.
 int BuildAndSignal(const CorpusOptions& options, int signal_number) {
   const pid_t pid = fork();
@@ -326,7 +329,7 @@ TEST(CorpusBuilderTest, NamesWhatIsMissingOrCannotBe) {
   EXPECT_EQ(code(options), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(code(Small("")), absl::StatusCode::kInvalidArgument);
   options = Small(NewFolder("errors"));
-  options.hours = 1.0 / 3600;  // one utterance, of one part or the other
+  options.hours = 1.0 / 3600;  // one utterance, in one part or the other
   const auto too_short = BuildCorpus(options, Clock::Real()).status();
   EXPECT_EQ(too_short.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(too_short.message()), HasSubstr("--hours="));

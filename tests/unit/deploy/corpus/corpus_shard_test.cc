@@ -1,4 +1,4 @@
-// Where on the data's way: tests a batch of utterances on disk.
+// Where on the data's way: guards deploy/corpus/: a batch of utterances on disk comes back as it was written.
 #include "deploy/corpus/corpus_shard.h"
 
 #include <filesystem>

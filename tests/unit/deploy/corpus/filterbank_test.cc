@@ -1,4 +1,4 @@
-// Where on the data's way: tests speech -> frames of log-mel energies.
+// Where on the data's way: guards deploy/corpus/: frames of log-mel energies are as defined, and as Kaldi's.
 #include "deploy/corpus/filterbank.h"
 
 #include <bit>
@@ -17,8 +17,8 @@
 namespace downpour {
 namespace {
 
-// Kaldi's default filterbank written down once more, straight from its definition: the sums as they stand, a
-// direct Fourier sum, long double throughout.
+// Kaldi's default filterbank, written a second time from its definition: plain sums, a direct Fourier sum,
+// and long double throughout.
 std::vector<long double> DerivedFrame(const int16_t* samples, int bins) {
   constexpr int kLength = 400, kSize = 512;
   const long double pi = std::numbers::pi_v<long double>;
@@ -90,7 +90,7 @@ TEST(FilterbankTest, DigitalSilenceIsTheLogarithmOfFloatsEpsilon) {
   for (const float energy : frames) EXPECT_NEAR(energy, -15.942385, 1e-5);
 }
 
-// Kaldi's reference files are not part of the product: they are looked for beside the source tree.
+// Kaldi's reference files are not part of the product; the test looks for them beside the source tree.
 std::optional<std::string> ReferenceFolder() {
   const char* given = std::getenv("DOWNPOUR_TEST_DATA");
   for (const std::string& folder :
@@ -114,8 +114,8 @@ std::vector<int16_t> ReadWav(const std::string& path) {
   return samples;
 }
 
-// An HTK parameter file: a header of 12 bytes (frames, period, bytes a frame, kind), then floats; all
-// big-endian.
+// An HTK parameter file: a header of 12 bytes (frames, period, bytes a frame, kind), then floats;
+// all big-endian.
 FloatMatrix ReadHtk(const std::string& path) {
   const std::string bytes = ReadFile(path).value();
   const auto big_endian = [&](size_t at) {
@@ -156,7 +156,7 @@ void ExpectAgreesWithHtk(const std::string& name, double low_frequency_hz) {
 TEST(FilterbankTest, AgreesWithHtkFrom0Hz) { ExpectAgreesWithHtk("test.wav.fbank_htk.1", 0); }
 TEST(FilterbankTest, AgreesWithHtkFrom25Hz) { ExpectAgreesWithHtk("test.wav.fbank_htk.2", 25); }
 
-// Kaldi computes in float: where a bin is all but silent, its rounding shows.
+// Kaldi computes in float, so that its rounding errors show in bins that are almost silent.
 void ExpectAgreesWithKaldi(const std::string& name, int bins) {
   const auto folder = ReferenceFolder();
   SKIP_WITHOUT_REFERENCE(folder);

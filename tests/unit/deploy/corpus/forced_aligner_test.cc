@@ -1,4 +1,5 @@
-// Where on the data's way: tests speech and its words -> one senone a frame.
+// Where on the data's way: guards deploy/corpus/: each frame of speech gets the senone of the word that is
+// spoken there.
 #include "deploy/corpus/forced_aligner.h"
 
 #include <algorithm>
@@ -56,7 +57,7 @@ std::vector<std::string> Spoken(const Alignment& alignment) {
 
 TEST_F(ForcedAlignerTest, KnowsTheModelsSenones) {
   EXPECT_EQ(aligner_->num_senones(), 5126);
-  // +NSN+, +SPN+ and SIL, three states each, among the 126 context-independent ones.
+  // +NSN+, +SPN+ and SIL have three states each, among the 126 context-independent ones.
   EXPECT_EQ(aligner_->silence_senones().size(), 9u);
   EXPECT_LT(aligner_->silence_senones().back(), 126);
 }
@@ -98,7 +99,7 @@ TEST_F(ForcedAlignerTest, PhonesAreTheDictionarysInOrderWithoutGaps) {
 }
 
 TEST_F(ForcedAlignerTest, FindsPhonesWhereTheSoundsAre) {
-  // Silence, a sentence, and half a second of silence more at its end: the last sound's place must not move.
+  // With half a second of silence more at the sentence's end, the last sound must stay at its place.
   std::vector<int16_t> samples = Speak("seven brown cows", 2);
   const auto short_end = Align(samples, "seven brown cows");
   samples.insert(samples.begin(), 8000, 0);

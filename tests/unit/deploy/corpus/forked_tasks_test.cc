@@ -1,4 +1,5 @@
-// Where on the data's way: tests what makes the corpus's shards on all cores.
+// Where on the data's way: guards deploy/corpus/: tasks run in processes of their own, and their failures and
+// signals are reported.
 #include "deploy/corpus/forked_tasks.h"
 
 #include <signal.h>
@@ -19,7 +20,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::UnorderedElementsAre;
 
-// Deals tasks 0 .. count - 1.
+// Gives out the tasks 0 to count - 1.
 struct Tasks {
   explicit Tasks(int count) {
     tasks.next = [this, count]() -> std::optional<int> {
@@ -63,7 +64,7 @@ TEST(ForkedTasksTest, AsksAgainForTasksWhenOneHasFinished) {
   Tasks chain(0);
   int made = 0;
   chain.tasks.next = [&]() -> std::optional<int> {
-    // Each but the first is there only when the one before it has finished.
+    // Each task but the first is given out only after the one before it has finished.
     return made < 4 && static_cast<int>(chain.finished.size()) == made ? std::optional(made++) : std::nullopt;
   };
   ASSERT_TRUE(chain.Run(3).ok());

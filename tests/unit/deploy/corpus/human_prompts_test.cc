@@ -1,4 +1,5 @@
-// Where on the data's way: tests a human being's speech and what she says.
+// Where on the data's way: guards deploy/corpus/: the recordings of a human speaker and the words that
+// she says.
 #include "deploy/corpus/human_prompts.h"
 
 #include <algorithm>
@@ -72,7 +73,7 @@ TEST(HumanPromptsTest, NamesThePackagesThatAreMissing) {
   EXPECT_THAT(std::string(no_sounds.status().message()), HasSubstr("package asterisk-core-sounds-en-g722"));
 }
 
-// What the README promises of the second test set.
+// What README.md promises of the second test set.
 TEST(HumanPromptsTest, TheRealTranscriptsCanAllButAlwaysBeAligned) {
   const auto dictionary = ReadDictionary("/usr/share/pocketsphinx/model/en-us/cmudict-en-us.dict");
   if (!dictionary.ok()) GTEST_SKIP() << dictionary.status();

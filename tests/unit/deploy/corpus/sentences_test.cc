@@ -1,4 +1,4 @@
-// Where on the data's way: tests its beginning; the sentences that are spoken.
+// Where on the data's way: guards deploy/corpus/: the sentences that are taken from fortunes.
 #include "deploy/corpus/sentences.h"
 
 #include <filesystem>

@@ -1,4 +1,4 @@
-// Where on the data's way: tests sentence -> speech.
+// Where on the data's way: guards deploy/corpus/: the speech made of a sentence.
 #include "deploy/corpus/speech_synthesizer.h"
 
 #include <cmath>

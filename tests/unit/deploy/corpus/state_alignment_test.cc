@@ -1,4 +1,4 @@
-// Where on the data's way: tests the check that the installed pocketsphinx is the one that is understood.
+// Where on the data's way: guards deploy/corpus/: another version of pocketsphinx is refused.
 #include "deploy/corpus/state_alignment.h"
 
 #include <filesystem>
@@ -7,7 +7,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-// As in pocketsphinx.h, whose folder is not on the tests' include path.
+// Declared as in pocketsphinx.h, whose folder is not on the tests' include path.
 extern "C" {
 struct cmd_ln_s;
 struct arg_s;
@@ -47,7 +47,7 @@ TEST_F(StateAlignmentTest, TakesTheVersionItWasWrittenFor) {
 }
 
 TEST_F(StateAlignmentTest, NamesTheVersionFoundAndTheOneWantedWhereStructuresDiffer) {
-  // A model definition of five states a phone stands for a structure whose fields lie elsewhere.
+  // A model definition of five states per phone stands for a structure whose fields are at other places.
   const std::string folder = ::testing::TempDir() + "/five_states";
   std::filesystem::create_directories(folder);
   std::ofstream(folder + "/mdef")

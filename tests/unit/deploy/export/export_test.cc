@@ -1,5 +1,5 @@
-// Where on the data's way: past its end, under test: a checkpoint becomes a safetensors file that anyone can
-// read.
+// Where on the data's way: guards deploy/export/: a checkpoint becomes a safetensors file that any program
+// can read.
 #include "deploy/export/export.h"
 
 #include <cstring>
@@ -21,7 +21,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-// A reader that shares nothing with the writer: shape and values of one tensor, by the published format.
+// One tensor, read as the published format says, by code that shares nothing with the writer.
 struct ReadTensor {
   std::string shape;
   std::vector<float> values;
@@ -53,8 +53,8 @@ ReadTensor ReadFrom(const std::string& bytes, const std::string& name) {
   return tensor;
 }
 
-// A network of 2 inputs, 3 classes: "layer0/weights" [3, 2] and "layer0/bias" [3], parameters 0.5, 1.5,
-// ..., 8.5, of which the first shard holds 5 and the second 4.
+// A network of 2 inputs, 3 classes: "layer0/weights" [3, 2] and "layer0/bias" [3], parameters 0.5, 1.5, ...,
+// 8.5, of which the first shard holds 5 and the second 4.
 class Export : public ::testing::Test {
  protected:
   Export() {
@@ -145,7 +145,7 @@ TEST_F(Export, WritesWhatTheCheckpointHolds) {
   }
 }
 
-// The parameters that a virtual cluster ends with, tensor by tensor.
+// The file must have the parameters with which a virtual cluster ends, tensor by tensor.
 TEST_F(Export, WritesWhatARunHasLearned) {
   VirtualRunOptions options;
   options.checkpoint_path = run_dir_ + "/checkpoints/cluster.ckpt";

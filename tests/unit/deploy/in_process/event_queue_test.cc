@@ -1,4 +1,5 @@
-// Where on the data's way: inside the virtual cluster; events come out by time, ties as they were scheduled.
+// Where on the data's way: guards deploy/in_process/: events come out by time, and those of one time in the
+// order of scheduling.
 #include "deploy/in_process/event_queue.h"
 
 #include <algorithm>
@@ -39,7 +40,7 @@ TEST(EventQueueTest, PopsByTime) {
   queue.Schedule(20, Event::REPORT, 2);
   EXPECT_EQ(queue.Pop().replica, 1);
   queue.Schedule(15, Event::REPORT, 15);
-  queue.Schedule(5, Event::REPORT, 5);  // earlier than what has been popped: still the next
+  queue.Schedule(5, Event::REPORT, 5);  // earlier than the event popped last, but still the next
   EXPECT_THAT(PopReplicas(&queue, 4), ElementsAre(5, 15, 2, 3));
 }
 
@@ -69,7 +70,7 @@ TEST(EventQueueTest, PopsRandomTimesAsAStableSortOrdersThem) {
   }
 }
 
-// Also what is scheduled after the restore, at the time of what was there before.
+// Events scheduled after the restore come after earlier ones of the same time.
 TEST(EventQueueTest, GoesOnFromACheckpointAsIfNothingHadHappened) {
   EventQueue queue;
   for (uint32_t i = 0; i < 10; ++i) queue.Schedule(i % 3, Event::FETCHED, i, i + 1);

@@ -1,4 +1,5 @@
-// Where on the data's way: guards deploy/in_process/: a virtual cluster's snapshots reach its checkpoint file.
+// Where on the data's way: guards deploy/in_process/: a virtual cluster's snapshots reach its
+// checkpoint file.
 #include "deploy/in_process/virtual_cluster_checkpointer.h"
 
 #include <atomic>

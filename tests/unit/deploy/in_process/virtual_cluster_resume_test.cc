@@ -1,5 +1,5 @@
-// Where on the data's way: all of it, in virtual time: interrupted at any event, a run ends with the same
-// bits.
+// Where on the data's way: guards deploy/in_process/: a virtual run that is interrupted at any event ends
+// with the same bits.
 #include <algorithm>
 #include <filesystem>
 #include <set>
@@ -21,7 +21,7 @@ constexpr int64_t kToTheEnd = -1;
 
 std::string CheckpointPath() { return ::testing::TempDir() + "/virtual_cluster_resume_test.ckpt"; }
 
-// Runs with a stop after every so many events, each time resuming from the file the stop has left.
+// Stops the run after every `events_a_piece` events, and each time resumes it from its checkpoint.
 VirtualRunResult RunInPieces(const RunDescription& description, int64_t events_a_piece, int* pieces) {
   VirtualRunResult whole;
   VirtualRunOptions options;
@@ -50,7 +50,7 @@ TEST_P(VirtualClusterResumeTest, EndsWithTheSameBitsAsAnUninterruptedRun) {
   RunDescription description = SyntheticRun();
   VirtualClockDescription& times = *description.mutable_virtual_clock();
   times.set_bandwidth_bytes_per_s(
-      2000);  // transfers as long as computing, so that all kinds of events are pending
+      2000);  // transfers take as long as computing, so that events of all kinds are pending
   times.set_straggler_probability(0.2);
   for (const auto& [n_push, n_fetch] : {std::pair(1, 1), std::pair(3, 1), std::pair(2, 4)}) {
     description.mutable_cluster()->set_n_push(n_push);
@@ -156,7 +156,8 @@ TEST(VirtualClusterResumeTest, RefusesTheCheckpointOfAnotherRunOrOtherDataAndNam
   EXPECT_THAT(std::string(other_data.message()), ::testing::HasSubstr("fingerprint"));
 }
 
-// A run on three threads that writes a checkpoint every few events, on a clock that takes 50 ms at each look.
+// A run on three threads that writes a checkpoint every few events, by a clock that advances by 50 ms each
+// time it is read.
 class PeriodicCheckpointTest : public ::testing::Test {
  protected:
   PeriodicCheckpointTest() {
@@ -172,7 +173,8 @@ class PeriodicCheckpointTest : public ::testing::Test {
   VirtualRunOptions options_;
 };
 
-// As after kill -9: what goes on is a file that was written while the run went on, and threads ahead of it.
+// As after kill -9: resumes from files that were written while the run went on and threads computed ahead
+// of it.
 TEST_F(PeriodicCheckpointTest, GoesOnWithTheSameBitsFromAnyOfThem) {
   std::vector<std::string> copies;
   int64_t next_copy = 30;
@@ -202,11 +204,11 @@ TEST_F(PeriodicCheckpointTest, GoesOnWithTheSameBitsFromAnyOfThem) {
   EXPECT_GT(updates.size(), 3) << "all copies are of the same moment";
 }
 
-// The disk is full for as long as `.partial` is a link to /dev/full; each failed write removes the link.
+// The disk counts as full while `.partial` is a link to /dev/full. Each failed write removes the link.
 TEST_F(PeriodicCheckpointTest, OnAFullDiskIsLeftOutAndTheLastGoodOneStays) {
   const std::string partial = CheckpointPath() + ".partial";
   const auto fill_disk = [&] {
-    std::error_code taken;  // by a write under way
+    std::error_code taken;  // by a write that is under way
     std::filesystem::create_symlink("/dev/full", partial, taken);
     return !taken;
   };
@@ -220,7 +222,7 @@ TEST_F(PeriodicCheckpointTest, OnAFullDiskIsLeftOutAndTheLastGoodOneStays) {
     } else if (!std::filesystem::is_symlink(partial)) {
       links += WaitFor(fill_disk);
     } else if (event % 20 == 0) {
-      // Time for the writer, which may be under way, to find that out.
+      // Gives a write that may be under way the time to fail.
       WaitFor([&] { return !std::filesystem::is_symlink(partial); }, absl::Milliseconds(100));
     }
   };

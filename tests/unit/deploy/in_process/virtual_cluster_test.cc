@@ -1,5 +1,5 @@
-// Where on the data's way: all of it, in virtual time: the same seed gives the same bits, and a cluster's
-// staleness.
+// Where on the data's way: guards deploy/in_process/: virtual runs of the same seed have the same bits, and
+// staleness and speed are as computed by hand.
 #include "deploy/in_process/virtual_cluster.h"
 
 #include <memory>
@@ -15,7 +15,7 @@ double TestAccuracy(const EvaluationRecord& record) {
   return static_cast<double>(record.result.test().correct()) / record.result.test().frames();
 }
 
-// Replicas that differ in nothing but their seeds, and transfers that take no time to speak of.
+// Replicas that differ only in their seeds, and transfers that take almost no time.
 RunDescription EqualReplicas(int replicas, int updates) {
   RunDescription description = SyntheticRun();
   description.mutable_cluster()->set_replicas(replicas);
@@ -58,7 +58,7 @@ TEST(VirtualClusterTest, BitsDoNotDependOnTheNumberOfThreads) {
   EXPECT_EQ(one, RunVirtually(description, {.threads = 7}));
 }
 
-// Wide enough that matrix products are cut in pieces, were they to use threads of their own.
+// The network is so wide that matrix products would be cut into pieces if they used threads of their own.
 TEST(VirtualClusterTest, BitsOfAWiderNetworkDoNotDependOnTheNumberOfThreadsEither) {
   constexpr int kClasses = 300;
   auto data = std::make_shared<RunData>();
@@ -90,14 +90,14 @@ TEST(VirtualClusterTest, AnotherSeedGivesOtherBits) {
   EXPECT_NE(first.parameters, RunVirtually(description).parameters);
 }
 
-// In a steady state each replica pushes once while every other does: 19 updates come between.
+// In a steady state each replica pushes once while every other does: 19 updates come in between.
 TEST(VirtualClusterTest, TwentyEqualReplicasHaveAStalenessOfAboutNineteen) {
   const VirtualRunResult run = RunVirtually(EqualReplicas(20, 2000));
   ASSERT_EQ(run.status, absl::OkStatus());
   EXPECT_NEAR(run.records.back().staleness.Mean(), 19, 0.5);
 }
 
-// The paper's number of replicas. The first round, in which all begin with the same parameters, is over by
+// The paper's number of replicas. The first round, in which all start from the same parameters, ends before
 // the first evaluation.
 TEST(VirtualClusterTest, TwoHundredEqualReplicasHaveAStalenessOfAbout199) {
   RunDescription description = EqualReplicas(200, 8000);
@@ -131,7 +131,8 @@ double UpdatesPerSecond(const RunDescription& description) {
   return run.records.back().point.updates() / run.records.back().point.virtual_s();
 }
 
-// 20 replicas of half a second a gradient make 40 updates a second. A shard has half of 133 float32, 266 bytes.
+// 20 replicas of half a second a gradient make 40 updates a second. A shard has half of 133 float32,
+// 266 bytes.
 TEST(VirtualClusterTest, AShardsLinkBoundsTheUpdatesThatPassIt) {
   RunDescription description = EqualReplicas(20, 1000);
   description.mutable_virtual_clock()->set_compute_sigma(0);
@@ -139,7 +140,7 @@ TEST(VirtualClusterTest, AShardsLinkBoundsTheUpdatesThatPassIt) {
   description.mutable_virtual_clock()->set_shard_bytes_per_s(10 * 266);
   EXPECT_NEAR(UpdatesPerSecond(description), 10, 0.3);
   description.mutable_cluster()->set_shards(4);
-  EXPECT_NEAR(UpdatesPerSecond(description), 10 * 266.0 / 136, 0.3);  // the largest of four shards has 34
+  EXPECT_NEAR(UpdatesPerSecond(description), 10 * 266.0 / 136, 0.3);  // the largest of the four shards has 34
 }
 
 TEST(VirtualClusterTest, SlowReplicasDelayedDroppedAndRepeatedPushesShowInTheUpdates) {
@@ -182,7 +183,7 @@ TEST(VirtualClusterTest, WarmStartIsOneReplicaAlone) {
   ASSERT_EQ(run.records.size(), 3);
   EXPECT_EQ(run.records[1].reported.staleness.Percentile(100), 0);
   EXPECT_GT(run.records[2].reported.staleness.Mean(), 10);
-  // 100 updates of half a second each by one replica, then 20 times as fast.
+  // One replica makes 100 updates of half a second each; then the run is 20 times as fast.
   EXPECT_NEAR(run.records[1].point.virtual_s(), 50, 5);
   EXPECT_LT(run.records[2].point.virtual_s() - run.records[1].point.virtual_s(), 8);
 }
@@ -206,7 +207,7 @@ TEST(VirtualClusterTest, LearnsFarAboveChance) {
   const VirtualRunResult run = RunVirtually(description);
   ASSERT_EQ(run.status, absl::OkStatus());
   EXPECT_LT(TestAccuracy(run.records.front()), 0.6);
-  EXPECT_GT(TestAccuracy(run.records.back()), 0.9);  // chance is 0.2
+  EXPECT_GT(TestAccuracy(run.records.back()), 0.9);  // guessing: 0.2
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Where on the data's way: inside the virtual cluster; times are drawn from the distributions that
+// Where on the data's way: guards deploy/in_process/: virtual durations have the distributions that
 // proto/config.proto states.
 #include "deploy/in_process/virtual_time.h"
 
@@ -28,7 +28,7 @@ Moments MomentsOf(const std::function<double()>& draw, int draws = kDraws) {
   return {mean, std::sqrt(squares / draws - mean * mean)};
 }
 
-// Nothing random: computing takes 0.5 s, a message no time.
+// Durations that are not random: computing takes 0.5 s, a message no time.
 VirtualClockDescription Certain() {
   VirtualClockDescription description;
   description.set_compute_mean_s(0.5);
