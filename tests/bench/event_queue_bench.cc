@@ -1,8 +1,10 @@
-// Where on the data's way: inside the virtual cluster; what its event queue costs of a run with 1,000 replicas.
+// Where on the data's way: measures deploy/in_process/: what the virtual cluster's event queue costs in a run
+// with 1,000 replicas.
 //   event_queue_bench
-// The queue alone, with as many events pending as a run of so many replicas has: each taken out is scheduled anew. And a
-// run with the quickstart's network, of which "events_share" is the queue's part: events an update times the queue's time
-// for one, over the run's time for an update, both measured here.
+// First the queue alone, with as many pending events as a run of so many replicas has: each event taken out
+// is scheduled again. Then a run with the quickstart's network. "events_share" is the queue's share of its
+// time: the events per update, times the queue's time for one event, divided by the run's time for one
+// update; both times are measured here.
 #include <benchmark/benchmark.h>
 
 #include <memory>
@@ -22,7 +24,7 @@ namespace {
 
 using Event = VirtualClusterCheckpoint::Event;
 
-constexpr int kRounds = 200;  // of all pending events, in one measurement
+constexpr int kRounds = 200;  // times all pending events, in one measurement
 
 double SecondsAnEvent(int replicas) {
   EventQueue queue;

@@ -1,4 +1,4 @@
-// Where on the data's way: beside it; the gradient that benchmarks push.
+// Where on the data's way: for the benchmarks: the gradient that they push.
 #ifndef DOWNPOUR_TESTS_BENCH_GRADIENT_H_
 #define DOWNPOUR_TESTS_BENCH_GRADIENT_H_
 
@@ -11,7 +11,7 @@
 
 namespace downpour {
 
-// `elements` times the same small value.
+// `elements` elements of the same small value.
 inline ParameterSnapshot MakeGradient(int64_t elements, bool bfloat16,
                                       std::pmr::memory_resource* memory = std::pmr::new_delete_resource()) {
   constexpr float kValue = 1e-3f;

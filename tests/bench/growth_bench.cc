@@ -1,11 +1,12 @@
-// Where on the data's way: between replicas and shards; what more of either costs, at the full network's size.
+// Where on the data's way: measures the way between replicas and shards: what more replicas or more shards
+// cost, at the size of the full network.
 //   growth_bench --replicas=1,8,50,100,200 --out=growth.svg
 //   growth_bench --shards=1,2,4,8 --replicas=8 --out=shards.svg
-// Three processes over loopback: this one, the shards, the replicas, which push and fetch as fast as they can. A row of
-// CSV for each pair of numbers: full steps a second over --seconds, after each replica's first, and the resident memory
-// of the shards' process when they began and at the end. Every pair is measured in every round: medians, the ratios those
-// of each round to its first row, with the least and the greatest.
-#include <grpcpp/channel.h>
+// Three processes over loopback: this one, the shards, and the replicas, which push and fetch as fast as they
+// can. Writes a row of CSV for each pair of numbers: the full steps per second during --seconds, after each
+// replica's first step, and the resident memory of the shards' process at the beginning and at the end. Each
+// round measures every pair once. A row has the medians over the rounds; its ratios are to the first row of
+// the same round, with the smallest and the largest.
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -71,7 +72,7 @@ int Only(const std::vector<std::string>& numbers) {
   return number;
 }
 
-// Says where its shards are, and serves them until it is killed.
+// Says at which addresses its shards are, and serves them until it is killed.
 void ServeShards() {
   struct Served {
     ParameterService service{{}};
@@ -96,7 +97,7 @@ void ServeShards() {
   for (;;) pause();
 }
 
-// Each replica its own parameters, all in the same pages: what they hold is of no interest here.
+// Every replica's parameters, all in the same memory pages, because nobody reads them here.
 absl::Span<float> FetchedParameters(int file) {
   const size_t bytes = absl::GetFlag(FLAGS_parameters) * sizeof(float);
   void* const memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
@@ -111,7 +112,7 @@ void RunReplica(int replica, absl::Span<const float> gradient, absl::Span<float>
   for (int shard = 0; shard < shards; ++shard) {
     GrpcShardClient::Options options;
     options.address = addresses[shard];
-    options.connection = replica;  // as if each were a process of its own
+    options.connection = replica;  // as if each replica were a process of its own
     options.range = RangeOf(shard, shards);
     options.run = Run();
     options.jitter_seed = replica;
@@ -156,7 +157,7 @@ double ResidentMiB(pid_t process) {
 struct Row {
   int replicas;
   int shards;
-  // One of each round.
+  // One value for each round.
   std::vector<double> steps_per_second = {}, speed_ratio = {}, began_mib = {}, mib = {}, mib_ratio = {};
 };
 
@@ -179,7 +180,7 @@ class Cluster {
   void Measure(Row* row) {
     const double began_mib = ResidentMiB(server_->pid());
     clients_ = Start("replicas", absl::StrJoin(addresses_, ","), kReplicasLog);
-    // A full step is counted where all shards have applied its push.
+    // A full step is counted when all shards have applied its push.
     Await([&] { return Steps() >= replicas_; });
     const double first = Steps();
     const absl::Time start = absl::Now();
@@ -205,7 +206,7 @@ class Cluster {
                                  absl::StrCat("--fetch=", absl::GetFlag(FLAGS_fetch))},
         log);
   }
-  // Until `done`, which is asked now and then; ends this program where the replicas have failed.
+  // Waits until `done` returns true. Ends this program if the replicas have failed.
   void Await(const std::function<bool()>& done) {
     while (!done()) absl::SleepFor(absl::Milliseconds(100));
     if (clients_->Wait(absl::ZeroDuration()) < 0) return;
@@ -254,7 +255,7 @@ void DrawGrowth(const std::vector<Row>& rows, const std::string& path) {
 
 int Main() {
   if (!absl::GetFlag(FLAGS_role).empty())
-    prctl(PR_SET_PDEATHSIG, SIGKILL);  // so that none outlives the first
+    prctl(PR_SET_PDEATHSIG, SIGKILL);  // so that none outlives the first process
   if (absl::GetFlag(FLAGS_role) == "shards") ServeShards();
   if (absl::GetFlag(FLAGS_role) == "replicas") RunReplicas();
   std::vector<Row> rows;

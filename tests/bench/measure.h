@@ -1,4 +1,5 @@
-// Where on the data's way: beside it; what the benchmarks time with, and the limit they hold memory's users against.
+// Where on the data's way: for the benchmarks: timing, and the memory bandwidth with which they compare what
+// moves memory.
 #ifndef DOWNPOUR_TESTS_BENCH_MEASURE_H_
 #define DOWNPOUR_TESTS_BENCH_MEASURE_H_
 
@@ -26,19 +27,19 @@ inline double Median(std::vector<double> values) {
 
 inline int Cores() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
 
-// work(0), ..., work(threads - 1), each on a thread of its own.
+// Runs work(0), ..., work(threads - 1), each on a thread of its own.
 inline void OnThreads(int threads, const std::function<void(int)>& work) {
   std::vector<std::jthread> others;
   for (int i = 1; i < threads; ++i) others.emplace_back(work, i);
   work(0);
 }
 
-// a[i] = b[i] + s c[i] over 64 MiB a vector and thread, beyond most caches.
+// Computes a[i] = b[i] + s c[i] over 64 MiB per vector and thread, more than most caches hold.
 class Triad {
  public:
   explicit Triad(int threads) : a_(Filled(threads, 0)), b_(Filled(threads, 1)), c_(Filled(threads, 2)) {}
 
-  // For `bytes` bytes, read and written, of all threads together.
+  // The time for reading and writing `bytes` bytes, by all threads together.
   double SecondsFor(size_t bytes) {
     const size_t wanted = bytes / (3 * sizeof(float)) / a_.size();
     return Seconds([&] {

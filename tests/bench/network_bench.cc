@@ -1,6 +1,6 @@
-// Where on the data's way: inside the network; its cost, one gradient of the paper's speech network against
-// the bare matrix products in it, measured in turn in the same run. `over_products` is the quotient of the
-// two: what nonlinearities, softmax, biases and conversions add.
+// Where on the data's way: measures worker/network/: one gradient of the paper's speech network, and the bare
+// matrix products in it, in turn in the same run. `over_products` is the quotient of the two, which shows
+// what nonlinearities, softmax, biases and conversions add.
 #include <benchmark/benchmark.h>
 #include <omp.h>
 

@@ -1,10 +1,12 @@
-// Where on the data's way: inside the shard; how fast pushes are applied against the memory they move.
+// Where on the data's way: measures server/shard/: how fast pushes are applied, compared with the memory
+// they move.
 //   optimizer_bench
-// BM_Apply/<rule>/<bytes of a gradient's element>/<threads>: pushes to a shard of 16 Mi parameters (64 MiB a vector,
-// beyond most caches), chunk by chunk as they arrive, each thread one. bytes_per_second counts the gradient read, and
-// parameters and state vectors read and written. "ratio" is over a[i] = b[i] + s c[i] on as many threads for as many
-// bytes, of medians, timed in turn. Where memory is the limit it lies between 1 and 4/3: the triad also reads what it
-// overwrites, which by custom is not counted, while a rule's reads all count.
+// BM_Apply/<rule>/<bytes of a gradient's element>/<threads>: pushes to a shard of 16 Mi parameters (64 MiB
+// per vector, more than most caches hold), chunk by chunk as they arrive; each thread applies one push.
+// bytes_per_second counts the gradient, which is read, and the parameters and state vectors, which are read
+// and written. "ratio" compares it with the triad a[i] = b[i] + s c[i] on as many threads for as many bytes;
+// both are medians, timed in turn. If memory is the limit, it lies between 1 and 4/3: the triad also reads
+// what it overwrites, which by custom is not counted, while all that a rule reads is counted.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// Where on the data's way: beside it; the matrix products in one gradient of the paper's network, as oneDNN's documentation
-// has them called.
+// Where on the data's way: for the benchmarks of worker/network/: the matrix products in one gradient of the
+// paper's network, called as oneDNN's documentation shows.
 #ifndef DOWNPOUR_TESTS_BENCH_PLAIN_PRODUCTS_H_
 #define DOWNPOUR_TESTS_BENCH_PLAIN_PRODUCTS_H_
 
@@ -13,8 +13,8 @@
 
 namespace downpour {
 
-// One whole product a call, on all threads, of row-major matrices in memory, with float32 results: a forward and two backward
-// ones for each layer, but for the first layer's gradient of its input.
+// Each call computes one whole product on all threads, of row-major matrices in memory, with float32 results.
+// Each layer has one forward and two backward products; the first layer needs no gradient of its input.
 class PlainProducts {
  public:
   PlainProducts(const ParameterLayout& layout, int64_t frames, NetworkDescription::Precision precision)
@@ -60,7 +60,7 @@ class PlainProducts {
     return {desc, engine_, memory_.emplace_back(desc.get_size(), kFill).data()};
   }
 
-  static constexpr char kFill = 0x3f;  // 0.75, in either type
+  static constexpr char kFill = 0x3f;  // 0.75 in either type
 
   const dnnl::memory::data_type type_;
   dnnl::engine engine_{dnnl::engine::kind::cpu, 0};

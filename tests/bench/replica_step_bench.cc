@@ -1,9 +1,11 @@
-// Where on the data's way: all of it in one process; whole steps of replicas at the paper's size, and their parts.
+// Where on the data's way: measures the whole way in one process: whole steps of replicas at the paper's
+// size, and their parts.
 //   replica_step_bench
-// BM_ReplicaStep/<frames>/<replicas>/<bytes of an element on the wire>: two shards; one replica that has both cores, or two
-// that have one each. A step is fetch, gradient, push with ADADELTA; medians. Each part is held against what the machine
-// can do, timed in turn with the steps: "fetch" and "push" against a triad over as many bytes, "gradient" against its bare
-// matrix products, frames_ratio (frames a second of all replicas) against the frames a second of those.
+// BM_ReplicaStep/<frames>/<replicas>/<bytes of an element on the wire>: two shards, and one replica on both
+// cores or two replicas on one core each. A step is fetch, gradient, and push with ADADELTA; times are
+// medians. Each part is compared with what the machine can do, timed in turn with the steps: "fetch" and
+// "push" with a triad over as many bytes, "gradient" with its bare matrix products, and frames_ratio (frames
+// per second of all replicas) with the frames per second of these products.
 #include <benchmark/benchmark.h>
 #include <omp.h>
 
@@ -43,7 +45,7 @@ std::vector<std::unique_ptr<ParameterShard>> MakeShards(const ParameterLayout& l
   return shards;
 }
 
-// What ReplicaLoop does, between shards of its own process.
+// Does what ReplicaLoop does, with shards of its own process.
 class SteppingReplica {
  public:
   SteppingReplica(int index, int threads, int64_t frames, const ClusterDescription& cluster,

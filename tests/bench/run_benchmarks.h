@@ -1,4 +1,4 @@
-// Where on the data's way: beside it; a benchmark program's main function.
+// Where on the data's way: for the benchmarks: their main function.
 #ifndef DOWNPOUR_TESTS_BENCH_RUN_BENCHMARKS_H_
 #define DOWNPOUR_TESTS_BENCH_RUN_BENCHMARKS_H_
 
@@ -13,7 +13,7 @@
 
 namespace downpour {
 
-// As BENCHMARK_MAIN(), with the command and the CPU's name above the table.
+// As BENCHMARK_MAIN(), but prints the command and the CPU's name above the table.
 inline int RunBenchmarks(int argc, char** argv) {
   KeepMemoryOfChunks();
   benchmark::AddCustomContext("command", absl::StrJoin(argv, argv + argc, " "));

@@ -1,10 +1,11 @@
-// Where on the data's way: between replica and shard of one host; full steps (push, ADADELTA, fetch) through
-// shared memory, against what the machine's memory allows.
+// Where on the data's way: measures the way between replica and shard of one host: full steps (push,
+// ADADELTA, fetch) through shared memory, compared with what the machine's memory allows.
 //   shared_memory_bench
-// BM_FullSteps/<bytes of an element>/<workers>/<parameters>: that many replicas, each pushing a gradient of its own and
-// fetching the parameters, over and over, on one shard; the ratio is over a triad on all cores for as many bytes as a step
-// moves at least (in float32 36 a parameter: 28 of ADADELTA, 8 of the fetch). BM_Fetch: over std::copy on one core. Medians,
-// in turn.
+// BM_FullSteps/<bytes of an element>/<workers>/<parameters>: so many replicas of one shard, each of
+// which again and again pushes a gradient of its own and fetches the parameters. The ratio compares them
+// with a triad on all cores for the bytes that a step must move at least (in float32 36 per parameter:
+// 28 for ADADELTA, 8 for the fetch). BM_Fetch is compared with std::copy on one core. All are medians,
+// timed in turn.
 #include <benchmark/benchmark.h>
 
 #include <memory>
@@ -25,7 +26,7 @@ namespace {
 
 constexpr char kDirectory[] = "/dev/shm";
 
-// A shard of ADADELTA as downpour-server serves it.
+// A shard with ADADELTA, served as by downpour-server.
 class Server {
  public:
   explicit Server(int64_t size) : service_({}), shared_({.directory = kDirectory}) {
@@ -55,7 +56,7 @@ class Server {
   ListeningServer server_;
 };
 
-// As worker/replica/replica_loop.h: gradient and parameters in memory that can be shared.
+// As in worker/replica/replica_loop.h, gradient and parameters are in memory that can be shared.
 class Replica {
  public:
   Replica(const Server& server, uint64_t id, int64_t size, bool bfloat16)
@@ -85,7 +86,7 @@ void BM_FullSteps(benchmark::State& state) {
   const bool bfloat16 = state.range(0) == 2;
   const int workers = static_cast<int>(state.range(1));
   const int64_t size = state.range(2);
-  const int steps = workers == 1 ? 1 : 4;  // of each worker an iteration
+  const int steps = workers == 1 ? 1 : 4;  // of each worker in one iteration
   Server server(size);
   std::vector<std::unique_ptr<Replica>> replicas;
   for (int i = 0; i < workers; ++i)
@@ -94,7 +95,7 @@ void BM_FullSteps(benchmark::State& state) {
   for (const auto& replica : replicas) replica->Step();
   std::vector<double> triads, all_steps;
   for (auto _ : state) {
-    // Parameters, E[g^2] and E[dx^2] read and written; the gradient read; the fetch read, and written to where it goes.
+    // Parameters, E[g^2] and E[dx^2] are read and written; the gradient is read; the fetch reads and writes.
     const int64_t bytes = (6 + 1) * 4 + 2 * state.range(0);
     triads.push_back(triad.SecondsFor(static_cast<size_t>(bytes * size) * workers * steps));
     all_steps.push_back(Seconds([&] {

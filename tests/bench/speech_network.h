@@ -1,4 +1,5 @@
-// Where on the data's way: beside it; the paper's speech network, and the matrix products in one gradient of it.
+// Where on the data's way: for the benchmarks of worker/network/: the paper's speech network, and the matrix
+// products in one gradient of it.
 #ifndef DOWNPOUR_TESTS_BENCH_SPEECH_NETWORK_H_
 #define DOWNPOUR_TESTS_BENCH_SPEECH_NETWORK_H_
 
@@ -38,7 +39,7 @@ inline NetworkDescription SpeechNetwork(NetworkDescription::Precision precision)
   return description;
 }
 
-// Frames of `classes` classes in windows of 26 x 40, in utterances of kSpeechUtterance frames.
+// Data of `classes` classes with windows of 26 x 40 features, in utterances of kSpeechUtterance frames.
 inline constexpr int64_t kSpeechUtterance = 100;
 inline std::shared_ptr<const Dataset> SpeechData(int64_t frames, int64_t classes) {
   constexpr int32_t kEnergies = 40;
@@ -54,8 +55,9 @@ inline std::shared_ptr<const Dataset> SpeechData(int64_t frames, int64_t classes
                                    15, 10, std::vector<bool>());
 }
 
-// The products of one gradient, as fast as the network has them computed: one forward and two backward for each layer; the
-// first needs no gradient of its input. Weight gradients go to memory, in bfloat16 or float32.
+// The products of one gradient, computed as fast as in the network: one forward and two backward products
+// for each layer; the first layer needs no gradient of its input. Weight gradients go to memory in bfloat16
+// or float32.
 class BareProducts {
  public:
   BareProducts(const ParameterLayout& layout, const std::vector<float>& parameters, int64_t frames,

@@ -1,15 +1,17 @@
-// Where on the data's way: between replica and shard; the full network's 42.8 M parameters over loopback, against the
-// same bytes over bare gRPC.
+// Where on the data's way: measures the way between replica and shard: the full network's 42.8 M parameters
+// over loopback, compared with the same bytes over bare gRPC.
 //   transport_bench
-// BM_Push/<bytes>, BM_Fetch/<bytes>: one replica, one shard, elements of so many bytes. BM_Steps/<bytes>/<replicas>: push with
-// ADADELTA, then fetch, of all parameters by every replica, two shards; each of 8 replicas has an eighth of the parameters.
-//   per_second, bare_per_second  ours, and the same client with a server that throws pushes away and answers fetches
-//                                from memory that never changes; of_bare is their quotient
-//   plain_per_second             that server, with each chunk of a push stepped as soon as it is there, on the thread of gRPC
-//                                that read it, in any order, unchecked and in no ledger; of_plain is the quotient
-//   at_most                      the bare transfer beside the shards' own work, from memory and on all cores, neither
-//                                waiting for the other: the slower of the two; of_at_most is the quotient
-// Medians, all four measured in turn. tests/bench/README.md has the figures.
+// BM_Push/<bytes>, BM_Fetch/<bytes>: one replica and one shard, with elements of so many bytes.
+// BM_Steps/<bytes>/<replicas>: every replica pushes (with ADADELTA) and then fetches all parameters, on two
+// shards; with 8 replicas, an eighth of the parameters.
+//   per_second, bare_per_second  ours, and the same client with a server that throws pushes away and
+//                                answers fetches from memory that never changes; of_bare is their quotient
+//   plain_per_second             that server, but each chunk of a push is applied as soon as it is there, on
+//                                the thread of gRPC that read it, in any order, without checks and without
+//                                a ledger; of_plain is the quotient
+//   at_most                      the slower of the bare transfer and the shards' own work (from memory, on
+//                                all cores), if neither waits for the other; of_at_most is the quotient
+// All four are medians, measured in turn. tests/bench/README.md has the figures.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -65,7 +67,7 @@ class BareService final : public ParameterServiceBase {
       grpc::ByteBuffer message;
       message.Swap(&message_);
       ++under_way_;
-      StartRead(&message_);  // which another of gRPC's threads may go on with
+      StartRead(&message_);  // another of gRPC's threads may continue it
       service_->Step(&message);
       message.Clear();
       End();
@@ -82,7 +84,7 @@ class BareService final : public ParameterServiceBase {
     BareService* const service_;
     grpc::ByteBuffer* const reply_;
     grpc::ByteBuffer message_;
-    std::atomic<int> under_way_ = 1;  // reading, and each chunk being stepped
+    std::atomic<int> under_way_ = 1;  // the reading, and each chunk that is being stepped
   };
   class Source final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
    public:
@@ -147,7 +149,8 @@ std::shared_ptr<ParameterShard> AdadeltaShard(int64_t size) {
   return *ParameterShard::Create(ShardOptions(size), std::vector<float>(size));
 }
 
-// Shards that `replicas` replicas push to and fetch from, each shard on a thread of its own as in downpour-worker.
+// Shards to which `replicas` replicas push and from which they fetch, each shard on a thread of its own as
+// in downpour-worker.
 class Cluster {
  public:
   Cluster(int replicas, int shards, int64_t parameters, bool bfloat16, Service kind)
@@ -211,7 +214,7 @@ class Cluster {
   std::vector<Client> clients_;
 };
 
-// What the shards have to do for it, by itself: chunks from memory, on all cores.
+// The shards' own work for these pushes and fetches: chunks from memory, on all cores.
 class ShardWork {
  public:
   ShardWork(int replicas, int64_t parameters, bool bfloat16)

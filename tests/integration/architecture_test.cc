@@ -1,5 +1,5 @@
-// Where on the data's way: beside it; holds the rules of the tree: who may include whom, where gRPC may
-// appear, what the top folder lists, how a file begins, and how long it may be.
+// Where on the data's way: guards the tree itself: which folder may include which, where gRPC may appear,
+// what the top folder lists, how a file begins, and how long it may be.
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -34,7 +34,7 @@ struct SourceFile {
   std::vector<std::string> QuotedIncludes() const { return Matches("^\\s*#\\s*include\\s*\"([^\"]+)\""); }
 
  private:
-  // What the pattern's first group matches, of each line that has it.
+  // What the pattern's first group matches, for each line in which it is found.
   std::vector<std::string> Matches(const char* pattern) const {
     const std::regex wanted(pattern);
     std::vector<std::string> found;
@@ -46,8 +46,9 @@ struct SourceFile {
   }
 };
 
-// What the files of each folder may include: headers under these folders. A file obeys the rule of the deepest folder
-// here that it lies in. proto <- common <- {server, worker} <- {deploy, tests}, and the way goes on inside the rooms.
+// What the files of each folder may include: headers under these folders. For a file the rule of the deepest
+// of these folders that contains it holds. proto <- common <- {server, worker} <- {deploy, tests}, and
+// likewise inside these rooms.
 const std::map<std::string, std::set<std::string>>& MayInclude() {
   static const std::map<std::string, std::set<std::string>> rules = {
       {"common", {"proto", "common"}},
@@ -81,9 +82,9 @@ bool LiesIn(absl::string_view path, absl::string_view folder) {
 std::string RoomOf(const std::string& path) { return path.substr(0, path.find('/')); }
 std::string FolderOf(const std::string& path) { return fs::path(path).parent_path().string(); }
 
-// The fault of an include, or "".
+// What is wrong with an include; "" if nothing is.
 std::string IncludeFault(const SourceFile& file, const std::string& included) {
-  if (!MayInclude().contains(RoomOf(included)) && RoomOf(included) != "proto") return "";  // a library's
+  if (!MayInclude().contains(RoomOf(included)) && RoomOf(included) != "proto") return "";  // of a library
   std::string folder = FolderOf(file.path);
   while (!MayInclude().contains(folder)) folder = FolderOf(folder);
   for (const std::string& allowed : MayInclude().at(folder)) {
@@ -93,8 +94,8 @@ std::string IncludeFault(const SourceFile& file, const std::string& included) {
                       absl::StrJoin(MayInclude().at(folder), ", "));
 }
 
-// The fault of an include in quotes, or "": it names its file from the top folder, or a library's from the library's
-// name, so that the rules above see it.
+// What is wrong with an include in quotes; "" if nothing is. It must name its file from the top folder, or
+// from the library's name, so that the rules above see it.
 std::string QuotedIncludeFault(const SourceFile& file, const std::string& included) {
   static const std::set<std::string> libraries = {"absl", "gmock", "google", "gtest", "spdlog"};
   const std::string room = RoomOf(included);
@@ -107,7 +108,7 @@ bool IsGrpcHeader(const std::string& included) {
          LiesIn(included, "common/rpc");
 }
 
-// gRPC headers appear only under these folders, and in the programs, which lie in server/ and worker/ themselves.
+// gRPC headers may be included only under these folders, and by the programs directly in server/ and worker/.
 bool MaySeeGrpc(const SourceFile& file) {
   for (const char* folder : {"common/rpc", "server/service", "worker/transport", "tests"}) {
     if (LiesIn(file.path, folder)) return true;
@@ -209,14 +210,14 @@ TEST(Architecture, TopFolderListsTheDatasWay) {
     if (entry.is_directory() && name[0] != '.' && !absl::StartsWith(name, "build")) folders.insert(name);
   }
   EXPECT_THAT(folders, IsSupersetOf({"proto", "common", "server", "worker", "deploy", "tests"}));
-  // What .gitignore names is made by builds and runs.
+  // Builds and runs make what .gitignore names.
   for (const char* room : {"proto", "common", "server", "worker", "deploy", "tests", "runs", "corpus"}) {
     folders.erase(room);
   }
   EXPECT_THAT(folders, IsEmpty());
 }
 
-// The rules themselves, on files that break them.
+// Tries the rules themselves on files that break them.
 TEST(Architecture, RulesCatchWhatTheyForbid) {
   EXPECT_NE(IncludeFault({"server/a.cc", "server", {}}, "worker/data/minibatch.h"), "");
   EXPECT_NE(IncludeFault({"worker/a.cc", "worker", {}}, "server/shard/parameter_shard.h"), "");

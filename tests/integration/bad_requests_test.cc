@@ -1,5 +1,5 @@
-// Where on the data's way: the shard's end of the wire; senders that do not keep to the protocol, and too
-// many of them.
+// Where on the data's way: guards server/service/ against senders that do not keep to the protocol, and
+// against too many of them.
 #include <gmock/gmock.h>
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
@@ -30,7 +30,7 @@ using ::testing::HasSubstr;
 
 constexpr int64_t kSize = kChunkElements + 100;  // keys [1000, 1000 + kSize)
 
-// An ordinary protobuf client of the service, as another language would have it.
+// Sends with an ordinary protobuf client of the service, as a program in another language would.
 class BadRequests : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -168,7 +168,7 @@ TEST_F(BadRequests, NoHeaderOrTwo) {
   EXPECT_TRUE(absl::IsInvalidArgument(Push({})));
   EXPECT_TRUE(absl::IsInvalidArgument(Push({Chunk(1000, 10)})));
   ExpectUntouched();
-  EXPECT_EQ(shard_->Status().pushes_rejected(), 0);  // whose would it be?
+  EXPECT_EQ(shard_->Status().pushes_rejected(), 0);  // without a header it is nobody's push
   EXPECT_TRUE(absl::IsInvalidArgument(Push({First(1000, 10), First(1010, 10)})));
   EXPECT_EQ(shard_->Status().pushes_rejected(), 1);
 }
@@ -181,7 +181,7 @@ TEST_F(BadRequests, APushIsRejectedFromAMalformedChunkOn) {
   EXPECT_THAT(Push({First(1000, 10)}).message(), HasSubstr("was rejected before"));
 }
 
-// One block of two elements, in the form of any two values, and cut short.
+// `packed` is one block of two elements, each of which is one of any two values.
 TEST_F(BadRequests, PackedElementsThatAreNone) {
   const std::string packed("\2\0\0\0\1\x80\x3f\0\x40\2", 10);
   PushChunk chunk = First(1000, 0);

@@ -1,5 +1,5 @@
-// Where on the data's way: beside it; what README.md and DESIGN.md promise is there: the two commands first,
-// no figure left out, no link into the void, and CI that runs what a user runs.
+// Where on the data's way: guards README.md and DESIGN.md: what they promise is there. The two commands come
+// first, every figure is shown, no link is broken, and CI runs what a user runs.
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -27,7 +27,7 @@ std::string SourceText(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-// All matches of the pattern's first group.
+// What the pattern's first group matches, for all matches.
 std::vector<std::string> Matches(const std::string& text, const std::string& pattern) {
   const std::regex wanted(pattern);
   std::vector<std::string> found;
@@ -37,7 +37,7 @@ std::vector<std::string> Matches(const std::string& text, const std::string& pat
   return found;
 }
 
-// Blocks of code: fenced, or indented by four blanks; each without its indentation or fence.
+// The blocks of code, which are fenced or indented by four blanks; without fence and indentation.
 std::vector<std::string> CodeBlocks(const std::string& markdown) {
   std::vector<std::string> blocks;
   bool fenced = false, open = false;
@@ -52,7 +52,7 @@ std::vector<std::string> CodeBlocks(const std::string& markdown) {
   return blocks;
 }
 
-// What the document links to in the tree and is not there.
+// The files that the document links to but that do not exist.
 std::vector<std::string> BrokenLinks(const std::string& document) {
   std::vector<std::string> broken;
   for (const std::string& link : Matches(SourceText(document), R"(\]\(([^)\s#]+)[^)]*\))")) {
@@ -86,7 +86,7 @@ TEST(Documents, CiRunsTheTestSuite) {
   EXPECT_THAT(SourceText(".ci/run"), ::testing::ContainsRegex("\n[^#\n]* deploy/test [\"$]"));
 }
 
-// The readers themselves.
+// Tests the readers above.
 TEST(Documents, CodeBlocksAreSeenInBothForms) {
   EXPECT_THAT(CodeBlocks("a\n\n    one\n    two\n\nb\n```sh\nthree\n```\nc\n"),
               ElementsAre("one\ntwo", "three"));

@@ -1,5 +1,5 @@
-// Where on the data's way: all of it; the run on MNIST that Zeiler 2012 gives a figure for, through real
-// shards.
+// Where on the data's way: guards the whole way, from data to accuracy: the run on MNIST for which Zeiler
+// 2012 gives a figure, through real shards.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -16,8 +16,8 @@
 namespace downpour {
 namespace {
 
-// Section 4.1: rectified linear units, 500 in the first layer and 300 in the second, minibatches of 100, 6
-// epochs.
+// Section 4.1: rectified linear units, 500 in the first layer and 300 in the second; minibatches of 100;
+// 6 epochs.
 RunDescription MnistRun(const std::string& folder, uint64_t seed) {
   RunDescription description;
   description.set_seed(seed);
@@ -37,9 +37,8 @@ RunDescription MnistRun(const std::string& folder, uint64_t seed) {
   return description;
 }
 
-// Without annealing, the error after the last update swings by 0.12 points (standard deviation) from seed to
-// seed and from one CPU's rounding to another's, so what is held against the paper is the mean over a few
-// seeds.
+// Without annealing, the error after the last update varies by 0.12 points (standard deviation) between seeds
+// and between the rounding of different CPUs. Therefore the mean over a few seeds is compared with the paper.
 TEST(MnistTest, AdadeltaLandsWhereTable2SaysAfterSixEpochs) {
   const std::string folder = FindTestData("mnist");
   if (folder.empty()) {

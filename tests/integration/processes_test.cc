@@ -1,4 +1,5 @@
-// Where on the data's way: all of it, as processes on one machine that are killed without warning.
+// Where on the data's way: guards the programs of server/ and worker/ as processes on one machine that are
+// killed without warning.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -30,7 +31,7 @@ using ::testing::Not;
 
 std::string Program(const std::string& name) { return absl::StrCat(DOWNPOUR_PROGRAM_DIR, "/", name); }
 
-// A run folder with a small data directory beside it, and the programs of a run by name.
+// A run folder beside a small data directory, and the programs of one run by name.
 class Processes : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -65,7 +66,7 @@ class Processes : public ::testing::Test {
     return std::make_unique<ChildProcess>(arguments, absl::StrCat(folder_, "/", name, ".out"));
   }
 
-  // At the address of an earlier one, if there was one.
+  // Starts it at the address of the earlier one, if there was one.
   void StartCoordinator() {
     std::vector<std::string> arguments = Settings();
     const std::string port_file = folder_ + "/port";
@@ -135,8 +136,8 @@ class Processes : public ::testing::Test {
     EXPECT_GT(column(lines.back(), "test_frame_accuracy"), 0.8);
   }
 
-  // Out of reach, however fast the machine; a test that wants the run to end restarts the coordinator with
-  // less.
+  // No machine reaches this budget; a test in which the run should end restarts the coordinator with a
+  // smaller one.
   int64_t updates_ = 1'000'000'000;
   static constexpr int64_t kEnoughToLearn = 3000;
   std::string folder_;
@@ -159,7 +160,7 @@ TEST_F(Processes, RunFinishesThoughWorkerThenShardThenCoordinatorAreKilled) {
   WaitForUpdates(Status().updates() + 100);
   workers_[0] = StartWorker();
 
-  // Not before it has a checkpoint to come back from; then at another port.
+  // Kills it only after it has written a checkpoint; it comes back at another port.
   ASSERT_TRUE(WaitFor([&] { return std::filesystem::exists(folder_ + "/run/checkpoints/shard-1.ckpt"); }));
   shards_[1]->KillAndWait();
   shards_[1] = StartShard(1);
@@ -187,12 +188,12 @@ TEST_F(Processes, RunResumesAfterEverythingIsKilledAtOnce) {
     for (const auto& process : *group) process->KillAndWait();
     group->clear();
   }
-  StartAll({-1, -1});  // each finds a checkpoint to go on from
+  StartAll({-1, -1});  // each finds a checkpoint and goes on from it
   EXPECT_EQ(stub_->Call(&ClusterCoordinator::Stub::Describe, DescribeRequest())->run_id(), run_id);
   EXPECT_GT(Status().updates(), 0);
   ExpectFinishedWell();
 
-  // Once more: there is nothing left to do, and everybody says so.
+  // Started once more, all programs say that there is nothing left to do.
   address_.clear();
   shards_.clear();
   workers_.clear();
@@ -235,7 +236,7 @@ TEST_F(Processes, RefuseAPortInUse) {
                                                 "--state_dir=" + folder_ + "/other_run/checkpoints"});
   EXPECT_EQ(server->Wait(), kExitFailed);
   EXPECT_THAT(server->Output(), HasSubstr("the port is in use"));
-  EXPECT_EQ(Status().phase(), RunStatus::WAITING);  // the first one still answers
+  EXPECT_EQ(Status().phase(), RunStatus::WAITING);  // the first coordinator still answers
 }
 
 TEST_F(Processes, RefuseARunFolderInUse) {
@@ -287,7 +288,7 @@ TEST_F(Processes, ServersEndThoughTheCoordinatorOfAFinishedRunLeavesBeforeAllRep
     EXPECT_TRUE(stub_->Call(&ClusterCoordinator::Stub::Report, report).ok());
     return Status().phase() == RunStatus::FINISHED;
   }));
-  absl::SleepFor(absl::Seconds(1.2));  // servers ask once a second
+  absl::SleepFor(absl::Seconds(1.2));  // servers ask once per second
   coordinator_->KillAndWait();
   for (const auto& shard : shards_) EXPECT_EQ(shard->Wait(absl::Seconds(20)), 0) << shard->Output();
 }
@@ -305,7 +306,7 @@ TEST_F(Processes, RefuseAnotherRun) {
   const auto other_data = StartWorker({absl::StrCat("--data.train_dir=", folder_, "/other_train")});
   EXPECT_EQ(other_data->Wait(), kExitUsage) << other_data->Output();
 
-  // Neither does another run begin in this run's folder.
+  // Another run must not begin in this run's folder either.
   coordinator_->KillAndWait();
   std::vector<std::string> arguments = Settings();
   arguments.push_back("--optimizer.kind=ADAGRAD");
@@ -344,7 +345,7 @@ TEST_F(Processes, DeployLocalRunsStopsAndResumesTheWholeJob) {
   ASSERT_GT(last.size(), 2u);
   ASSERT_TRUE(absl::SimpleAtoi(last[2], &updates_));
   updates_ += kEnoughToLearn;
-  ChildProcess second(command("--cluster.replicas=3"), folder_ + "/local.out");  // which may change
+  ChildProcess second(command("--cluster.replicas=3"), folder_ + "/local.out");  // replicas may change
   EXPECT_EQ(second.Wait(), 0) << second.Output();
   EXPECT_GT(lines(), lines_before);
   EXPECT_THAT(second.Output(), HasSubstr("finished"));

@@ -1,5 +1,5 @@
-// Where on the data's way: all of it, as a user starts it: the programs that train, draw and export, stopped,
-// killed, called wrongly and on a full disk.
+// Where on the data's way: guards the programs of deploy/ as a user starts them: they train, draw and export,
+// and are stopped, killed, called wrongly and run on a full disk.
 #include <signal.h>
 
 #include <cstring>
@@ -33,7 +33,7 @@ struct Outcome {
 
 std::string Path(const std::string& program) { return absl::StrCat(DOWNPOUR_PROGRAM_DIR, "/", program); }
 
-// Runs it to its end.
+// Runs the command to its end.
 Outcome Call(const std::vector<std::string>& command) {
   const std::string log = ::testing::TempDir() + "log";
   fs::remove(log);
@@ -76,7 +76,7 @@ class Programs : public ::testing::Test {
     EXPECT_EQ(outcome.code, 0) << outcome.output;
   }
 
-  // Starts `command`, waits until it has written what it can be resumed from, and sends it the signal.
+  // Starts `command`, waits until it has written a checkpoint, and sends it the signal.
   Outcome StopOnceCheckpointed(const std::vector<std::string>& command, const std::string& checkpoint,
                                int signal) const {
     ChildProcess process(command, folder_ + "/log");
@@ -111,7 +111,7 @@ TEST_F(Programs, TrainTwiceThenDrawBothInOneSelfContainedPage) {
     ExpectTrained(
         Train(kind, 400,
               {"--name=the " + kind + " run", "--optimizer.kind=" + kind, "--optimizer.learning_rate=0.1"}));
-    EXPECT_GT(std::stod(ReadCurve(Run(kind)).back().at("test_frame_accuracy")), 0.5);  // chance is 0.2
+    EXPECT_GT(std::stod(ReadCurve(Run(kind)).back().at("test_frame_accuracy")), 0.5);  // guessing: 0.2
   }
   const Outcome report = Call({Path("downpour-report"), Run("ADADELTA"), Run("ADAGRAD")});
   EXPECT_EQ(report.code, 0) << report.output;
@@ -121,7 +121,7 @@ TEST_F(Programs, TrainTwiceThenDrawBothInOneSelfContainedPage) {
     EXPECT_THAT(text, AllOf(HasSubstr("the ADADELTA run"), HasSubstr("the ADAGRAD run")));
   }
   EXPECT_THAT(report.output, AllOf(HasSubstr("report.html"), HasSubstr("report.svg")));
-  // Nothing that a browser would fetch.
+  // The page must have nothing that a browser would fetch.
   std::smatch match;
   const std::regex fetched(
       R"re(<(script|link|img|iframe)[^>]*(src|href)\s*=|@import|url\(\s*["']?(?!#|data:))re");
@@ -229,7 +229,7 @@ TEST_F(Programs, FolderInsteadOfARunDescriptionIsAClearError) {
 class Program : public ::testing::TestWithParam<const char*> {
  protected:
   Outcome CallWith(const std::string& argument) const { return Call({Path(GetParam()), argument}); }
-  // downpour-corpus is built only where speech can be made.
+  // downpour-corpus is built only if its libraries are installed.
   bool built() const { return fs::exists(Path(GetParam())); }
 };
 

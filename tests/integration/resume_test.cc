@@ -1,5 +1,5 @@
-// Where on the data's way: all of it, in one process: stopped and started again, a run folder holds one whole
-// run.
+// Where on the data's way: guards deploy/in_process/ and its run folder: a run that is stopped and started
+// again leaves the log of one whole run.
 #include <atomic>
 #include <filesystem>
 #include <fstream>
@@ -48,7 +48,7 @@ TEST(ResumeTest, InterruptedVirtualRunLeavesTheSameFolderAsAnUninterruptedOne) {
     const absl::StatusOr<RunStatus> end = PrepareAndRun(job);
     ASSERT_TRUE(end.ok()) << end.status();
     if (end->phase() == RunStatus::FINISHED) break;
-    // A crash after the checkpoint has left lines that the resumed run will write again.
+    // As if a crash after the checkpoint had left lines that the resumed run will write again.
     std::ofstream(job.run_dir + "/frame_accuracy.csv", std::ios::app) << "1,1,299,1,1,1,1,1,1,1,1,1,,,,,,,\n";
   }
   EXPECT_GE(resumed, 2);
@@ -123,7 +123,7 @@ TEST(ResumeTest, WallRunGoesOnFromItsCheckpointsWithNothingLost) {
   ASSERT_TRUE(second.ok()) << second.status();
   EXPECT_EQ(second->phase(), RunStatus::FINISHED);
   EXPECT_EQ(resumed_at, first->updates());
-  // What the shards have applied is what the replicas have reported: no push lost, none counted twice.
+  // The shards must have applied exactly what the replicas have reported: no push is lost or counted twice.
   int64_t applied = 0;
   for (uint32_t shard = 0; shard < 2; ++shard) {
     const auto snapshot = LoadShardSnapshot(ShardCheckpointPath(job.run_dir + "/checkpoints", shard));

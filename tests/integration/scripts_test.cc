@@ -1,4 +1,4 @@
-// Where on the data's way: beside it; the scripts of deploy/: what they say to wrong arguments, and that the
+// Where on the data's way: guards the scripts of deploy/: what they say to wrong arguments, and that the
 // quickstart trains, stops at Ctrl-C and goes on, with programs that only pretend to work.
 #include <sys/wait.h>
 
@@ -48,8 +48,8 @@ Outcome Shell(const std::string& command) {
   return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, ReadText(output)};
 }
 
-// A training that ends at Ctrl-C only. It waits with `wait`, which a trap interrupts always: a bash that forks in a
-// loop now and then loses a SIGINT which comes as its foreground child ends.
+// A training that ends only at Ctrl-C. It waits with `wait`, which a trap always interrupts; a bash that
+// forks in a loop sometimes loses a SIGINT that comes while its foreground child ends.
 constexpr char kUntilInterrupted[] = R"(
 trap 'kill $waited; echo stopped >>calls; exit 130' INT
 sleep 60 & waited=$!
@@ -143,7 +143,7 @@ TEST_F(Quickstart, MakesACorpusTrainsTwiceAndDraws) {
 }
 
 TEST_F(Quickstart, StopsAllTrainingsAtCtrlCAndGoesOnThenTrainsAnew) {
-  // Each training notes that it was told to stop; the second, once both run, stands for the user and stops
+  // Each training notes that it was told to stop. Once both run, the second acts for the user and interrupts
   // the script, which is its parent.
   SetTraining(absl::StrCat(kUntilInterrupted, R"(
 touch running$BASHPID
@@ -191,7 +191,7 @@ TEST_F(Quickstart, ShowsWhyTheBuildFailed) {
 
 class Sweep : public CopiedScript {
  protected:
-  // A run folder is there as soon as its program has begun.
+  // A run folder exists as soon as its program has begun.
   Sweep() : CopiedScript("sweep") { SetTraining(""); }
   void SetTraining(const std::string& then) const {
     CopiedScript::SetTraining("for a; do [[ $a != --run_dir=* ]] || mkdir -p \"${a#*=}\"; done\n" + then);

@@ -1,5 +1,5 @@
-// Where on the data's way: between replica and shard of one host; when memory is the way, and replicas that lie
-// or die.
+// Where on the data's way: guards the transport between replica and shard of one host: when shared memory is
+// used, and replicas that lie or die.
 #include <gmock/gmock.h>
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
@@ -43,7 +43,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 constexpr int64_t kSize = 9 * kChunkElements + 77;
-constexpr char kChild[] = "DOWNPOUR_TEST_CHILD";  // of the environment: the address and a replica's id
+constexpr char kChild[] = "DOWNPOUR_TEST_CHILD";  // environment variable: address and replica id
 
 int64_t FilesIn(const std::string& directory) {
   return std::distance(std::filesystem::directory_iterator(directory), std::filesystem::directory_iterator());
@@ -69,7 +69,7 @@ class SharedMemoryTest : public ::testing::Test {
     std::filesystem::remove_all(directory_);
   }
 
-  // Anew, at the same address.
+  // Starts the server again at the same address.
   void Serve(const SharedMemoryService::Options& options, bool shared = true) {
     server_.server.reset();
     service_ = std::make_unique<ParameterService>(ParameterService::Options());
@@ -279,7 +279,7 @@ TEST_F(SharedMemoryTest, BytesThatChangeWhileTheyAreReadDoNoHarm) {
   const auto client = Client(directory_);
   std::pmr::vector<float> gradient(kSize, 1, memory_.get());
   std::atomic<bool> stop = false;
-  // Through a mapping of its own, as another process.
+  // Reads through a mapping of its own, as another process would.
   const SharedMemoryView view = *SharedMemoryView::Map(
       memory_->file(), *memory_->OffsetOf(TensorView(gradient).bytes()), std::ssize(gradient), sizeof(float));
   std::jthread flipper([&] {
@@ -302,7 +302,8 @@ TEST_F(SharedMemoryTest, BytesThatChangeWhileTheyAreReadDoNoHarm) {
   for (const float parameter : snapshot.parameters) ASSERT_TRUE(std::isfinite(parameter));
 }
 
-// A replica as a process of its own, which is this program with kChild set: pushes ones and fetches for ever.
+// A replica in a process of its own, which is this program with kChild set. It pushes ones and fetches
+// for ever.
 TEST(SharedMemoryChild, DISABLED_Replica) {
   ASSERT_NE(getenv(kChild), nullptr);
   const std::vector<std::string> words = absl::StrSplit(getenv(kChild), ' ');
@@ -337,7 +338,7 @@ class KilledReplicas : public SharedMemoryTest {
     }
     return 0;
   }
-  // What the ledger counts as applied is in the parameters, to the key.
+  // The parameters must contain what the ledger counts as applied, up to the very key.
   void ExpectCoherent() const {
     const ShardSnapshot snapshot = shard_->Snapshot();
     for (int64_t i = 0; i < kSize; ++i) {
@@ -351,7 +352,7 @@ class KilledReplicas : public SharedMemoryTest {
   }
 };
 
-// 120 replicas, 4 at a time; each is killed before, while or after it attaches, pushes or fetches.
+// Runs 120 replicas, 4 at a time, and kills each before, while or after it attaches, pushes or fetches.
 TEST_F(KilledReplicas, LeaveTheShardWhole) {
   const int64_t descriptors = FilesIn("/proc/self/fd");
   Random random(20121222);
@@ -373,7 +374,7 @@ TEST_F(KilledReplicas, LeaveTheShardWhole) {
   EXPECT_GT(killed_under_way, 60);
   EXPECT_EQ(FilesIn(directory_), 0);
   EXPECT_THAT(FileText("/proc/self/maps"), Not(HasSubstr("memfd:downpour")));
-  // gRPC closes its connections when it likes to.
+  // gRPC closes its connections at a time of its own choice.
   EXPECT_TRUE(WaitFor([&] { return FilesIn("/proc/self/fd") <= descriptors; }));
   const auto client = Client(directory_);
   ExpectServed(*client);

@@ -1,4 +1,5 @@
-// Where on the data's way: all of it, in one process, in small: every optimizer learns, by either clock.
+// Where on the data's way: guards deploy/in_process/ with small whole runs: every optimizer learns, by
+// either clock.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -30,15 +31,16 @@ TEST_P(SmallJobTest, LearnsFarAboveChance) {
   EXPECT_EQ(end->phase(), RunStatus::FINISHED);
   const Curve curve = ReadCurve(job.run_dir);
   ASSERT_FALSE(curve.empty());
-  // By the wall clock the replicas may have pushed before the first evaluation has read the parameters, or even all.
+  // By the wall clock, some or even all pushes may be applied before the first evaluation has read
+  // the parameters.
   if (clock == ClusterDescription::VIRTUAL) {
     EXPECT_GE(curve.size(), 2);
     EXPECT_EQ(curve.front().at("updates"), "0");
     EXPECT_LT(std::stod(curve.front().at("test_frame_accuracy")), 0.6);
   }
   EXPECT_GE(std::stoi(curve.back().at("updates")), 1500);
-  EXPECT_GT(std::stod(curve.back().at("test_frame_accuracy")), 0.9);  // chance is 0.2
-  EXPECT_LT(std::stod(curve.back().at("test_loss")), 0.5);            // of one who knows nothing: ln 5
+  EXPECT_GT(std::stod(curve.back().at("test_frame_accuracy")), 0.9);  // guessing: 0.2
+  EXPECT_LT(std::stod(curve.back().at("test_loss")), 0.5);            // guessing: ln 5
   EXPECT_EQ(curve.back().at("pushes_rejected"), "0");
 }
 
@@ -59,7 +61,7 @@ INSTANTIATE_TEST_SUITE_P(ClocksAndRules, SmallJobTest,
 
 class BadFeaturesTest : public ::testing::TestWithParam<ClusterDescription::ClockKind> {};
 
-// One utterance of 40 has a NaN: the minibatches it falls into are lost, and nothing else.
+// One utterance of 40 has a NaN: only the minibatches that contain it are lost.
 TEST_P(BadFeaturesTest, PushesAreRejectedAndCountedAndTrainingGoesOn) {
   std::vector<float> features;
   std::vector<int32_t> labels;
@@ -88,7 +90,7 @@ TEST_P(BadFeaturesTest, PushesAreRejectedAndCountedAndTrainingGoesOn) {
   ASSERT_TRUE(end.ok()) << end.status();
   EXPECT_EQ(end->phase(), RunStatus::FINISHED);
   const Curve curve = ReadCurve(job.run_dir);
-  // Once an epoch; an epoch more may have begun, or the fifth not come to it.
+  // Once in each epoch; one more epoch may have begun, or the fifth may not have reached it yet.
   EXPECT_GE(std::stoi(curve.back().at("pushes_rejected")), 4);
   EXPECT_LE(std::stoi(curve.back().at("pushes_rejected")), 6);
   EXPECT_GT(std::stod(curve.back().at("test_frame_accuracy")), 0.9);
@@ -111,7 +113,7 @@ TEST_P(HumanTestSetTest, IsLoggedBesideTheOtherAndNonsilenceApart) {
       EXPECT_NE(line.at(column), "") << column;
       return line.at(column).empty() ? 0 : std::stod(line.at(column));
     };
-    // Each accuracy is a count of frames over as many frames as its set has.
+    // Each accuracy is a number of frames divided by the number of frames in its set.
     const auto expect_share_of = [&](const Dataset& data, bool all, const char* column) {
       const int64_t silent = std::count(data.labels().begin(), data.labels().end(), 0);
       const auto frames = static_cast<double>(all ? data.frames() : data.frames() - silent);
@@ -131,7 +133,7 @@ TEST_P(HumanTestSetTest, IsLoggedBesideTheOtherAndNonsilenceApart) {
   EXPECT_LT(human, std::stod(last.at("test_frame_accuracy")) - 0.03) << "the human set is the harder one";
 }
 
-// Of the tests that run by either clock and nothing else.
+// Names the tests whose only parameter is the clock.
 std::string ClockName(const ::testing::TestParamInfo<ClusterDescription::ClockKind>& info) {
   return ClusterDescription::ClockKind_Name(info.param);
 }

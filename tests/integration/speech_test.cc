@@ -1,5 +1,5 @@
-// Where on the data's way: all of it, in small, on real speech: sentences are spoken and aligned, and a
-// network learns their senones.
+// Where on the data's way: guards the whole way on real speech, in small: sentences are spoken and aligned,
+// and a network learns their senones.
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -15,7 +15,7 @@
 namespace downpour {
 namespace {
 
-// What making speech takes and this machine lacks; "": nothing.
+// What this machine lacks of what is needed to make speech; "" if nothing.
 std::string Missing(const std::string& program) {
   const CorpusOptions options;
   for (const std::string& path : {program, options.fortunes, options.aligner.dictionary}) {
@@ -24,8 +24,8 @@ std::string Missing(const std::string& program) {
   return "";
 }
 
-// ADADELTA as in deploy/quickstart.textproto, on a smaller network and cluster. Three minutes are too few to
-// know the senones of other sentences by, so what is scored are frames of the training part.
+// ADADELTA as in deploy/quickstart.textproto, on a smaller network and cluster. Three minutes are too little
+// to learn the senones of other sentences, so frames of the training part are scored.
 RunDescription SpeechRun(const std::string& corpus) {
   RunDescription description;
   description.mutable_data()->set_train_dir(corpus + "/train");

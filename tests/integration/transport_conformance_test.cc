@@ -1,5 +1,5 @@
-// Where on the data's way: between replica and shard; what every way there must do, whatever carries the
-// bytes.
+// Where on the data's way: guards every transport between replica and shard: what each must do, however it
+// carries the bytes.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -42,7 +42,7 @@ class TransportConformance : public ::testing::TestWithParam<TransportKind> {
     return parameters;
   }
 
-  // As it arrives.
+  // The value as it arrives at the shard.
   static float Carried(float value) { return GetParam().bfloat16 ? FromBfloat16(ToBfloat16(value)) : value; }
 
   std::shared_ptr<ParameterShard> shard_;
@@ -179,7 +179,7 @@ TEST_P(TransportConformance, SumsTheIntegersOf200ReplicasExactly) {
       for (header.sequence = 1; header.sequence <= kPushes; ++header.sequence) {
         for (int64_t key = 0; key < kSize; ++key) gradient[key] = element(replica, header.sequence, key);
         if (!client->Push(header, gradient).ok()) ++failures;
-        // Every seventh comes twice, as after a lost acknowledgement.
+        // Every seventh push is sent twice, as after a lost acknowledgement.
         if (replica % 7 == 0 && !client->Push(header, gradient)->duplicate) ++failures;
       }
     });
@@ -210,7 +210,7 @@ TEST_P(TransportConformance, FetchesWhileOthersPush) {
       EXPECT_TRUE(client->Push({.replica_id = 1, .incarnation = 1, .sequence = sequence}, gradient).ok());
     }
   });
-  const absl::Cleanup stop = [&] { enough = true; };  // before the thread is joined, whatever fails
+  const absl::Cleanup stop = [&] { enough = true; };  // before the thread is joined, even if a check fails
   const absl::Time deadline = absl::Now() + absl::Minutes(2);
   std::set<uint64_t> versions;
   while (versions.size() < kVersionsToSee) {
@@ -220,7 +220,7 @@ TEST_P(TransportConformance, FetchesWhileOthersPush) {
     ASSERT_TRUE(version.ok()) << version.status();
     EXPECT_TRUE(versions.empty() || *version >= *versions.rbegin()) << "a version went back";
     versions.insert(*version);
-    // Within a chunk no push is half applied, and none that the version counts is missing.
+    // In a chunk, every push that the version counts must be applied, and none may be applied in part.
     for (int64_t chunk = 0; chunk < 3; ++chunk) {
       const auto values = absl::MakeConstSpan(parameters).subspan(chunk * kChunkElements, kChunkElements);
       ASSERT_EQ(std::count(values.begin(), values.end(), values[0]), std::ssize(values));

@@ -73,7 +73,7 @@ TEST(HumanPromptsTest, NamesThePackagesThatAreMissing) {
   EXPECT_THAT(std::string(no_sounds.status().message()), HasSubstr("package asterisk-core-sounds-en-g722"));
 }
 
-// What README.md promises of the second test set.
+// At most four of the real prompts are left out.
 TEST(HumanPromptsTest, TheRealTranscriptsCanAllButAlwaysBeAligned) {
   const auto dictionary = ReadDictionary("/usr/share/pocketsphinx/model/en-us/cmudict-en-us.dict");
   if (!dictionary.ok()) GTEST_SKIP() << dictionary.status();
