@@ -1,5 +1,4 @@
-// Where on the data's way: makes shards of utterances in forked processes, keeps them in a cache, and joins
-// them to the corpus's parts.
+// Where on the data's way: makes shards in forked processes, keeps them in a cache, joins them to parts.
 #include "deploy/corpus/corpus_builder.h"
 
 #include <fcntl.h>

@@ -1,5 +1,4 @@
-// Where on the data's way: the corpus maker as a whole: from sentences to speech, to frames and senones, to
-// the data directories that training reads.
+// Where on the data's way: before training: from sentences to the data directories that training reads.
 #ifndef DOWNPOUR_DEPLOY_CORPUS_CORPUS_BUILDER_H_
 #define DOWNPOUR_DEPLOY_CORPUS_CORPUS_BUILDER_H_
 

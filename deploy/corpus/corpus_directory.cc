@@ -1,5 +1,4 @@
-// Where on the data's way: sorts the utterances by key and writes archives and tables to a folder that then
-// replaces the old one.
+// Where on the data's way: writes archives and tables, sorted by key, to a folder that replaces the old one.
 #include "deploy/corpus/corpus_directory.h"
 
 #include <algorithm>

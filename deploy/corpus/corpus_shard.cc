@@ -1,5 +1,4 @@
-// Where on the data's way: a shard is two archives and a table of utterances, each read again and checked
-// before it is used.
+// Where on the data's way: a shard is two archives and a table; all is read and checked before it is used.
 #include "deploy/corpus/corpus_shard.h"
 
 #include <filesystem>

@@ -1,5 +1,4 @@
-// Where on the data's way: between utterances and data directories; keeps a batch of utterances on disk, so
-// that none is made twice.
+// Where on the data's way: between utterances and data directories, so that no utterance is made twice.
 #ifndef DOWNPOUR_DEPLOY_CORPUS_CORPUS_SHARD_H_
 #define DOWNPOUR_DEPLOY_CORPUS_CORPUS_SHARD_H_
 

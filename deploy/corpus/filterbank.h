@@ -28,8 +28,7 @@ struct FilterbankOptions {
   Window window = Window::kPovey;
   double energy_floor =
       1.1920928955078125e-07;  // float's epsilon; keeps the logarithm finite in digital silence
-  // Repeats an error of HTK: if low_frequency_hz > 0, the first line of the spectrum in the lowest bin has
-  // no weight.
+  // As in HTK, by mistake: if low_frequency_hz > 0, the lowest bin ignores its first line of the spectrum.
   bool htk_first_line = false;
 };
 
@@ -45,8 +44,7 @@ class Filterbank {
   explicit Filterbank(const FilterbankOptions& options);
   ~Filterbank();
 
-  // The number of frames that lie wholly within the samples (Kaldi's --snip-edges): 1 + (samples - length) /
-  // shift, or 0.
+  // How many frames lie wholly in the samples (Kaldi's --snip-edges): 1 + (samples - length) / shift, or 0.
   int64_t FrameCount(int64_t samples) const;
   // Returns [FrameCount(samples.size()), bins], row-major.
   std::vector<float> Compute(absl::Span<const int16_t> samples);

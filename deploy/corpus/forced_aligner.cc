@@ -1,5 +1,4 @@
-// Where on the data's way: searches the pronunciations and pauses that were said, then has their HMM
-// states aligned.
+// Where on the data's way: first finds what was said, with the pauses, then aligns its HMM states.
 #include "deploy/corpus/forced_aligner.h"
 
 #include <pocketsphinx.h>

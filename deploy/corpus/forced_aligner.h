@@ -1,5 +1,4 @@
-// Where on the data's way: from speech and its words to one senone a frame, by a GMM-HMM system, as the
-// paper's labels were made.
+// Where on the data's way: from speech and its words to one senone a frame, by a GMM-HMM as in the paper.
 #ifndef DOWNPOUR_DEPLOY_CORPUS_FORCED_ALIGNER_H_
 #define DOWNPOUR_DEPLOY_CORPUS_FORCED_ALIGNER_H_
 

@@ -1,5 +1,4 @@
-// Where on the data's way: forks one process a task and reads the task's status from a pipe when the process
-// has ended.
+// Where on the data's way: forks a process for each task; its status comes through a pipe.
 #include "deploy/corpus/forked_tasks.h"
 
 #include <signal.h>

@@ -1,5 +1,4 @@
-// Where on the data's way: in the corpus maker; makes shards on all cores, in processes, because neither
-// flite nor pocketsphinx can be used by two threads.
+// Where on the data's way: makes the corpus's shards in processes; flite and pocketsphinx take one thread.
 #ifndef DOWNPOUR_DEPLOY_CORPUS_FORKED_TASKS_H_
 #define DOWNPOUR_DEPLOY_CORPUS_FORKED_TASKS_H_
 

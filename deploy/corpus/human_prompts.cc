@@ -1,5 +1,4 @@
-// Where on the data's way: reads Asterisk's transcripts as words of the dictionary, and decodes its
-// G.722 files.
+// Where on the data's way: reads transcripts as words of the dictionary, and decodes G.722 files.
 #include "deploy/corpus/human_prompts.h"
 
 #include <spandsp/telephony.h>

@@ -1,5 +1,4 @@
-// Where on the data's way: from recordings of a human speaker and their transcripts to samples and words, for
-// a test set of real speech.
+// Where on the data's way: from recordings of a human speaker to samples and words, for a test set.
 #ifndef DOWNPOUR_DEPLOY_CORPUS_HUMAN_PROMPTS_H_
 #define DOWNPOUR_DEPLOY_CORPUS_HUMAN_PROMPTS_H_
 

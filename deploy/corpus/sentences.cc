@@ -1,5 +1,4 @@
-// Where on the data's way: splits fortunes into sentences and keeps those whose words are all in
-// the dictionary.
+// Where on the data's way: splits fortunes into sentences; keeps those whose words the dictionary has.
 #include "deploy/corpus/sentences.h"
 
 #include <algorithm>

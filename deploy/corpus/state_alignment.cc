@@ -1,5 +1,4 @@
-// Where on the data's way: finds pocketsphinx's functions by name, checks its structures, and runs its
-// state alignment.
+// Where on the data's way: finds pocketsphinx's functions by name and checks its structures before use.
 #include "deploy/corpus/state_alignment.h"
 
 #include <dlfcn.h>

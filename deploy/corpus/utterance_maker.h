@@ -1,5 +1,4 @@
-// Where on the data's way: from a sentence, or a recording and its words, to one utterance of frames
-// and senones.
+// Where on the data's way: from a sentence or a recording to one utterance of frames and senones.
 #ifndef DOWNPOUR_DEPLOY_CORPUS_UTTERANCE_MAKER_H_
 #define DOWNPOUR_DEPLOY_CORPUS_UTTERANCE_MAKER_H_
 

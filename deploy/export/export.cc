@@ -1,5 +1,4 @@
-// Where on the data's way: reads the shards' parameters from the checkpoint of either clock and joins them in
-// key order.
+// Where on the data's way: joins the shards' parameters, from the checkpoints of either clock, in key order.
 #include "deploy/export/export.h"
 
 #include <cstring>

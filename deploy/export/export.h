@@ -1,5 +1,4 @@
-// Where on the data's way: from a run's checkpoints to the trained network, and from there to a
-// safetensors file.
+// Where on the data's way: from a run's checkpoints to the trained network, and on to a safetensors file.
 #ifndef DOWNPOUR_DEPLOY_EXPORT_EXPORT_H_
 #define DOWNPOUR_DEPLOY_EXPORT_EXPORT_H_
 

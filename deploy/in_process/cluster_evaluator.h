@@ -1,5 +1,4 @@
-// Where on the data's way: in the in-process cluster, from the shards' parameters to frame accuracies on the
-// run's test sets.
+// Where on the data's way: in process, from the shards' parameters to accuracies on the test sets.
 #ifndef DOWNPOUR_DEPLOY_IN_PROCESS_CLUSTER_EVALUATOR_H_
 #define DOWNPOUR_DEPLOY_IN_PROCESS_CLUSTER_EVALUATOR_H_
 

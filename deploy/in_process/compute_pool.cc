@@ -1,5 +1,4 @@
-// Where on the data's way: each thread takes the waiting job with the earliest deadline; the calling thread
-// computes too while it waits.
+// Where on the data's way: every thread takes the waiting job with the earliest deadline.
 #include "deploy/in_process/compute_pool.h"
 
 #include "common/check.h"

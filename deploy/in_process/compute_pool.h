@@ -1,5 +1,4 @@
-// Where on the data's way: in the virtual cluster, from a replica's snapshot and minibatch to its gradient,
-// which threads compute ahead of its virtual time.
+// Where on the data's way: in the virtual cluster, where threads compute gradients ahead of virtual time.
 #ifndef DOWNPOUR_DEPLOY_IN_PROCESS_COMPUTE_POOL_H_
 #define DOWNPOUR_DEPLOY_IN_PROCESS_COMPUTE_POOL_H_
 
@@ -31,8 +30,7 @@ class ComputePool {
   // Waits for the jobs that are running and drops those that have not begun.
   ~ComputePool();
 
-  // `job` must be new, or finished since it was submitted last. `deadline`: the virtual time, in ns, of
-  // its Finish().
+  // `job` must be new, or finished since it was submitted last. `deadline`: in virtual ns.
   void Submit(int job, int64_t deadline);
   // `job` must have been submitted. Returns when it is done: if it has not begun, this thread computes it; if
   // it is running on another thread, this thread computes other jobs meanwhile.

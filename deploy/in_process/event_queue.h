@@ -1,5 +1,4 @@
-// Where on the data's way: in the virtual cluster; the order in which fetches, gradients and pushes happen in
-// virtual time.
+// Where on the data's way: in the virtual cluster; the order in which things happen in virtual time.
 #ifndef DOWNPOUR_DEPLOY_IN_PROCESS_EVENT_QUEUE_H_
 #define DOWNPOUR_DEPLOY_IN_PROCESS_EVENT_QUEUE_H_
 

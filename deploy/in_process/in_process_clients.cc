@@ -27,34 +27,4 @@ absl::StatusOr<uint64_t> InProcessShardClient::Fetch(MutableTensorView parameter
   return version;
 }
 
-absl::StatusOr<DescribeReply> InProcessCoordinatorClient::Describe(const DescribeRequest& request) {
-  return coordinator_->Describe(request);
-}
-
-absl::StatusOr<JoinReply> InProcessCoordinatorClient::Join(const JoinRequest& request) {
-  return coordinator_->Join(request);
-}
-
-absl::StatusOr<ReportReply> InProcessCoordinatorClient::Report(const ReportRequest& request) {
-  return coordinator_->Report(request);
-}
-
-absl::StatusOr<LeaveReply> InProcessCoordinatorClient::Leave(const LeaveRequest& request) {
-  return coordinator_->Leave(request);
-}
-
-absl::StatusOr<NextEvaluationReply> InProcessCoordinatorClient::NextEvaluation(
-    const NextEvaluationRequest& request) {
-  return coordinator_->NextEvaluation(request);
-}
-
-absl::StatusOr<RecordEvaluationReply> InProcessCoordinatorClient::RecordEvaluation(
-    const EvaluationResult& request) {
-  return coordinator_->RecordEvaluation(request);
-}
-
-absl::StatusOr<RunStatus> InProcessCoordinatorClient::GetRunStatus(const RunStatusRequest& request) {
-  return coordinator_->GetRunStatus(request);
-}
-
 }  // namespace downpour

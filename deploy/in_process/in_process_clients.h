@@ -1,5 +1,4 @@
-// Where on the data's way: from a replica to the shards and the coordinator of the same process, by a
-// function call instead of a wire.
+// Where on the data's way: between replica, shard and coordinator of one process: a call, not a wire.
 #ifndef DOWNPOUR_DEPLOY_IN_PROCESS_IN_PROCESS_CLIENTS_H_
 #define DOWNPOUR_DEPLOY_IN_PROCESS_IN_PROCESS_CLIENTS_H_
 
@@ -11,8 +10,8 @@
 
 namespace downpour {
 
-// Pushes and fetches in the same chunks as the other transports, so that pushes of other replicas may come in
-// between as they do there.
+// Pushes and fetches in chunks like the other transports, so that others' pushes may come in between
+// as there.
 class InProcessShardClient final : public ShardClient {
  public:
   // `shard` is not owned.
@@ -32,13 +31,25 @@ class InProcessCoordinatorClient final : public CoordinatorClient {
   // `coordinator` is not owned.
   explicit InProcessCoordinatorClient(Coordinator* coordinator) : coordinator_(coordinator) {}
 
-  absl::StatusOr<DescribeReply> Describe(const DescribeRequest& request) override;
-  absl::StatusOr<JoinReply> Join(const JoinRequest& request) override;
-  absl::StatusOr<ReportReply> Report(const ReportRequest& request) override;
-  absl::StatusOr<LeaveReply> Leave(const LeaveRequest& request) override;
-  absl::StatusOr<NextEvaluationReply> NextEvaluation(const NextEvaluationRequest& request) override;
-  absl::StatusOr<RecordEvaluationReply> RecordEvaluation(const EvaluationResult& request) override;
-  absl::StatusOr<RunStatus> GetRunStatus(const RunStatusRequest& request) override;
+  absl::StatusOr<DescribeReply> Describe(const DescribeRequest& request) override {
+    return coordinator_->Describe(request);
+  }
+  absl::StatusOr<JoinReply> Join(const JoinRequest& request) override { return coordinator_->Join(request); }
+  absl::StatusOr<ReportReply> Report(const ReportRequest& request) override {
+    return coordinator_->Report(request);
+  }
+  absl::StatusOr<LeaveReply> Leave(const LeaveRequest& request) override {
+    return coordinator_->Leave(request);
+  }
+  absl::StatusOr<NextEvaluationReply> NextEvaluation(const NextEvaluationRequest& request) override {
+    return coordinator_->NextEvaluation(request);
+  }
+  absl::StatusOr<RecordEvaluationReply> RecordEvaluation(const EvaluationResult& request) override {
+    return coordinator_->RecordEvaluation(request);
+  }
+  absl::StatusOr<RunStatus> GetRunStatus(const RunStatusRequest& request) override {
+    return coordinator_->GetRunStatus(request);
+  }
 
  private:
   Coordinator* coordinator_;

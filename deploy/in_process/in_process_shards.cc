@@ -1,5 +1,4 @@
-// Where on the data's way: makes the shards from the run description or from snapshots, and registers them
-// with the coordinator.
+// Where on the data's way: makes shards from a description or snapshots and registers them.
 #include "deploy/in_process/in_process_shards.h"
 
 #include <utility>

@@ -1,5 +1,4 @@
-// Where on the data's way: a whole run in one process, by either clock, from its description and data to its
-// run folder.
+// Where on the data's way: a whole run in one process, from its description and data to its run folder.
 #ifndef DOWNPOUR_DEPLOY_IN_PROCESS_TRAINING_JOB_H_
 #define DOWNPOUR_DEPLOY_IN_PROCESS_TRAINING_JOB_H_
 

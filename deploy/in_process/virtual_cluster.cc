@@ -1,5 +1,4 @@
-// Where on the data's way: handles one event after the other; each handler does one step of a replica and
-// schedules its next event.
+// Where on the data's way: each event does one step of a replica and schedules its next event.
 #include "deploy/in_process/virtual_cluster.h"
 
 #include <algorithm>

@@ -1,5 +1,4 @@
-// Where on the data's way: the whole way in one process and in virtual time: a seeded discrete-event
-// simulation of the cluster that trains a real network.
+// Where on the data's way: all of it in one process: a seeded discrete-event simulation that really trains.
 #ifndef DOWNPOUR_DEPLOY_IN_PROCESS_VIRTUAL_CLUSTER_H_
 #define DOWNPOUR_DEPLOY_IN_PROCESS_VIRTUAL_CLUSTER_H_
 
@@ -18,7 +17,6 @@
 #include "deploy/in_process/event_queue.h"
 #include "deploy/in_process/in_process_shards.h"
 #include "deploy/in_process/virtual_cluster_checkpoint.h"
-#include "deploy/in_process/virtual_cluster_checkpointer.h"
 #include "deploy/in_process/virtual_time.h"
 #include "server/coordinator/coordinator.h"
 #include "worker/data/run_data.h"

@@ -1,13 +1,14 @@
-// Where on the data's way: one checkpoint file with a header, the sections of every shard and those of
-// every replica.
+// Where on the data's way: one file with a header and the vectors of all shards and replicas.
 #include "deploy/in_process/virtual_cluster_checkpoint.h"
 
+#include <chrono>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 #include "server/shard/checkpointer.h"
 #include "server/storage/checkpoint_file.h"
+#include "spdlog/spdlog.h"
 
 namespace downpour {
 namespace {
@@ -17,6 +18,31 @@ constexpr char kKind[] = "downpour.VirtualClusterCheckpoint";
 std::string ShardPrefix(size_t shard) { return absl::StrCat("shard ", shard, "/"); }
 std::string ReplicaSection(size_t replica, absl::string_view name) {
   return absl::StrCat("replica ", replica, "/", name);
+}
+
+// Gives the snapshot storage of its own. Where that would take more than `most_bytes`, does nothing and
+// returns false.
+bool CopyReplicas(size_t most_bytes, VirtualClusterSnapshot* snapshot) {
+  size_t size = 0;
+  for (const auto& replica : snapshot->replicas)
+    size += replica.parameters.size() + replica.gradient.size() + replica.residual.size();
+  if (size > most_bytes) return false;
+  auto storage = std::make_shared<std::string>();
+  storage->reserve(size);
+  for (auto& replica : snapshot->replicas) {
+    for (absl::string_view* part : {&replica.parameters, &replica.gradient, &replica.residual}) {
+      const size_t begin = storage->size();
+      storage->append(part->data(), part->size());
+      *part = {storage->data() + begin, part->size()};
+    }
+  }
+  snapshot->storage = std::move(storage);
+  return true;
+}
+
+void LogFailure(const absl::Status& status) {
+  if (!status.ok())
+    spdlog::warn("no checkpoint this time, the last good one stays: {}", std::string(status.message()));
 }
 
 }  // namespace
@@ -62,6 +88,39 @@ absl::StatusOr<VirtualClusterSnapshot> ReadVirtualCluster(const std::string& pat
   snapshot.header.clear_shards();
   snapshot.storage = file.storage;
   return snapshot;
+}
+
+VirtualClusterCheckpointer::VirtualClusterCheckpointer(std::string path,
+                                                       std::function<absl::Status()> before_write)
+    : path_(std::move(path)), before_write_(std::move(before_write)) {}
+
+bool VirtualClusterCheckpointer::ready() const {
+  return enabled() &&
+         (!writing_.valid() || writing_.wait_for(std::chrono::seconds(0)) == std::future_status::ready);
+}
+
+void VirtualClusterCheckpointer::WriteAside(VirtualClusterSnapshot snapshot, size_t most_copied_bytes) {
+  Await();
+  if (!CopyReplicas(most_copied_bytes, &snapshot)) return LogFailure(Write(snapshot));
+  // The task empties the snapshot it holds, so that the copy of all replicas is freed as soon as it
+  // is written.
+  writing_ = std::async(std::launch::async, [this, snapshot = std::move(snapshot)]() mutable {
+    return Write(std::exchange(snapshot, {}));
+  });
+}
+
+absl::Status VirtualClusterCheckpointer::WriteNow(const VirtualClusterSnapshot& snapshot) {
+  Await();
+  return Write(snapshot);
+}
+
+absl::Status VirtualClusterCheckpointer::Write(const VirtualClusterSnapshot& snapshot) const {
+  RETURN_IF_ERROR(before_write_());
+  return WriteVirtualCluster(path_, snapshot);
+}
+
+void VirtualClusterCheckpointer::Await() {
+  if (writing_.valid()) LogFailure(writing_.get());
 }
 
 }  // namespace downpour

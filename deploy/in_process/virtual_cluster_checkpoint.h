@@ -2,6 +2,8 @@
 #ifndef DOWNPOUR_DEPLOY_IN_PROCESS_VIRTUAL_CLUSTER_CHECKPOINT_H_
 #define DOWNPOUR_DEPLOY_IN_PROCESS_VIRTUAL_CLUSTER_CHECKPOINT_H_
 
+#include <functional>
+#include <future>
 #include <memory>
 #include <string>
 #include <vector>
@@ -31,6 +33,37 @@ struct VirtualClusterSnapshot {
 absl::Status WriteVirtualCluster(const std::string& path, const VirtualClusterSnapshot& snapshot);
 // Statuses as ReadCheckpointFile; DATA_LOSS also if header and sections do not fit together.
 absl::StatusOr<VirtualClusterSnapshot> ReadVirtualCluster(const std::string& path);
+
+// Writes snapshots of a virtual cluster to one file. If a write fails, the last good file stays. Its
+// destructor waits for a write under way. Not thread-safe.
+class VirtualClusterCheckpointer {
+ public:
+  // `before_write` is called before each write, on the thread that writes; if it fails, nothing is written.
+  // What it uses must outlive the checkpointer. With an empty `path`, nothing is ever written.
+  VirtualClusterCheckpointer(std::string path, std::function<absl::Status()> before_write);
+
+  bool enabled() const { return !path_.empty(); }
+  // Whether a snapshot may be given to WriteAside: false without a path, and while a write is under way.
+  bool ready() const;
+
+  // Must be ready(). Copies the replicas' vectors and writes the copy on another thread; if they have more
+  // than `most_copied_bytes`, writes them before it returns. After it has returned, it does not use the
+  // cluster's memory. A failure is logged, at the latest by the next write.
+  void WriteAside(VirtualClusterSnapshot snapshot, size_t most_copied_bytes = size_t{1} << 30);
+
+  // Must be enabled(). Waits for a write under way, then writes this snapshot. Statuses as
+  // WriteVirtualCluster, and before_write's.
+  absl::Status WriteNow(const VirtualClusterSnapshot& snapshot);
+
+ private:
+  // Waits for the write under way, if there is one, and logs its failure.
+  void Await();
+  absl::Status Write(const VirtualClusterSnapshot& snapshot) const;
+
+  const std::string path_;
+  const std::function<absl::Status()> before_write_;
+  std::future<absl::Status> writing_;  // last, so that its destructor waits while the other members live
+};
 
 }  // namespace downpour
 

@@ -1,5 +1,4 @@
-// Where on the data's way: in the virtual cluster; how long computing and transfers take there, and what time
-// it is.
+// Where on the data's way: in the virtual cluster; what time it is, and how long steps and transfers take.
 #ifndef DOWNPOUR_DEPLOY_IN_PROCESS_VIRTUAL_TIME_H_
 #define DOWNPOUR_DEPLOY_IN_PROCESS_VIRTUAL_TIME_H_
 

@@ -1,5 +1,4 @@
-// Where on the data's way: every replica and the evaluator runs its loop on a thread; the first failure stops
-// them all.
+// Where on the data's way: replicas and evaluator run on threads over shards in memory.
 #include "deploy/in_process/wall_cluster.h"
 
 #include <memory>

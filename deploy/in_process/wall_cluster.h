@@ -1,5 +1,4 @@
-// Where on the data's way: from a training job to replica threads that push to and fetch from shards of the
-// same process in real time.
+// Where on the data's way: all of it in one process and in real time.
 #ifndef DOWNPOUR_DEPLOY_IN_PROCESS_WALL_CLUSTER_H_
 #define DOWNPOUR_DEPLOY_IN_PROCESS_WALL_CLUSTER_H_
 
@@ -8,8 +7,7 @@
 
 namespace downpour {
 
-// RunJob (deploy/in_process/training_job.h) by the wall clock: each replica and the evaluator has its
-// own thread.
+// RunJob (deploy/in_process/training_job.h) by the wall clock.
 absl::StatusOr<RunStatus> RunWallJob(const TrainingJob& job);
 
 }  // namespace downpour

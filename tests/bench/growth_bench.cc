@@ -7,6 +7,7 @@
 // replica's first step, and the resident memory of the shards' process at the beginning and at the end. Each
 // round measures every pair once. A row has the medians over the rounds; its ratios are to the first row of
 // the same round, with the smallest and the largest.
+#include <grpcpp/channel.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>

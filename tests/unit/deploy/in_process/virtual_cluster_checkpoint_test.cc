@@ -1,6 +1,6 @@
 // Where on the data's way: guards deploy/in_process/: a virtual cluster's snapshots reach its
 // checkpoint file.
-#include "deploy/in_process/virtual_cluster_checkpointer.h"
+#include "deploy/in_process/virtual_cluster_checkpoint.h"
 
 #include <atomic>
 #include <filesystem>
@@ -16,7 +16,7 @@ namespace {
 constexpr size_t kCopyNothing = 0;
 
 std::string FreshPath() {
-  std::string path = ::testing::TempDir() + "/virtual_cluster_checkpointer_test.ckpt";
+  std::string path = ::testing::TempDir() + "/virtual_cluster_checkpoint_test.ckpt";
   std::filesystem::remove(path);
   return path;
 }
