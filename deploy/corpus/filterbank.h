@@ -34,7 +34,7 @@ struct FilterbankOptions {
 
 // Per frame, with the samples x as they are in [-32768, 32767]:
 //   x[i] -= mean(x); x[i] -= preemphasis x[i-1], and x[0] -= preemphasis x[0]; x[i] *= window[i]
-//   power spectrum |FFT(x)|^2 of the next power of two (512 for 25 ms at 16 kHz), but for the line at half
+//   power spectrum |FFT(x)|^2 of the next power of two (512 for 25 ms at 16 kHz), without the line at half
 //   the sample rate
 //   bins + 2 points, evenly spaced in mel(f) = 1127 ln(1 + f / 700): the edges of triangles, linear in mel
 //   log(max(sum of triangle times power, energy_floor))

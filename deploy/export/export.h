@@ -12,7 +12,7 @@
 
 namespace downpour {
 
-// A value.
+// What a run has learned. A value.
 struct TrainedNetwork {
   CoordinatorCheckpoint run;  // description, data summary with the normalisation, updates, last evaluation
   ParameterLayout layout;

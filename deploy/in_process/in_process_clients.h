@@ -10,8 +10,7 @@
 
 namespace downpour {
 
-// Pushes and fetches in chunks like the other transports, so that others' pushes may come in between
-// as there.
+// Pushes and fetches in chunks, so that pushes of other replicas come in between as they do over a wire.
 class InProcessShardClient final : public ShardClient {
  public:
   // `shard` is not owned.

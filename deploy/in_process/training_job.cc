@@ -111,8 +111,7 @@ absl::StatusOr<RunStatus> RunJob(const TrainingJob& job) {
     case ClusterDescription::WALL:
       return RunWallJob(job);
   }
-  return absl::InternalError(
-      "cluster.clock is of an unknown value");  // not reached: validation lets none pass
+  return absl::InternalError("cluster.clock has no known value");  // not reached: the description is valid
 }
 
 }  // namespace downpour

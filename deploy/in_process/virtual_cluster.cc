@@ -30,7 +30,7 @@ bool IsBfloat16(ClusterDescription::WireFormat wire) {
     case ClusterDescription::BFLOAT16:
       return true;
   }
-  return false;  // not reached: validation lets no other value pass
+  return false;  // not reached: the description is valid
 }
 
 }  // namespace

@@ -35,7 +35,7 @@ class ReplicaTimes {
   double speed() const { return speed_; }
 
   int64_t ComputeNs(const VirtualClockDescription& description);
-  // `bytes` of payload; a message may have none.
+  // The duration of a message with `bytes` bytes of payload, which may be 0.
   int64_t TransferNs(const VirtualClockDescription& description, int64_t bytes);
 
  private:
