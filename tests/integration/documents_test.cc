@@ -1,5 +1,5 @@
-// Where on the data's way: guards README.md and DESIGN.md: what they promise is there. The two commands come
-// first, every figure is shown, no link is broken, and CI runs what a user runs.
+// Where on the data's way: beside it; what README.md and DESIGN.md promise is there: the two commands first,
+// no figure left out, no link into the void, and CI that runs what a user runs.
 #include <filesystem>
 #include <fstream>
 #include <iterator>
