@@ -1,5 +1,5 @@
-// Where on the data's way: at its end; draws a figure of the report as an <svg> element: lines,
-// rows of dots or a histogram.
+// Where on the data's way: at its end; draws a figure of the report as an <svg> element: lines, rows of dots
+// or a histogram.
 #ifndef DOWNPOUR_DEPLOY_REPORT_CHART_H_
 #define DOWNPOUR_DEPLOY_REPORT_CHART_H_
 
@@ -10,11 +10,15 @@
 
 namespace downpour {
 
+// The color of a line that the others are compared with, e.g. what a constant guess scores. It is grey and
+// has no dots.
+constexpr int kBaseline = -1;
+
 // Lines over a common pair of axes. A value.
 struct LineChart {
   struct Line {
-    std::string name;  // in the legend
-    int color = 0;     // from 0; lines of one run share it
+    std::string name;  // in the legend and, cut at its first comma where it is long, at the line's end
+    int color = 0;     // from 0, lines of one run share it; or kBaseline
     bool dashed = false;
     std::vector<std::pair<double, double>> points;  // (x, y), x ascending
   };

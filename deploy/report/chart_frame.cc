@@ -42,7 +42,10 @@ std::string Line(absl::string_view classes, double x1, double y1, double x2, dou
 
 }  // namespace
 
-std::string ColorClass(char kind, int color) { return absl::StrFormat("%c%d", kind, color % kColors); }
+std::string ColorClass(char kind, int color) {
+  if (color == kBaseline) return absl::StrFormat("%cg", kind);
+  return absl::StrFormat("%c%d", kind, color % kColors);
+}
 
 double TextWidth(absl::string_view text) {
   double width = 0;
@@ -106,6 +109,7 @@ std::string DrawingStyle(bool dark) {
 .chart .dashed{stroke-dasharray:2 5}
 .chart .point{stroke:transparent;stroke-width:10}
 .chart .bar{fill-opacity:.85}
+.chart .sg{stroke:#767676}.chart text.fg,.chart .fg{fill:#767676}
 )";
   const auto palette = [](std::initializer_list<const char*> colors) {
     std::string rules;
@@ -127,6 +131,7 @@ std::string DrawingStyle(bool dark) {
 .chart .grid{stroke:#2c3036}
 .chart .axis{stroke:#9a9ea6}
 .chart .mark{stroke:#c8c8c8}
+.chart .sg{stroke:#a2a6ad}.chart text.fg,.chart .fg{fill:#a2a6ad}
 )",
                     palette({"#56B4E9", "#FF8A3D", "#2FC8A0", "#E59AC4", "#F0C24B", "#9CCBF0", "#d8d06a"}),
                     "}\n");

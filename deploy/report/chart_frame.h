@@ -44,7 +44,7 @@ struct ChartFrame {
   std::string Draw(absl::string_view marks) const;
 };
 
-// The class that gives strokes ('s') or fills ('f') the colour of a run.
+// The class that gives strokes ('s') or fills ('f') the colour of a run or of a baseline.
 std::string ColorClass(char kind, int color);
 // About the width of text in the figures' usual size, in pixels: enough for a wide font.
 double TextWidth(absl::string_view text);

@@ -16,7 +16,10 @@ namespace {
 
 constexpr size_t kMostDots = 60;       // a longer curve shows its points only when hovered over
 constexpr double kLabelDistance = 15;  // between labels at the ends of lines
-constexpr double kWidestLabel = 190;   // a longer name stands in the legend only
+constexpr double kWidestLabel = 190;   // a longer one is cut
+constexpr double kLabelGap = 9;        // from the end of a line to its label
+constexpr double kGridGap = 5;         // from the end of the grid to a label
+constexpr double kAxisGap = 10;        // from the middle of the lowest label down to the x axis
 
 struct Extent {
   double low = std::numeric_limits<double>::infinity();
@@ -34,17 +37,25 @@ std::string LineClasses(const LineChart::Line& line) {
 // A value as the reader is told it.
 std::string Value(const LineChart& chart, double y) { return chart.fractions ? Percent(y) : Number(y, 3); }
 
-// At the end of a line, which has at least one point.
+absl::string_view UntilComma(absl::string_view name) { return name.substr(0, name.find(',')); }
+
+// At the end of a line, which has at least one point: its name and last value. A name that is too long is cut
+// at its first comma or, where that would make it the name of another line too, left to the legend.
 std::string EndLabel(const LineChart& chart, const LineChart::Line& line) {
   const std::string value = Value(chart, line.points.back().second);
-  const std::string label = absl::StrCat(line.name, " ", value);
+  const absl::string_view start = UntilComma(line.name);
+  const bool own = std::count_if(chart.lines.begin(), chart.lines.end(), [&](const LineChart::Line& other) {
+                     return UntilComma(other.name) == start;
+                   }) == 1;
+  std::string label = absl::StrCat(line.name, " ", value);
+  if (TextWidth(label) > kWidestLabel && own) label = absl::StrCat(start, " ", value);
   return TextWidth(label) > kWidestLabel ? value : label;
 }
 
 std::string DrawCurve(const LineChart& chart, const LineChart::Line& line, const ChartFrame& frame,
                       double scale) {
   std::string path, points;
-  const bool dots = !line.dashed && line.points.size() <= kMostDots;
+  const bool dots = line.color != kBaseline && line.points.size() <= kMostDots;
   for (const auto& [x, y] : line.points) {
     const double at_x = frame.X(x), at_y = frame.Y(std::min(y, chart.y_most) * scale);
     absl::StrAppendFormat(&path, "%c%.1f %.1f", path.empty() ? 'M' : 'L', at_x, at_y);
@@ -87,7 +98,7 @@ std::string Draw(const LineChart& chart) {
     if (line.points.empty()) continue;
     lines.push_back(&line);
     frame.legend.push_back({line.name, LineClasses(line)});
-    frame.right_margin = std::max(frame.right_margin, TextWidth(EndLabel(chart, line)) + 18);
+    frame.right_margin = std::max(frame.right_margin, TextWidth(EndLabel(chart, line)) + 2 * kLabelGap);
     for (const auto& [at_x, at_y] : line.points) {
       x.Add(at_x);
       y.Add(std::min(at_y, chart.y_most) * scale);
@@ -115,11 +126,14 @@ std::string Draw(const LineChart& chart) {
     absl::StrAppend(&marks, DrawCurve(chart, *line, frame, scale));
     wanted.push_back(frame.Y(std::min(line->points.back().second, chart.y_most) * scale));
   }
-  const std::vector<double> placed = SpreadLabels(wanted, frame.top(), frame.bottom());
+  const std::vector<double> placed = SpreadLabels(wanted, frame.top(), frame.bottom() - kAxisGap);
   for (size_t i = 0; i < lines.size(); ++i) {
+    const double last = lines[i]->points.back().first;
+    // A logarithmic axis, and with it the grid, goes on after its last value.
+    const double at = std::max(frame.X(last) + kLabelGap, last == x.high ? frame.right() + kGridGap : 0);
     absl::StrAppend(&marks,
-                    Text(frame.X(lines[i]->points.back().first) + 9, placed[i] + 4, "start",
-                         absl::StrCat("end ", ColorClass('f', lines[i]->color)), EndLabel(chart, *lines[i])));
+                    Text(at, placed[i] + 4, "start", absl::StrCat("end ", ColorClass('f', lines[i]->color)),
+                         EndLabel(chart, *lines[i])));
   }
   return frame.Draw(marks);
 }

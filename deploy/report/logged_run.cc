@@ -152,10 +152,7 @@ std::string NoiseText(const NoiseDescription& noise) {
 std::string NetworkText(const NetworkDescription& network) {
   if (network.hidden_width().empty()) return "softmax regression";
   return absl::StrCat(absl::StrJoin(network.hidden_width(), "-"), " ",
-                      WithNonlinearity(network.nonlinearity(), [](auto f) { return f.kName; }));
-}
-std::string UnitsText(const NetworkDescription& network) {
-  return absl::StrCat(NetworkText(network), network.hidden_width().empty() ? "" : " units");
+                      WithNonlinearity(network.nonlinearity(), [](auto f) { return f.kName; }), " units");
 }
 
 }  // namespace downpour

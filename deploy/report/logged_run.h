@@ -38,10 +38,8 @@ std::optional<double> StalenessQuantile(const LoggedRun& run, double share);
 // it is not known, or the gradient drowns in its noise: |g|^2 is within two standard errors of 0.
 std::optional<double> NoiseScaleFrames(const LoggedRun& run);
 
-// "512-512 rectified linear"; "softmax regression" without hidden layers.
+// "512-512 rectified linear units"; "softmax regression" without hidden layers.
 std::string NetworkText(const NetworkDescription& network);
-// The same as a sentence has it: "512-512 rectified linear units".
-std::string UnitsText(const NetworkDescription& network);
 // "gradient σ 1, 20 % of labels, 10 % of replicas × -1"; "none".
 std::string NoiseText(const NoiseDescription& noise);
 

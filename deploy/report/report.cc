@@ -42,7 +42,6 @@ std::string Cluster(const LoggedRun& run) {
                       cluster.shards(), cluster.shards() == 1 ? " shard" : " shards");
 }
 std::string Network(const LoggedRun& run) { return NetworkText(run.description.network()); }
-std::string Units(const LoggedRun& run) { return UnitsText(run.description.network()); }
 std::string TestSet(const LoggedRun& run) {
   const DataDescription& data = run.description.data();
   return data.has_mnist_dir() ? data.mnist_dir() : data.test_dir();
@@ -75,15 +74,14 @@ LineChart Chart(absl::string_view title, absl::string_view subtitle, absl::strin
 
 LineChart AccuracyAgainstUpdates(const std::vector<LoggedRun>& runs) {
   LineChart chart = Chart("Test frame accuracy against updates",
-                          absl::StrCat(Common(runs, Cluster), "; ", Common(runs, Units)), "updates",
+                          absl::StrCat(Common(runs, Cluster), "; ", Common(runs, Network)), "updates",
                           "test frame accuracy (%)");
   chart.fractions = true;
   AddLines(runs, "updates", "test_frame_accuracy", 1, "", false, &chart);
   if (const double majority = runs[0].majority_test_accuracy; majority > 0) {
     double most = 0;
     for (const LoggedRun& run : runs) most = std::max(most, run.log.Max("updates").value_or(0));
-    chart.lines.push_back(
-        {kMajority, static_cast<int>(runs.size()), /*dashed=*/true, {{0, majority}, {most, majority}}});
+    chart.lines.push_back({kMajority, kBaseline, /*dashed=*/true, {{0, majority}, {most, majority}}});
   }
   return chart;
 }
@@ -215,7 +213,7 @@ std::vector<std::pair<std::string, std::string>> Figures(const std::vector<Logge
                                     " whose most probable class is the right one, against updates. ",
                                     "An update is one replica's push, applied on every shard. ", each,
                                     runs[0].majority_test_accuracy > 0
-                                        ? " Dotted: what always giving the training part's most frequent "
+                                        ? " Grey: what always giving the training part's most frequent "
                                           "class would score."
                                         : ""));
   figures.emplace_back(
@@ -264,11 +262,11 @@ Report MakeReport(std::vector<LoggedRun> runs) {
   report.results = Results(runs);
   report.svg = StandAlone(Draw(AccuracyAgainstUpdates(runs)));
 
-  std::string body = absl::StrCat(
-      "<p class=\"about\">",
-      EscapeMarkup(absl::StrCat("Asynchronous training on ", Common(runs, Cluster), "; a ",
-                                Common(runs, Network), " network; ", Common(runs, Minibatch), ".")),
-      "</p>\n");
+  std::string body =
+      absl::StrCat("<p class=\"about\">",
+                   EscapeMarkup(absl::StrCat("Asynchronous training on ", Common(runs, Cluster), "; ",
+                                             Common(runs, Network), "; ", Common(runs, Minibatch), ".")),
+                   "</p>\n");
   int number = 0;
   for (const auto& [drawing, caption] : Figures(runs)) {
     absl::StrAppend(&body, HtmlFigure(drawing, absl::StrCat(++number), caption));

@@ -212,8 +212,8 @@ Report MakeSweepReport(std::vector<LoggedRun> runs) {
   const auto figures = Figures(cells);
   report.svg = StandAlone(figures[0].first);
   std::string body = absl::StrCat(
-      "<p class=\"about\">", cells.size(), " runs of ",
-      EscapeMarkup(UnitsText(runs[0].description.network())), ". Noise scale: tr(Σ)/|g|² of ",
+      "<p class=\"about\">", cells.size(), " runs; ",
+      EscapeMarkup(NetworkText(runs[0].description.network())), ". Noise scale: tr(Σ)/|g|² of ",
       "McCandlish et al. 2018, the frames that would have to be averaged for the gradient's noise to be as ",
       "large as the gradient, measured across replicas in the second half of the run (–: the gradient "
       "drowned); gradient variance: tr(Σ) "

@@ -78,6 +78,11 @@ std::vector<std::pair<double, double>> Centres(const std::string& svg) {
   return centres;
 }
 
+long Occurrences(const std::string& text, const char* pattern) {
+  const std::regex regex(pattern);
+  return std::distance(std::sregex_iterator(text.begin(), text.end(), regex), std::sregex_iterator());
+}
+
 TEST(ReportChart, PutsDotsInTheirRowsAtTheirValues) {
   DotChart chart;
   chart.rows = {{"quiet", {{"a", 0, 0.4}, {"b", 1, 0.2}}}, {"loud", {{"a", 0, 0.1}}}};
@@ -138,6 +143,48 @@ TEST(ReportChart, LabelsOfLinesThatEndTogetherDoNotOverlap) {
   ASSERT_EQ(heights.size(), 4u);
   std::sort(heights.begin(), heights.end());
   for (int i = 1; i < 4; ++i) EXPECT_GE(heights[i] - heights[i - 1], 12);
+}
+
+TEST(ReportChart, ABaselineIsGreyAndHasNoDotsButADashedLineHasThem) {
+  LineChart chart;
+  chart.lines = {{"baseline", kBaseline, true, {{0, 0.9}, {100, 0.9}}},
+                 {"dashed", 1, true, {{0, 1}, {50, 1.1}, {100, 1.2}}}};
+  const std::string svg = Draw(chart);
+  EXPECT_THAT(svg,
+              AllOf(HasSubstr("<path class=\"line sg dashed\""), HasSubstr("<line class=\"line sg dashed\""),
+                    HasSubstr("<text class=\"end fg\""), HasSubstr("<path class=\"line s1 dashed\"")));
+  EXPECT_EQ(Occurrences(svg, "<circle class=\"point fg\"[^>]* r=\"0.1\""), 2);
+  EXPECT_EQ(Occurrences(svg, "<circle class=\"point f1\"[^>]* r=\"2.6\""), 3);
+  EXPECT_THAT(DrawingStyle(/*dark=*/false), HasSubstr(".sg{stroke:#767676}"));
+  EXPECT_EQ(Occurrences(DrawingStyle(/*dark=*/true), "[.]sg[{]stroke:"), 2);
+}
+
+TEST(ReportChart, ALongNameIsCutAtItsFirstCommaAtTheEndOfItsLineUnlessThatIsAmbiguous) {
+  LineChart chart;
+  chart.lines = {{"MOMENTUM, learning rate 0.001, ρ 0.95", 0, false, {{1, 2}, {200, 3}}},
+                 {"SGD, learning rate 0.0001", 1, false, {{1, 5}, {200, 6}}},
+                 {"SGD, learning rate 0.0002", 2, false, {{1, 8}, {200, 9}}}};
+  const std::string svg = Draw(chart);
+  EXPECT_THAT(svg,
+              AllOf(HasSubstr(">MOMENTUM 3</text>"), HasSubstr(">6</text>"), HasSubstr(">9</text>"),
+                    HasSubstr(">MOMENTUM, learning rate 0.001, ρ 0.95</text>"), Not(HasSubstr(">SGD 6<"))));
+}
+
+TEST(ReportChart, LabelsOfLinesThatEndAtZeroTouchNeitherTheAxisNorTheGrid) {
+  LineChart chart;
+  chart.log_x = true;
+  chart.from_zero = true;
+  for (int i = 0; i < 3; ++i) chart.lines.push_back({"run", i, false, {{1, 8}, {200, 0}}});
+  const std::string svg = Draw(chart);
+  const std::regex label("<text class=\"end [^>]* x=\"([0-9.]+)\" y=\"([0-9.]+)\"");
+  const std::regex grid("<line class=\"grid\" [^>]* x2=\"([0-9.]+)\" y2=\"([0-9.]+)\"");
+  std::smatch lowest_grid_line;  // the first that is drawn: that of 0, where the axis is
+  ASSERT_TRUE(std::regex_search(svg, lowest_grid_line, grid));
+  ASSERT_EQ(Occurrences(svg, "<text class=\"end "), 3);
+  for (std::sregex_iterator match(svg.begin(), svg.end(), label), end; match != end; ++match) {
+    EXPECT_GT(std::stod((*match)[1]), std::stod(lowest_grid_line[1]) + 4);
+    EXPECT_LT(std::stod((*match)[2]), std::stod(lowest_grid_line[2]) - 4);
+  }
 }
 
 TEST(ReportChart, SaysWhereThereIsNothingToDraw) {

@@ -117,9 +117,10 @@ TEST(Report, TableSaysWhatTheLogsSay) {
   Write(directory + "/data_summary.textproto", "classes: 5126 majority_test_accuracy: 0.0625");
   const Report report = MakeReport({Read(directory)});
   EXPECT_EQ(Cell(report, "always the most frequent class", 0), "6.2 %");
-  EXPECT_THAT(report.svg, HasSubstr("always the most frequent class"));
+  EXPECT_THAT(report.svg, AllOf(HasSubstr("always the most frequent class"), HasSubstr("line sg dashed"),
+                                HasSubstr("; 256-128 rectified linear units</text>")));
   EXPECT_EQ(Cell(report, "optimizer", 0), "WINDOWED, learning rate 0.01, ρ 0.95, ε 1e-06");
-  EXPECT_EQ(Cell(report, "network", 0), "256-128 rectified linear");
+  EXPECT_EQ(Cell(report, "network", 0), "256-128 rectified linear units");
   EXPECT_EQ(Cell(report, "replicas", 0), "20");
   EXPECT_EQ(Cell(report, "updates", 0), "1,400");
   EXPECT_EQ(Cell(report, "frames", 0), "140,000");

@@ -65,7 +65,8 @@ TEST(SweepReport, DrawsAgainstReplicasByNoiseAndTheCurves) {
             HasSubstr("ADADELTA, ρ 0.95, ε 1e-06: accuracy by number of replicas"),
             HasSubstr("accuracy by noise"), HasSubstr("Staleness, 200 replicas, 30 % of pushes dropped")));
   EXPECT_THAT(report.html, Not(HasSubstr("nothing to draw")));
-  EXPECT_THAT(report.svg, AllOf(HasSubstr("<style>"), HasSubstr("against the number of replicas")));
+  EXPECT_THAT(report.svg, AllOf(HasSubstr("<style>"), HasSubstr("against the number of replicas"),
+                                HasSubstr(">ADADELTA 30.0 %</text>"), HasSubstr(">MOMENTUM 30.0 %</text>")));
 }
 
 TEST(SweepReport, OneRunIsNoGridAndStillAPage) {
