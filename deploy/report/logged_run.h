@@ -18,7 +18,7 @@ struct LoggedRun {
   std::string directory;
   std::string name;  // the description's, or the folder's
   RunDescription description;
-  CsvTable log;  // frame_accuracy.csv, columns as in server/coordinator/run_log.h
+  CsvTable log;  // frame_accuracy.csv, columns as in server/coordinator/evaluation_line.h; an older log may lack some
   std::vector<std::pair<double, double>> staleness;  // (staleness, pushes) of staleness.csv; whole, ascending
   // What always giving the training part's most frequent class scores on the test set; 0: not known.
   double majority_test_accuracy = 0;

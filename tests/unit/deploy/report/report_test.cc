@@ -193,6 +193,23 @@ TEST(Report, TellsRunsOfOneNameApart) {
   EXPECT_NE(report.results.header[1], report.results.header[2]);
 }
 
+TEST(Report, ReadsALogOfAnOlderHeaderWithTheMissingColumnsEmpty) {
+  const std::string directory = WriteRun("older", "ADADELTA", 0.4, 0);
+  Write(directory + "/frame_accuracy.csv",
+        "updates,frames,epoch,train_loss,test_loss,test_frame_accuracy\n200,20000,0.5,4,3,0.25\n"
+        "5400,540000,1,3,2,0.5\n");
+  const LoggedRun run = Read(directory);
+  EXPECT_THAT(run.notes, IsEmpty());
+  const Report report = MakeReport({run});
+  EXPECT_EQ(NestingFault(report.html), "");
+  EXPECT_EQ(Cell(report, "updates", 0), "5,400");
+  EXPECT_EQ(Cell(report, "test frame accuracy, final", 0), "50.0 %");
+  for (const char* missing : {"test, non-silence frames, final", "human test frame accuracy, final",
+                              "gradient noise scale, frames", "pushes rejected", "wall time"}) {
+    EXPECT_EQ(Cell(report, missing, 0), "–") << missing;
+  }
+}
+
 TEST(Report, LeavesTheHumanFigureOutWhereThereIsNoHumanTestSet) {
   const std::string directory = WriteRun("no_human", "ADADELTA", 0.4, 0);
   Write(directory + "/frame_accuracy.csv",
