@@ -1,4 +1,5 @@
-// Where on the data's way: at its end; one axis of a figure: its ends, ticks, and where a value falls.
+// Where on the data's way: the report's pictures; rounds the step of an axis to 1, 2 or 5 times a power
+// of ten.
 #include "deploy/report/axis.h"
 
 #include <algorithm>
@@ -10,7 +11,8 @@
 namespace downpour {
 
 Axis Axis::Covering(double low, double high, int ticks) {
-  // A span below the last digits of its own ends could not be stepped through.
+  // With a smaller span, a step would be lost in the rounding of the ends, and the ticks would never
+  // reach `high`.
   const double smallest_span = std::max({std::abs(low), std::abs(high), 1e-9}) * 1e-9;
   const double span = high - low > smallest_span ? high - low : std::max(std::abs(high), 1.0);
   const double rough = span / ticks;

@@ -1,4 +1,5 @@
-// Where on the data's way: at its end; one axis of a figure: its ends, ticks, and where a value falls.
+// Where on the data's way: the report's pictures; the values of one axis come in, pixels and tick labels
+// go out.
 #ifndef DOWNPOUR_DEPLOY_REPORT_AXIS_H_
 #define DOWNPOUR_DEPLOY_REPORT_AXIS_H_
 
@@ -13,14 +14,15 @@ struct Axis {
   double low = 0;
   double high = 1;
   double step = 0.2;
-  std::vector<double> values = {};  // of a logarithmic axis: its ticks, above 0 and ascending
+  std::vector<double> values = {};  // ticks of a logarithmic axis, above 0 and ascending; empty: linear
 
-  // Covers [low, high] with about `ticks` steps and ends on ticks. Any finite values with low <= high.
+  // A linear axis over [low, high] with about `ticks` steps, which begins and ends on a tick. `low` and
+  // `high` are finite, low <= high.
   static Axis Covering(double low, double high, int ticks);
-  // Logarithmic; a little wider than the values, of which there is at least one, all above 0.
+  // A logarithmic axis, a little wider than `values`. There is at least one value, and all are above 0.
   static Axis Logarithmic(std::vector<double> values);
 
-  std::vector<double> Ticks() const;  // low, low + step, ... up to high; or the values
+  std::vector<double> Ticks() const;  // low, low + step, ... up to high; or `values`
   std::string Label(double tick) const;
   // The pixel of `value`, where `low` falls on `pixel_low` and `high` on `pixel_high`.
   double Pixel(double value, double pixel_low, double pixel_high) const;

@@ -1,10 +1,10 @@
-// Where on the data's way: at its end; what lines and histograms have in common: titles, axes, grid, legend.
+// Where on the data's way: the report's pictures; places every element in pixels and writes it as SVG text,
+// with its CSS.
 #include "deploy/report/chart_frame.h"
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "deploy/report/chart.h"
 #include "deploy/report/format.h"
 
 namespace downpour {
@@ -19,7 +19,7 @@ struct Place {
   double x, y;
 };
 
-// Where each legend entry begins: rows from left to right, wrapped at the right end.
+// Where each legend entry begins. Entries stand side by side; one that does not fit begins a new row.
 std::vector<Place> LegendPlaces(const ChartFrame& frame) {
   std::vector<Place> places;
   double x = frame.left(), y = kLegendTop;
@@ -35,16 +35,16 @@ std::vector<Place> LegendPlaces(const ChartFrame& frame) {
   return places;
 }
 
-std::string Line(absl::string_view classes, double x1, double y1, double x2, double y2) {
-  return absl::StrFormat("<line class=\"%s\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", classes,
-                         x1, y1, x2, y2);
-}
-
 }  // namespace
 
 std::string ColorClass(char kind, int color) {
   if (color == kBaseline) return absl::StrFormat("%cg", kind);
   return absl::StrFormat("%c%d", kind, color % kColors);
+}
+
+std::string StraightLine(absl::string_view classes, double x1, double y1, double x2, double y2) {
+  return absl::StrFormat("<line class=\"%s\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", classes,
+                         x1, y1, x2, y2);
 }
 
 double TextWidth(absl::string_view text) {
@@ -72,15 +72,15 @@ std::string ChartFrame::Draw(absl::string_view marks) const {
                   Text(left(), 43, "start", "subtitle", subtitle));
 
   for (double tick : y_ticks ? y_axis.Ticks() : std::vector<double>()) {
-    absl::StrAppend(&svg, Line("grid", left(), Y(tick), right(), Y(tick)),
+    absl::StrAppend(&svg, StraightLine("grid", left(), Y(tick), right(), Y(tick)),
                     Text(left() - 9, Y(tick) + 4, "end", "tick", y_axis.Label(tick)));
   }
   for (double tick : x_axis.Ticks()) {
-    absl::StrAppend(&svg, Line("axis", X(tick), bottom(), X(tick), bottom() + 5),
+    absl::StrAppend(&svg, StraightLine("axis", X(tick), bottom(), X(tick), bottom() + 5),
                     Text(X(tick), bottom() + 19, "middle", "tick", x_axis.Label(tick)));
   }
-  absl::StrAppend(&svg, marks, Line("axis", left(), bottom(), right(), bottom()),
-                  Line("axis", left(), top(), left(), bottom()),
+  absl::StrAppend(&svg, marks, StraightLine("axis", left(), bottom(), right(), bottom()),
+                  StraightLine("axis", left(), top(), left(), bottom()),
                   Text((left() + right()) / 2, bottom() + 42, "middle", "label", x_label));
   absl::StrAppendFormat(&svg, "<g transform=\"translate(18 %.1f) rotate(-90)\">%s</g>\n",
                         (top() + bottom()) / 2, Text(0, 0, "middle", "label", y_label));
@@ -88,10 +88,15 @@ std::string ChartFrame::Draw(absl::string_view marks) const {
   const std::vector<Place> places = LegendPlaces(*this);
   for (size_t i = 0; i < legend.size(); ++i) {
     const auto [x, y] = places[i];
-    absl::StrAppend(&svg, Line(legend[i].classes, x, y, x + kLegendSample, y),
+    absl::StrAppend(&svg, StraightLine(legend[i].classes, x, y, x + kLegendSample, y),
                     Text(x + kLegendSample + 6, y + 4, "start", "label", legend[i].name));
   }
   return absl::StrCat(svg, "</svg>\n");
+}
+
+std::string ChartFrame::DrawEmpty() const {
+  return Draw(
+      Text((left() + right()) / 2, (top() + bottom()) / 2, "middle", "subtitle", "nothing to draw yet"));
 }
 
 std::string DrawingStyle(bool dark) {

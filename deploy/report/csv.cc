@@ -1,4 +1,5 @@
-// Where on the data's way: at its end; the run folder's logs, read for the report.
+// Where on the data's way: the report; splits a CSV log into lines and fields, and leaves out what
+// is damaged.
 #include "deploy/report/csv.h"
 
 #include <algorithm>
@@ -12,7 +13,8 @@
 namespace downpour {
 namespace {
 
-// Why a line cannot be a row of `width` numbers; empty if it is, with the numbers in `row`.
+// Appends the numbers of a line to `row`. Returns why the line is not a row of `width` numbers; empty if
+// it is.
 std::string ParseRow(absl::string_view line, size_t width, std::vector<std::optional<double>>* row) {
   const std::vector<absl::string_view> fields = absl::StrSplit(line, ',');
   if (fields.size() != width) {
@@ -26,7 +28,7 @@ std::string ParseRow(absl::string_view line, size_t width, std::vector<std::opti
     } else if (!absl::SimpleAtod(field, &value)) {
       return absl::StrCat("\"", field.substr(0, 20), "\" is not a number");
     } else {
-      // The loss of a run that has diverged is NaN or infinite, its accuracy is not.
+      // A run that has diverged has a loss that is NaN or infinite, but its accuracy is still a number.
       row->push_back(std::isfinite(value) ? std::optional(value) : std::nullopt);
     }
   }

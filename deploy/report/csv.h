@@ -1,4 +1,5 @@
-// Where on the data's way: at its end; the run folder's logs, read for the report.
+// Where on the data's way: the report; the text of a run folder's CSV log comes in, a table of numbers
+// goes out.
 #ifndef DOWNPOUR_DEPLOY_REPORT_CSV_H_
 #define DOWNPOUR_DEPLOY_REPORT_CSV_H_
 
@@ -11,24 +12,24 @@
 
 namespace downpour {
 
-// Numbers under named columns; an empty field is absent. A value.
+// Numbers in named columns; a field may be empty. A value.
 struct CsvTable {
   std::vector<std::string> columns;
   std::vector<std::vector<std::optional<double>>> rows;  // each as long as `columns`
-  std::vector<std::string> notes;                        // one for each line left out, with file and line
+  std::vector<std::string> notes;  // one for each line that was left out, with file and line number
 
-  // Absent where the column is not there.
+  // No value where the field is empty or the table has no such column, as with the log of an older version.
   std::optional<double> Get(size_t row, absl::string_view column) const;
-  // (x, y) of the rows that have both.
+  // (x, y) of each row that has both values.
   std::vector<std::pair<double, double>> Points(absl::string_view x, absl::string_view y) const;
-  // The last value there is in a column.
+  // The last value of a column, and the largest. No value where the column has none.
   std::optional<double> Last(absl::string_view column) const;
   std::optional<double> Max(absl::string_view column) const;
 };
 
-// Takes any bytes. NaN and infinity count as absent. A line that is not of the header's width, holds
-// something other than numbers, or lacks its newline (its writer was stopped in the middle) is left out and
-// noted; `name` stands for the file in the notes.
+// Takes any bytes. The first line names the columns. NaN and infinity count as empty fields. A line is left
+// out, with a note, if it has not as many fields as the header, if a field is not a number, or if it has no
+// newline because its writer was stopped in the middle. `name` is what the notes call the file.
 CsvTable ParseCsv(absl::string_view text, absl::string_view name);
 
 }  // namespace downpour

@@ -1,10 +1,11 @@
-// Where on the data's way: at its end; draws one number a setting and series, e.g. accuracy by noise and optimizer.
+// Where on the data's way: the report's pictures; gives each row its line, and puts the dots on it.
+#include "deploy/report/dot_chart.h"
+
 #include <algorithm>
 #include <set>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "deploy/report/chart.h"
 #include "deploy/report/chart_frame.h"
 #include "deploy/report/format.h"
 
@@ -28,19 +29,15 @@ std::string Draw(const DotChart& chart) {
         frame.legend.push_back({dot.name, absl::StrCat("line ", ColorClass('s', dot.color))});
     }
   }
-  if (named.empty()) {
-    return frame.Draw(Text((frame.left() + frame.right()) / 2, (frame.top() + frame.bottom()) / 2, "middle",
-                           "subtitle", "nothing to draw yet"));
-  }
+  if (named.empty()) return frame.DrawEmpty();
   frame.x_axis = Axis::Covering(0, largest, 8);
-  frame.y_ticks = false;  // rows have names, not values
+  frame.y_ticks = false;  // a row has a name, which is drawn below instead
   std::string marks;
   for (size_t i = 0; i < chart.rows.size(); ++i) {
     const DotChart::Row& row = chart.rows[i];
     const double y = frame.top() + (static_cast<double>(i) + 0.5) * kRowHeight;
-    absl::StrAppendFormat(&marks, "<line class=\"grid\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n",
-                          frame.left(), y, frame.right(), y);
-    absl::StrAppend(&marks, Text(frame.left() - 10, y + 4, "end", "label", row.name));
+    absl::StrAppend(&marks, StraightLine("grid", frame.left(), y, frame.right(), y),
+                    Text(frame.left() - 10, y + 4, "end", "label", row.name));
     for (const DotChart::Dot& dot : row.dots) {
       absl::StrAppendFormat(
           &marks, "<circle class=\"%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"5.5\"><title>%s</title></circle>\n",

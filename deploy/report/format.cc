@@ -1,4 +1,5 @@
-// Where on the data's way: at its end; how the report writes numbers and text.
+// Where on the data's way: the report; prints numbers in a fixed notation and takes the superfluous
+// digits off.
 #include "deploy/report/format.h"
 
 #include <algorithm>
@@ -43,6 +44,14 @@ std::string Seconds(double seconds) {
   if (whole < 120) return absl::StrCat(whole, " s");
   if (whole < 7200) return absl::StrCat(whole / 60, " min ", whole % 60, " s");
   return absl::StrCat(whole / 3600, " h ", whole / 60 % 60, " min");
+}
+
+std::string OrDash(std::optional<double> value, const std::function<std::string(double)>& format) {
+  return value ? format(*value) : "–";
+}
+
+std::string OrDash(std::optional<double> value, int decimals) {
+  return value ? Number(*value, decimals) : "–";
 }
 
 }  // namespace downpour

@@ -1,10 +1,12 @@
-// Where on the data's way: at its end; draws how often a value came up, e.g. the staleness of pushes.
+// Where on the data's way: the report's pictures; sums the counts into at most kMostBins bars and draws the
+// marks over them.
+#include "deploy/report/histogram.h"
+
 #include <algorithm>
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "deploy/report/chart.h"
 #include "deploy/report/chart_frame.h"
 #include "deploy/report/format.h"
 
@@ -20,10 +22,7 @@ std::string Draw(const Histogram& histogram) {
   frame.width = 500;
   double total = 0;
   for (const auto& [value, count] : histogram.counts) total += count;
-  if (total == 0) {
-    return frame.Draw(Text((frame.left() + frame.right()) / 2, (frame.top() + frame.bottom()) / 2, "middle",
-                           "subtitle", "nothing to draw yet"));
-  }
+  if (total == 0) return frame.DrawEmpty();
   const double largest = std::max(histogram.largest, histogram.counts.back().first);
   const double bin_width = std::ceil((largest + 1) / kMostBins);
   std::vector<double> bins(static_cast<size_t>(largest / bin_width) + 1);
@@ -48,12 +47,10 @@ std::string Draw(const Histogram& histogram) {
   }
   double label_y = frame.top() + 10;
   for (const auto& [name, value] : histogram.marks) {
-    // A bar covers [value, value + 1), so that its middle stands for the value.
+    // The bar of a value covers [value, value + 1), so the mark goes through its middle.
     const double x = frame.X(value + 0.5);
     const bool leftwards = x + TextWidth(name) + 10 > frame.right();
-    absl::StrAppendFormat(&marks, "<line class=\"mark\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n",
-                          x, frame.top(), x, frame.bottom());
-    absl::StrAppend(&marks,
+    absl::StrAppend(&marks, StraightLine("mark", x, frame.top(), x, frame.bottom()),
                     Text(leftwards ? x - 6 : x + 6, label_y, leftwards ? "end" : "start", "label", name));
     label_y += 16;
   }

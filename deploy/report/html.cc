@@ -1,10 +1,10 @@
-// Where on the data's way: at its end; the report's page around its figures and table.
+// Where on the data's way: the report; writes the HTML elements, and the style sheet into the page itself.
 #include "deploy/report/html.h"
 
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "deploy/report/chart.h"
+#include "deploy/report/chart_frame.h"
 #include "deploy/report/format.h"
 
 namespace downpour {
@@ -32,7 +32,7 @@ tbody tr+tr td{border-top:1px solid var(--rule)}
 @media print{body{margin:0;max-width:none;font-size:11pt}}
 )";
 
-// Characters rather than bytes: those that are not UTF-8 continuation bytes.
+// The number of characters in UTF-8 text: that of the bytes that are not continuation bytes.
 size_t Characters(absl::string_view text) {
   return std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; });
 }

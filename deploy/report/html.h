@@ -1,4 +1,4 @@
-// Where on the data's way: at its end; the report's page around its figures and table.
+// Where on the data's way: the report; drawings, captions and a table come in, an HTML page goes out.
 #ifndef DOWNPOUR_DEPLOY_REPORT_HTML_H_
 #define DOWNPOUR_DEPLOY_REPORT_HTML_H_
 
@@ -9,21 +9,21 @@
 
 namespace downpour {
 
-// A table with one column a run. The first column names the rows.
+// A table. The first column names the rows.
 struct TextTable {
   std::vector<std::string> header;
   std::vector<std::vector<std::string>> rows;  // each as long as `header`
 };
 
 std::string HtmlTable(const TextTable& table);
-// For a terminal: columns two blanks apart, the first left-aligned, the others right-aligned. Text is UTF-8.
+// For a terminal: columns are two blanks apart, the first is aligned left, the others right. Text is UTF-8.
 std::string PlainTable(const TextTable& table);
 
-// `drawing` (markup) with a numbered caption (text) below.
+// `drawing` (markup) with a numbered caption (text) under it.
 std::string HtmlFigure(absl::string_view drawing, absl::string_view number, absl::string_view caption);
 
-// A page that needs nothing but itself: no script, no font or style sheet from elsewhere; light, dark and
-// print. `body` is markup, `title` text.
+// A page that loads nothing else, neither script, font nor style sheet. It has a light and a dark scheme and
+// can be printed. `body` is markup, `title` text.
 std::string HtmlPage(absl::string_view title, absl::string_view body);
 
 }  // namespace downpour

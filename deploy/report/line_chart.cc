@@ -1,4 +1,7 @@
-// Where on the data's way: at its end; draws curves, e.g. frame accuracy against updates.
+// Where on the data's way: the report's pictures; finds the axes that hold all curves, draws each with its
+// points, and spreads the labels at their ends.
+#include "deploy/report/line_chart.h"
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -7,7 +10,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "deploy/report/chart.h"
 #include "deploy/report/chart_frame.h"
 #include "deploy/report/format.h"
 
@@ -15,7 +17,7 @@ namespace downpour {
 namespace {
 
 constexpr size_t kMostDots = 60;       // a longer curve shows its points only when hovered over
-constexpr double kLabelDistance = 15;  // between labels at the ends of lines
+constexpr double kLabelDistance = 15;  // between the labels at the ends of two lines, upright
 constexpr double kWidestLabel = 190;   // a longer one is cut
 constexpr double kLabelGap = 9;        // from the end of a line to its label
 constexpr double kGridGap = 5;         // from the end of the grid to a label
@@ -34,13 +36,13 @@ std::string LineClasses(const LineChart::Line& line) {
   return absl::StrCat("line ", ColorClass('s', line.color), line.dashed ? " dashed" : "");
 }
 
-// A value as the reader is told it.
+// How the reader sees a value of y.
 std::string Value(const LineChart& chart, double y) { return chart.fractions ? Percent(y) : Number(y, 3); }
 
 absl::string_view UntilComma(absl::string_view name) { return name.substr(0, name.find(',')); }
 
-// At the end of a line, which has at least one point: its name and last value. A name that is too long is cut
-// at its first comma or, where that would make it the name of another line too, left to the legend.
+// The label at the end of a line: its name and last value. A long name is cut at its first comma. Where
+// another line's name would then be the same, the label is the value alone. The line has at least one point.
 std::string EndLabel(const LineChart& chart, const LineChart::Line& line) {
   const std::string value = Value(chart, line.points.back().second);
   const absl::string_view start = UntilComma(line.name);
@@ -68,7 +70,8 @@ std::string DrawCurve(const LineChart& chart, const LineChart::Line& line, const
   return absl::StrFormat("<path class=\"%s\" d=\"%s\"/>\n%s", LineClasses(line), path, points);
 }
 
-// Moves labels apart that would lie on each other; keeps their order.
+// Heights of labels, `wanted` where the lines end, moved apart where two labels would overlap. Keeps
+// their order.
 std::vector<double> SpreadLabels(const std::vector<double>& wanted, double top, double bottom) {
   std::vector<size_t> order(wanted.size());
   std::iota(order.begin(), order.end(), 0);
@@ -104,10 +107,7 @@ std::string Draw(const LineChart& chart) {
       y.Add(std::min(at_y, chart.y_most) * scale);
     }
   }
-  if (lines.empty()) {
-    return frame.Draw(Text((frame.left() + frame.right()) / 2, (frame.top() + frame.bottom()) / 2, "middle",
-                           "subtitle", "nothing to draw yet"));
-  }
+  if (lines.empty()) return frame.DrawEmpty();
   if (chart.log_x) {
     std::vector<double> values;
     for (const LineChart::Line* line : lines) {
@@ -129,7 +129,7 @@ std::string Draw(const LineChart& chart) {
   const std::vector<double> placed = SpreadLabels(wanted, frame.top(), frame.bottom() - kAxisGap);
   for (size_t i = 0; i < lines.size(); ++i) {
     const double last = lines[i]->points.back().first;
-    // A logarithmic axis, and with it the grid, goes on after its last value.
+    // A logarithmic axis and its grid reach a little further right than the last value.
     const double at = std::max(frame.X(last) + kLabelGap, last == x.high ? frame.right() + kGridGap : 0);
     absl::StrAppend(&marks,
                     Text(at, placed[i] + 4, "start", absl::StrCat("end ", ColorClass('f', lines[i]->color)),

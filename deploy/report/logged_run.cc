@@ -1,4 +1,5 @@
-// Where on the data's way: at its end; one run folder as the report reads it.
+// Where on the data's way: the report; reads the run folder's files one by one, so that a damaged one costs
+// only its own numbers.
 #include "deploy/report/logged_run.h"
 
 #include <google/protobuf/text_format.h>
@@ -31,7 +32,7 @@ CsvTable ReadCsv(const std::string& directory, const std::string& name, std::vec
   return table;
 }
 
-// Empty if the run has reached its budget.
+// How far the run is from its budget; empty if it has reached it, or has none.
 std::string WhatIsLeft(const LoggedRun& run) {
   const BudgetDescription& budget = run.description.budget();
   const double updates = run.log.Last("updates").value_or(0), epochs = run.log.Last("epoch").value_or(0);
@@ -49,7 +50,7 @@ std::string WhatIsLeft(const LoggedRun& run) {
   return text;
 }
 
-// The rows that can be counts, in order.
+// The rows whose numbers can be counts, staleness ascending. Others are left out, with a note.
 std::vector<std::pair<double, double>> StalenessCounts(const CsvTable& table,
                                                        std::vector<std::string>* notes) {
   constexpr double kLargest = 1e15;
@@ -68,7 +69,7 @@ std::vector<std::pair<double, double>> StalenessCounts(const CsvTable& table,
   return counts;
 }
 
-// 0 where the folder does not say.
+// 0 where the folder has no data summary, or none that can be read.
 double MajorityTestAccuracy(const std::string& directory) {
   const absl::StatusOr<std::string> text = ReadFile(absl::StrCat(directory, "/data_summary.textproto"));
   DataSummary summary;
@@ -126,7 +127,7 @@ std::optional<double> NoiseScaleFrames(const LoggedRun& run) {
     norm_squares += *squared_norm * *squared_norm;
     ++count;
   }
-  // Of the sum, from the scatter of its terms.
+  // The standard error of `norm`, a sum, from how much its terms scatter.
   const double error =
       count > 1 ? std::sqrt(std::max(0.0, norm_squares - norm * norm / count) * count / (count - 1)) : 0;
   if (norm <= 2 * error) return std::nullopt;

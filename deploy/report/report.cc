@@ -1,4 +1,5 @@
-// Where on the data's way: at its end; run folders become the figures and the table that a person looks at.
+// Where on the data's way: the report; takes the columns of each run's log for each figure, and writes
+// the captions.
 #include "deploy/report/report.h"
 
 #include <algorithm>
@@ -8,8 +9,9 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "common/program/update_rules.h"
-#include "deploy/report/chart.h"
+#include "deploy/report/chart_frame.h"
 #include "deploy/report/format.h"
+#include "deploy/report/line_chart.h"
 
 namespace downpour {
 namespace {
@@ -17,17 +19,18 @@ namespace {
 constexpr char kMajority[] = "always the most frequent class";
 constexpr char kHumanAccuracy[] = "test_human_frame_accuracy";
 
-std::string OrDash(std::optional<double> value, std::string (*format)(double)) {
-  return value ? format(*value) : "–";
-}
-std::string Count(double value) { return Number(value, 0); }
-std::string OneDecimal(double value) { return Number(value, 1); }
-
 bool Virtual(const LoggedRun& run) {
-  return run.description.cluster().clock() == ClusterDescription::VIRTUAL;
+  switch (run.description.cluster().clock()) {
+    case ClusterDescription::VIRTUAL:
+      return true;
+    case ClusterDescription::WALL:
+      return false;
+  }
+  return false;
 }
 
-// What all runs have in common, or how they differ: "20 replicas", "20 or 100 replicas".
+// what(run) of all runs, each text once: "20 replicas, 2 shards" or "20 replicas, 2 shards or 100 replicas,
+// 2 shards".
 std::string Common(const std::vector<LoggedRun>& runs, std::string (*what)(const LoggedRun&)) {
   std::vector<std::string> seen;
   for (const LoggedRun& run : runs) {
@@ -62,20 +65,10 @@ void AddLines(const std::vector<LoggedRun>& runs, absl::string_view x, absl::str
   }
 }
 
-LineChart Chart(absl::string_view title, absl::string_view subtitle, absl::string_view x_label,
-                absl::string_view y_label) {
-  LineChart chart;
-  chart.title = std::string(title);
-  chart.subtitle = std::string(subtitle);
-  chart.x_label = std::string(x_label);
-  chart.y_label = std::string(y_label);
-  return chart;
-}
-
 LineChart AccuracyAgainstUpdates(const std::vector<LoggedRun>& runs) {
-  LineChart chart = Chart("Test frame accuracy against updates",
-                          absl::StrCat(Common(runs, Cluster), "; ", Common(runs, Network)), "updates",
-                          "test frame accuracy (%)");
+  LineChart chart{"Test frame accuracy against updates",
+                  absl::StrCat(Common(runs, Cluster), "; ", Common(runs, Network)), "updates",
+                  "test frame accuracy (%)"};
   chart.fractions = true;
   AddLines(runs, "updates", "test_frame_accuracy", 1, "", false, &chart);
   if (const double majority = runs[0].majority_test_accuracy; majority > 0) {
@@ -94,17 +87,17 @@ LineChart AccuracyAgainstTime(const std::vector<LoggedRun>& runs) {
   const auto [unit, unit_name] = longest > 7200  ? std::pair<double, const char*>(3600, "hours")
                                  : longest > 180 ? std::pair<double, const char*>(60, "minutes")
                                                  : std::pair<double, const char*>(1, "seconds");
-  LineChart chart = Chart("Test frame accuracy against time",
-                          simulated ? "time as it passes in the simulated cluster" : "wall-clock time",
-                          absl::StrCat(simulated ? "virtual time (" : "wall time (", unit_name, ")"),
-                          "test frame accuracy (%)");
+  LineChart chart{"Test frame accuracy against time",
+                  simulated ? "time as it passes in the simulated cluster" : "wall-clock time",
+                  absl::StrCat(simulated ? "virtual time (" : "wall time (", unit_name, ")"),
+                  "test frame accuracy (%)"};
   chart.fractions = true;
   AddLines(runs, column, "test_frame_accuracy", unit, "", false, &chart);
   return chart;
 }
 
-// A run that goes astray for a while must not flatten the rest: the axis ends a quarter above the first test
-// loss.
+// The y axis ends a quarter above the first test loss, so that a run whose loss explodes for a while does not
+// press all other curves flat.
 LineChart Loss(const std::vector<LoggedRun>& runs) {
   double first = 0, largest = 0;
   for (const LoggedRun& run : runs) {
@@ -113,7 +106,7 @@ LineChart Loss(const std::vector<LoggedRun>& runs) {
     largest =
         std::max({largest, run.log.Max("test_loss").value_or(0), run.log.Max("train_loss").value_or(0)});
   }
-  LineChart chart = Chart("Loss against updates", "mean cross-entropy a frame", "updates", "loss (nats)");
+  LineChart chart{"Loss against updates", "mean cross-entropy a frame", "updates", "loss (nats)"};
   if (first > 0 && largest > 1.25 * first) {
     chart.y_most = 1.25 * first;
     absl::StrAppend(&chart.subtitle, "; values above ", Number(chart.y_most, 1), " are drawn at ",
@@ -125,9 +118,9 @@ LineChart Loss(const std::vector<LoggedRun>& runs) {
 }
 
 LineChart HumanAccuracy(const std::vector<LoggedRun>& runs) {
-  LineChart chart = Chart("Real human speech: frame accuracy against updates",
-                          "another test set than above: recordings of a human speaker, not seen in training",
-                          "updates", "human test frame accuracy (%)");
+  LineChart chart{"Real human speech: frame accuracy against updates",
+                  "another test set than above: recordings of a human speaker, not seen in training",
+                  "updates", "human test frame accuracy (%)"};
   chart.fractions = true;
   AddLines(runs, "updates", kHumanAccuracy, 1, "", false, &chart);
   AddLines(runs, "updates", "test_human_nonsilence_frame_accuracy", 1, ", non-silence", true, &chart);
@@ -141,16 +134,8 @@ std::string StalenessFigures(const std::vector<LoggedRun>& runs) {
     if (!run.staleness.empty()) largest = std::max(largest, run.staleness.back().first);
   }
   for (size_t i = 0; i < runs.size(); ++i) {
-    Histogram histogram;
-    histogram.largest = largest;
-    histogram.title = absl::StrCat("Staleness, ", runs[i].name);
-    histogram.x_label = "staleness (updates)";
-    histogram.y_label = "share of pushes (%)";
+    Histogram histogram = StalenessOf(runs[i], runs[i].name, largest);
     histogram.color = static_cast<int>(i);
-    histogram.counts = runs[i].staleness;
-    if (const auto mean = StalenessMean(runs[i])) {
-      histogram.marks.emplace_back(absl::StrCat("mean ", Number(*mean, 1)), *mean);
-    }
     if (const auto p99 = StalenessQuantile(runs[i], 0.99)) {
       histogram.marks.emplace_back(absl::StrCat("99th percentile ", Number(*p99, 0)), *p99);
     }
@@ -167,14 +152,14 @@ TextTable Results(const std::vector<LoggedRun>& runs) {
     table.rows.push_back({name});
     for (const LoggedRun& run : runs) table.rows.back().push_back(value(run));
   };
-  const auto last = [&](const char* name, const char* column, std::string (*format)(double)) {
+  const auto last = [&](const char* name, const char* column, auto format) {
     row(name, [=](const LoggedRun& run) { return OrDash(run.log.Last(column), format); });
   };
   row("optimizer", [](const LoggedRun& run) { return OptimizerText(run.description.optimizer()); });
   row("network", Network);
   row("replicas", [](const LoggedRun& run) { return absl::StrCat(run.description.cluster().replicas()); });
-  last("updates", "updates", Count);
-  last("frames", "frames", Count);
+  last("updates", "updates", 0);
+  last("frames", "frames", 0);
   last("test frame accuracy, final", "test_frame_accuracy", Percent);
   row("test frame accuracy, best",
       [](const LoggedRun& run) { return OrDash(run.log.Max("test_frame_accuracy"), Percent); });
@@ -184,12 +169,11 @@ TextTable Results(const std::vector<LoggedRun>& runs) {
   last("test, non-silence frames, final", "test_nonsilence_frame_accuracy", Percent);
   last("human test frame accuracy, final", kHumanAccuracy, Percent);
   last("human test, non-silence frames, final", "test_human_nonsilence_frame_accuracy", Percent);
-  row("staleness, mean", [](const LoggedRun& run) { return OrDash(StalenessMean(run), OneDecimal); });
+  row("staleness, mean", [](const LoggedRun& run) { return OrDash(StalenessMean(run), 1); });
   row("staleness, 99th percentile",
-      [](const LoggedRun& run) { return OrDash(StalenessQuantile(run, 0.99), OneDecimal); });
-  row("gradient noise scale, frames",
-      [](const LoggedRun& run) { return OrDash(NoiseScaleFrames(run), Count); });
-  last("pushes rejected", "pushes_rejected", Count);
+      [](const LoggedRun& run) { return OrDash(StalenessQuantile(run, 0.99), 1); });
+  row("gradient noise scale, frames", [](const LoggedRun& run) { return OrDash(NoiseScaleFrames(run), 0); });
+  last("pushes rejected", "pushes_rejected", 0);
   last("wall time", "wall_s", Seconds);
   return table;
 }
@@ -202,12 +186,12 @@ void TellApart(std::vector<LoggedRun>* runs) {
   }
 }
 
-// Each figure with its caption, in order.
-std::vector<std::pair<std::string, std::string>> Figures(const std::vector<LoggedRun>& runs) {
+// In the order of the page.
+std::vector<Figure> Figures(const std::vector<LoggedRun>& runs) {
   const std::string test_set = absl::StrCat("the test set (", Common(runs, TestSet), ")");
   const std::string each = absl::StrCat(runs.size() == 1 ? "One run, with " : "One line a run, each with ",
                                         Common(runs, Cluster), ".");
-  std::vector<std::pair<std::string, std::string>> figures;
+  std::vector<Figure> figures;
   figures.emplace_back(Draw(AccuracyAgainstUpdates(runs)),
                        absl::StrCat("Share of the frames of ", test_set,
                                     " whose most probable class is the right one, against updates. ",
@@ -240,17 +224,34 @@ std::vector<std::pair<std::string, std::string>> Figures(const std::vector<Logge
 
 }  // namespace
 
-std::string NotesOf(const std::vector<LoggedRun>& runs) {
-  std::string notes;
+Histogram StalenessOf(const LoggedRun& run, absl::string_view whose, double largest) {
+  Histogram histogram{absl::StrCat("Staleness, ", whose), "staleness (updates)", "share of pushes (%)"};
+  histogram.largest = largest;
+  histogram.counts = run.staleness;
+  if (const auto mean = StalenessMean(run)) {
+    histogram.marks.emplace_back(absl::StrCat("mean ", Number(*mean, 1)), *mean);
+  }
+  return histogram;
+}
+
+std::string ReportBody(const std::vector<Figure>& figures, const TextTable& results,
+                       const std::vector<LoggedRun>& runs) {
+  std::string body, notes;
+  int number = 0;
+  for (const auto& [drawing, caption] : figures) {
+    absl::StrAppend(&body, HtmlFigure(drawing, absl::StrCat(++number), caption));
+    if (number == 1) absl::StrAppend(&body, HtmlTable(results));
+  }
   for (const LoggedRun& run : runs) {
     for (const std::string& note : run.notes)
       absl::StrAppend(&notes, "<li>", EscapeMarkup(absl::StrCat(run.name, ": ", note)), "</li>\n");
   }
-  return notes.empty() ? "" : absl::StrCat("<h2>Notes</h2>\n<ul class=\"notes\">\n", notes, "</ul>\n");
+  if (!notes.empty()) absl::StrAppend(&body, "<h2>Notes</h2>\n<ul class=\"notes\">\n", notes, "</ul>\n");
+  return body;
 }
 
 std::string StandAlone(const std::string& drawing) {
-  // Where the style goes.
+  // The style sheet goes before the drawing's first element.
   constexpr char kPaper[] = "<rect class=\"paper\"";
   return absl::StrReplaceAll(
       drawing, {{kPaper, absl::StrCat("<style>\n", DrawingStyle(/*dark=*/false), "</style>\n", kPaper)}});
@@ -262,19 +263,14 @@ Report MakeReport(std::vector<LoggedRun> runs) {
   report.results = Results(runs);
   report.svg = StandAlone(Draw(AccuracyAgainstUpdates(runs)));
 
-  std::string body =
+  const std::string about =
       absl::StrCat("<p class=\"about\">",
                    EscapeMarkup(absl::StrCat("Asynchronous training on ", Common(runs, Cluster), "; ",
                                              Common(runs, Network), "; ", Common(runs, Minibatch), ".")),
                    "</p>\n");
-  int number = 0;
-  for (const auto& [drawing, caption] : Figures(runs)) {
-    absl::StrAppend(&body, HtmlFigure(drawing, absl::StrCat(++number), caption));
-    if (number == 1) absl::StrAppend(&body, HtmlTable(report.results));
-  }
-  absl::StrAppend(&body, NotesOf(runs));
   const auto append_name = [](std::string* text, const LoggedRun& run) { absl::StrAppend(text, run.name); };
-  report.html = HtmlPage(absl::StrCat("Downpour: ", absl::StrJoin(runs, ", ", append_name)), body);
+  report.html = HtmlPage(absl::StrCat("Downpour: ", absl::StrJoin(runs, ", ", append_name)),
+                         about + ReportBody(Figures(runs), report.results, runs));
   return report;
 }
 

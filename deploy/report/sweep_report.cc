@@ -1,18 +1,16 @@
-// Where on the data's way: at its end; the runs of a grid (optimizers, replica counts, noise) on one page.
+// Where on the data's way: the report; sorts the runs into the cells of the grid, and draws a figure for each
+// row and column that has several.
 #include "deploy/report/sweep_report.h"
 
 #include <algorithm>
-#include <map>
 #include <optional>
-#include <set>
 #include <string>
-#include <tuple>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 #include "common/program/update_rules.h"
-#include "deploy/report/chart.h"
+#include "deploy/report/dot_chart.h"
 #include "deploy/report/format.h"
+#include "deploy/report/line_chart.h"
 
 namespace downpour {
 namespace {
@@ -26,7 +24,7 @@ struct Cell {
   std::string optimizer;
   int replicas;
   std::string noise;
-  std::optional<double> accuracy;  // final, as MakeSweepReport says
+  std::optional<double> accuracy;  // final accuracy, as MakeSweepReport defines it
 };
 
 std::optional<double> FinalAccuracy(const LoggedRun& run) {
@@ -38,7 +36,7 @@ std::optional<double> FinalAccuracy(const LoggedRun& run) {
   return sum / static_cast<double>(count);
 }
 
-// In order of first appearance, as the sweep was asked for.
+// The different values of a member, in the order in which the runs first have them.
 template <typename Value>
 std::vector<Value> Seen(const std::vector<Cell>& cells, Value Cell::*member) {
   std::vector<Value> seen;
@@ -60,11 +58,9 @@ int ColorOf(const std::vector<std::string>& names, const std::string& name) {
 
 std::string AgainstReplicas(const std::vector<Cell>& cells, const std::vector<std::string>& optimizers,
                             const std::string& noise) {
-  LineChart chart;
-  chart.title = "Final test frame accuracy against the number of replicas";
-  chart.subtitle = absl::StrCat("noise: ", noise, "; mean of the last three evaluations");
-  chart.x_label = "replicas (logarithmic)";
-  chart.y_label = "final test frame accuracy (%)";
+  LineChart chart{"Final test frame accuracy against the number of replicas",
+                  absl::StrCat("noise: ", noise, "; mean of the last three evaluations"),
+                  "replicas (logarithmic)", "final test frame accuracy (%)"};
   chart.fractions = true;
   chart.log_x = true;
   for (const std::string& optimizer : optimizers) {
@@ -81,10 +77,9 @@ std::string AgainstReplicas(const std::vector<Cell>& cells, const std::vector<st
 
 std::string ByNoise(const std::vector<Cell>& cells, const std::vector<std::string>& optimizers,
                     int replicas) {
-  DotChart chart;
-  chart.title = "Final test frame accuracy by noise";
-  chart.subtitle = absl::StrCat(replicas, " replicas; mean of the last three evaluations");
-  chart.x_label = "final test frame accuracy (%)";
+  DotChart chart{"Final test frame accuracy by noise",
+                 absl::StrCat(replicas, " replicas; mean of the last three evaluations"),
+                 "final test frame accuracy (%)"};
   const std::vector<Cell> here = Where(cells, [&](const Cell& cell) { return cell.replicas == replicas; });
   for (const std::string& noise : Seen(here, &Cell::noise)) {
     DotChart::Row row{noise, {}};
@@ -97,12 +92,10 @@ std::string ByNoise(const std::vector<Cell>& cells, const std::vector<std::strin
   return Draw(chart);
 }
 
-// Accuracy against frames, so that runs whose pushes are dropped or repeated stay comparable.
+// Accuracy against frames rather than updates, so that runs whose pushes are dropped or repeated can
+// be compared.
 std::string Curves(const std::vector<Cell>& cells, const std::string& title, const auto& name) {
-  LineChart chart;
-  chart.title = title;
-  chart.x_label = "frames trained on";
-  chart.y_label = "test frame accuracy (%)";
+  LineChart chart{title, "", "frames trained on", "test frame accuracy (%)"};
   chart.fractions = true;
   for (const Cell& cell : cells) {
     const int color = static_cast<int>(chart.lines.size());
@@ -112,26 +105,15 @@ std::string Curves(const std::vector<Cell>& cells, const std::string& title, con
   return Draw(chart);
 }
 
-std::string StalenessOf(const Cell& cell, double largest) {
-  Histogram histogram;
-  histogram.title = absl::StrCat("Staleness, ", cell.replicas, cell.replicas == 1 ? " replica" : " replicas",
-                                 cell.noise == "none" ? "" : absl::StrCat(", ", cell.noise));
-  histogram.x_label = "staleness (updates)";
-  histogram.y_label = "share of pushes (%)";
-  histogram.largest = largest;
-  histogram.counts = cell.run->staleness;
-  if (const auto mean = StalenessMean(*cell.run))
-    histogram.marks.emplace_back(absl::StrCat("mean ", Number(*mean, 1)), *mean);
-  return Draw(histogram);
-}
-
-// Of one optimizer: staleness is the cluster's, whatever rule the shards apply.
+// Only of the first optimizer's runs, because staleness depends on the cluster and not on the rule.
 std::string StalenessFigures(const std::vector<Cell>& cells) {
   std::string drawings = "<div class=\"row\">\n";
   for (const Cell& cell : cells) {
     if (cell.optimizer != cells[0].optimizer) continue;
-    const double p99 = StalenessQuantile(*cell.run, 0.999).value_or(0);
-    absl::StrAppend(&drawings, StalenessOf(cell, p99));
+    const std::string whose = absl::StrCat(cell.replicas, cell.replicas == 1 ? " replica" : " replicas",
+                                           cell.noise == "none" ? "" : absl::StrCat(", ", cell.noise));
+    const double most = StalenessQuantile(*cell.run, 0.999).value_or(0);
+    absl::StrAppend(&drawings, Draw(StalenessOf(*cell.run, whose, most)));
   }
   return absl::StrCat(drawings, "</div>\n");
 }
@@ -142,27 +124,22 @@ TextTable Results(const std::vector<Cell>& cells) {
       "optimizer",       "replicas",        "noise",           "updates",           "final accuracy",
       "best accuracy",   "staleness, mean", "99th percentile", "gradient variance", "noise scale (frames)",
       "pushes rejected", "wall time"};
-  const auto or_dash = [](std::optional<double> value, auto format) {
-    return value ? format(*value) : std::string("–");
-  };
-  const auto decimals = [](int count) { return [count](double value) { return Number(value, count); }; };
   for (const Cell& cell : cells) {
     const LoggedRun& run = *cell.run;
     table.rows.push_back(
-        {cell.optimizer, absl::StrCat(cell.replicas), cell.noise,
-         or_dash(run.log.Last("updates"), decimals(0)), or_dash(cell.accuracy, Percent),
-         or_dash(run.log.Max(kAccuracy), Percent), or_dash(StalenessMean(run), decimals(1)),
-         or_dash(StalenessQuantile(run, 0.99), decimals(0)),
-         or_dash(run.log.Last("gradient_variance"), decimals(4)), or_dash(NoiseScaleFrames(run), decimals(0)),
-         or_dash(run.log.Last("pushes_rejected"), decimals(0)), or_dash(run.log.Last("wall_s"), Seconds)});
+        {cell.optimizer, absl::StrCat(cell.replicas), cell.noise, OrDash(run.log.Last("updates"), 0),
+         OrDash(cell.accuracy, Percent), OrDash(run.log.Max(kAccuracy), Percent),
+         OrDash(StalenessMean(run), 1), OrDash(StalenessQuantile(run, 0.99), 0),
+         OrDash(run.log.Last("gradient_variance"), 4), OrDash(NoiseScaleFrames(run), 0),
+         OrDash(run.log.Last("pushes_rejected"), 0), OrDash(run.log.Last("wall_s"), Seconds)});
   }
   return table;
 }
 
-// Each figure with its caption, in order.
-std::vector<std::pair<std::string, std::string>> Figures(const std::vector<Cell>& cells) {
+// In the order of the page.
+std::vector<Figure> Figures(const std::vector<Cell>& cells) {
   const std::vector<std::string> optimizers = Seen(cells, &Cell::optimizer);
-  std::vector<std::pair<std::string, std::string>> figures;
+  std::vector<Figure> figures;
   for (const std::string& noise : Seen(cells, &Cell::noise)) {
     const auto here = Where(cells, [&](const Cell& cell) { return cell.noise == noise; });
     if (Seen(here, &Cell::replicas).size() < 2) continue;
@@ -211,7 +188,7 @@ Report MakeSweepReport(std::vector<LoggedRun> runs) {
   report.results = Results(cells);
   const auto figures = Figures(cells);
   report.svg = StandAlone(figures[0].first);
-  std::string body = absl::StrCat(
+  const std::string about = absl::StrCat(
       "<p class=\"about\">", cells.size(), " runs; ",
       EscapeMarkup(NetworkText(runs[0].description.network())), ". Noise scale: tr(Σ)/|g|² of ",
       "McCandlish et al. 2018, the frames that would have to be averaged for the gradient's noise to be as ",
@@ -219,13 +196,7 @@ Report MakeSweepReport(std::vector<LoggedRun> runs) {
       "drowned); gradient variance: tr(Σ) "
       "of ",
       "a push.</p>\n");
-  int number = 0;
-  for (const auto& [drawing, caption] : figures) {
-    absl::StrAppend(&body, HtmlFigure(drawing, absl::StrCat(++number), caption));
-    if (number == 1) absl::StrAppend(&body, HtmlTable(report.results));
-  }
-  absl::StrAppend(&body, NotesOf(runs));
-  report.html = HtmlPage("Downpour: a sweep", body);
+  report.html = HtmlPage("Downpour: a sweep", about + ReportBody(figures, report.results, runs));
   return report;
 }
 

@@ -1,4 +1,5 @@
-// Where on the data's way: at its end; the runs of a grid (optimizers, replica counts, noise) on one page.
+// Where on the data's way: the report; the runs of a grid (optimizers, replica counts, noise) come in, one
+// page goes out.
 #ifndef DOWNPOUR_DEPLOY_REPORT_SWEEP_REPORT_H_
 #define DOWNPOUR_DEPLOY_REPORT_SWEEP_REPORT_H_
 
@@ -9,10 +10,11 @@
 
 namespace downpour {
 
-// Of at least one run. The main figure is final accuracy against the replica count without noise or, where all
-// have one count, by noise. A run's final accuracy here is the mean of its last three evaluations: one swings by
-// more than the settings differ. Runs that differ in other settings than these are drawn side by side all the
-// same. Depends on `runs` alone.
+// The report of at least one run. The main figure shows final accuracy against the number of replicas, for
+// the first kind of noise in `runs` (usually none), or by noise where all runs have the same number of
+// replicas. A run's final accuracy is the mean of its last three evaluations, because a single one varies by
+// more than the settings differ. Runs that differ in other settings are drawn as if they did not. The report
+// depends on `runs` alone.
 Report MakeSweepReport(std::vector<LoggedRun> runs);
 
 }  // namespace downpour

@@ -1,9 +1,13 @@
-// Where on the data's way: its end, under test: ticks, numbers, and where a drawing puts its points.
+// Where on the data's way: the report's pictures, under test: ticks, numbers, and where a drawing puts
+// its points.
 #include <regex>
 
 #include "deploy/report/axis.h"
-#include "deploy/report/chart.h"
+#include "deploy/report/chart_frame.h"
+#include "deploy/report/dot_chart.h"
 #include "deploy/report/format.h"
+#include "deploy/report/histogram.h"
+#include "deploy/report/line_chart.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

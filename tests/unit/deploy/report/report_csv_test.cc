@@ -1,4 +1,4 @@
-// Where on the data's way: its end, under test: the run folder's logs, whole and damaged.
+// Where on the data's way: the report, under test: the run folder's logs, whole and damaged.
 #include "deploy/report/csv.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

@@ -1,5 +1,5 @@
-// Where on the data's way: its end, under test: whole run folders, finished, going on and damaged, become a
-// report.
+// Where on the data's way: the report, under test: run folders that are finished, going on or damaged become
+// a report.
 #include "deploy/report/report.h"
 
 #include <cmath>
@@ -33,7 +33,8 @@ void Write(const std::string& path, const std::string& text) {
   std::ofstream(path) << text;
 }
 
-// A run folder whose accuracy rises towards `limit`, 200 updates a line; 5,400 updates are its budget.
+// Writes a run folder whose log has `lines` lines, one each 200 updates, with an accuracy that rises towards
+// `limit`. The budget is 5,400 updates.
 std::string WriteRun(const std::string& folder, const std::string& kind, double limit, int lines) {
   const std::string directory = absl::StrCat(::testing::TempDir(), "/report_test/", folder);
   std::filesystem::remove_all(directory);
@@ -62,7 +63,7 @@ LoggedRun Read(const std::string& directory) {
   return *std::move(run);
 }
 
-// The first fault in the nesting of `markup`'s elements; empty if every one is closed in order.
+// The first fault in the nesting of `markup`'s elements; empty if all are closed in the right order.
 std::string NestingFault(const std::string& markup) {
   const std::regex tag("<(/?)([A-Za-z0-9]+)([^<>]*)>");
   std::vector<std::string> open;

@@ -1,4 +1,4 @@
-// Where on the data's way: its end, under test: the figures and the table of a grid of runs.
+// Where on the data's way: the report, under test: the figures and the table of a grid of runs.
 #include "deploy/report/sweep_report.h"
 
 #include <optional>
