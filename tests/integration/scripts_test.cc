@@ -22,6 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::AllOf;
 using ::testing::AnyOf;
+using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -78,6 +79,69 @@ INSTANTIATE_TEST_SUITE_P(Deploy, Script,
                                            "deploy/packages", "deploy/local", "deploy/sweep",
                                            "deploy/full_scale", ".ci/run"));
 
+// Scripts that look for files of the checkout.
+class ScriptOfTheCheckout : public Script {};
+
+TEST_P(ScriptOfTheCheckout, FindsItThroughALinkWithCdpathAndACommaLocale) {
+  const fs::path folder = fs::path(::testing::TempDir()) / "script_links";
+  fs::remove_all(folder);
+  fs::create_directories(folder / "elsewhere");
+  fs::create_symlink(path_, folder / "first");
+  fs::create_symlink("../first", folder / "elsewhere/second");
+  std::ofstream(folder / "reveal")
+      << R"(trap 'echo "top=${root:-$PWD}"' EXIT)";  // bash reads it before the script
+  const Outcome outcome = Shell(absl::StrCat("cd ", folder.string(),
+                                             " && CDPATH=.:/ LC_ALL=de_DE.UTF-8 BASH_ENV=", folder.string(),
+                                             "/reveal elsewhere/second --help"));
+  EXPECT_EQ(outcome.code, 0) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr(absl::StrCat("usage: ", GetParam())));
+  EXPECT_THAT(outcome.output,
+              HasSubstr(absl::StrCat("top=", fs::canonical(DOWNPOUR_SOURCE_DIR).string(), "\n")));
+}
+
+INSTANTIATE_TEST_SUITE_P(Deploy, ScriptOfTheCheckout,
+                         ::testing::Values("deploy/quickstart", "deploy/test", "deploy/check", "deploy/local",
+                                           "deploy/sweep", "deploy/full_scale", ".ci/run",
+                                           "deploy/docker/engine", "deploy/docker/faults",
+                                           "deploy/docker/image"));
+
+// Every script in the tree, by its path in it.
+std::vector<std::string> AllScripts() {
+  std::vector<std::string> scripts;
+  for (const char* top : {"deploy", ".ci"}) {
+    for (const auto& entry : fs::recursive_directory_iterator(fs::path(DOWNPOUR_SOURCE_DIR) / top)) {
+      if (entry.is_regular_file() && absl::StartsWith(ReadText(entry.path()), "#!/bin/bash\n")) {
+        scripts.push_back(fs::relative(entry.path(), DOWNPOUR_SOURCE_DIR).string());
+      }
+    }
+  }
+  return scripts;
+}
+
+TEST(Scripts, ResolveLinksBeforeTheyLookForTheCheckout) {
+  EXPECT_THAT(AllScripts(), AllOf(Contains("deploy/docker/engine"), Contains(".ci/run")));
+  for (const std::string& script : AllScripts()) {
+    for (absl::string_view line : absl::StrSplit(ReadText(fs::path(DOWNPOUR_SOURCE_DIR) / script), '\n')) {
+      // A relative `cd` follows CDPATH and then prints where it went.
+      EXPECT_FALSE(absl::StrContains(line, "$(cd ")) << script << ": " << line;
+      if (absl::StrContains(line, "dirname")) {
+        EXPECT_TRUE(absl::StrContains(line, "readlink -f -- \"${BASH_SOURCE[0]}\""))
+            << script << ": " << line;
+      }
+    }
+  }
+}
+
+// awk and printf write 0,5 for a half under many a locale, and awk reads "0,5" as 0.
+TEST(Scripts, WriteAndReadNumbersWithADecimalPoint) {
+  for (const std::string& script : AllScripts()) {
+    const std::string text = ReadText(fs::path(DOWNPOUR_SOURCE_DIR) / script);
+    const size_t locale = text.find("\nexport LC_ALL=C\n");
+    EXPECT_NE(locale, std::string::npos) << script;
+    EXPECT_LT(locale, std::min(text.find("awk "), text.find("printf "))) << script;
+  }
+}
+
 // A copy of a script in a folder of its own. Its programs write their arguments to the file `calls`.
 class CopiedScript : public ::testing::Test {
  protected:
@@ -97,8 +161,11 @@ class CopiedScript : public ::testing::Test {
   }
   Outcome Start(const std::string& arguments = "") const {
     fs::remove(root_ / "calls");
-    return Shell(absl::StrCat("PATH=", root_.string(), "/path:$PATH ", root_.string(), "/deploy/", script_,
-                              " ", arguments));
+    return StartIn(root_, arguments);
+  }
+  Outcome StartIn(const fs::path& folder, const std::string& arguments) const {
+    return Shell(absl::StrCat("cd ", folder.string(), " && PATH=", root_.string(), "/path:$PATH ",
+                              root_.string(), "/deploy/", script_, " ", arguments));
   }
   std::string calls() const { return ReadText(root_ / "calls"); }
 
@@ -189,6 +256,19 @@ TEST_F(Quickstart, ShowsWhyTheBuildFailed) {
   EXPECT_EQ(calls(), "");
 }
 
+class Local : public CopiedScript {
+ protected:
+  Local() : CopiedScript("local") {}
+};
+
+TEST_F(Local, FindsItsProgramsThroughALinkWithCdpath) {
+  WriteProgram(root_ / "build/release/bin/downpour-coordinator", "exit 7\n");
+  fs::create_symlink(root_ / "deploy/local", root_ / "link");
+  const Outcome outcome =
+      Shell(absl::StrCat("cd ", root_.string(), " && CDPATH=.:/ ./link a.textproto --run_dir=run"));
+  EXPECT_EQ(outcome.code, 7) << outcome.output;
+}
+
 class Sweep : public CopiedScript {
  protected:
   // A run folder exists as soon as its program has begun.
@@ -250,6 +330,17 @@ TEST_F(Sweep, FailsAsARunFailsAndSaysWhich) {
   EXPECT_EQ(outcome.code, 3);
   EXPECT_THAT(outcome.output, AllOf(HasSubstr("out of luck"), HasSubstr("SGD-2-none failed")));
   EXPECT_THAT(calls(), Not(AnyOf(HasSubstr("report"), HasSubstr("replicas=3"))));
+}
+
+TEST_F(Sweep, TakesRelativePathsFromWhereItIsCalled) {
+  const fs::path mine = root_ / "mine";
+  fs::create_directories(mine);
+  const Outcome outcome = StartIn(mine, "--replicas 1 --optimizers SGD --out o my.textproto");
+  EXPECT_EQ(outcome.code, 0) << outcome.output;
+  EXPECT_TRUE(fs::is_directory(mine / "o/SGD-1-none"));
+  EXPECT_FALSE(fs::exists(root_ / "o"));
+  // Paths inside a run description are relative to where its program is started.
+  EXPECT_THAT(ReadText(mine / "calls"), HasSubstr("train my.textproto "));
 }
 
 TEST_F(Sweep, RefusesWhatItDoesNotKnow) {
