@@ -84,6 +84,8 @@ TEST(Documents, LinksLeadSomewhere) {
 
 TEST(Documents, CiRunsTheTestSuite) {
   EXPECT_THAT(SourceText(".ci/run"), ::testing::ContainsRegex("\n[^#\n]* deploy/test [\"$]"));
+  EXPECT_THAT(SourceText(".ci/run"), ::testing::ContainsRegex("\nrun \"\\$budget_s\" deploy/test\n"));
+  EXPECT_THAT(SourceText(".ci/run"), ::testing::ContainsRegex("\n[^#\n]*deploy/check --all"));
 }
 
 // Tests the readers above.
