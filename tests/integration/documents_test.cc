@@ -1,5 +1,6 @@
-// Where on the data's way: beside it; what README.md and DESIGN.md promise is there: the two commands first,
-// no figure left out, no link into the void, and CI that runs what a user runs.
+// Where on the data's way: before it; what the documents promise is in the tree: the two commands come first in
+// README.md, no figure is left out, every link and folder exists, and CI runs what a user runs.
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -71,14 +72,31 @@ TEST(Documents, ReadmeBeginsWithTheTwoCommands) {
   EXPECT_THAT(blocks, ElementsAre("deploy/quickstart", "deploy/test"));
 }
 
+TEST(Documents, ReadmeIsShort) {
+  const std::string readme = SourceText("README.md");
+  EXPECT_LE(std::count(readme.begin(), readme.end(), '\n'), 130);
+}
+
 TEST(Documents, ReadmeHasNoFigureLeftToFillIn) {
   EXPECT_THAT(Matches(SourceText("README.md"), "(@[A-Z]+@)"), IsEmpty());
+  EXPECT_THAT(Matches(SourceText("deploy/RESULTS.md"), "(@[A-Z]+@)"), IsEmpty());
 }
 
 TEST(Documents, LinksLeadSomewhere) {
-  for (const char* document : {"README.md", "deploy/README.md", "deploy/PLANNING.md", "server/DESIGN.md",
-                               "tests/bench/README.md", "tests/fuzz/README.md"}) {
+  for (const char* document : {"README.md", "deploy/README.md", "deploy/PLANNING.md", "deploy/RESULTS.md",
+                               "server/DESIGN.md", "tests/bench/README.md", "tests/fuzz/README.md"}) {
     EXPECT_THAT(BrokenLinks(document), IsEmpty());
+  }
+}
+
+// A file or folder that a document names, such as `server/shard/segment.h`, is there.
+TEST(Documents, NamedPathsExist) {
+  for (const char* document : {"README.md", "deploy/README.md", "deploy/PLANNING.md", "deploy/RESULTS.md",
+                               "server/DESIGN.md", "tests/bench/README.md", "tests/fuzz/README.md"}) {
+    for (const std::string& path :
+         Matches(SourceText(document), "`((?:common|server|worker|deploy|tests|proto)/[a-z0-9_./]*)[` ]")) {
+      EXPECT_TRUE(fs::exists(fs::path(DOWNPOUR_SOURCE_DIR) / path)) << document << ": " << path;
+    }
   }
 }
 
