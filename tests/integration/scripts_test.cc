@@ -1,5 +1,6 @@
-// Where on the data's way: guards the scripts of deploy/: what they say to wrong arguments, and that the
-// quickstart trains, stops at Ctrl-C and goes on, with programs that only pretend to work.
+// Where on the data's way: before it; tests of the scripts in deploy/ and .ci/: what they say to wrong
+// arguments, that they find the checkout however they are called, and that they train, stop at Ctrl-C and go
+// on. Their programs only write down how they were called.
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -49,8 +50,8 @@ Outcome Shell(const std::string& command) {
   return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, ReadText(output)};
 }
 
-// A training that ends only at Ctrl-C. It waits with `wait`, which a trap always interrupts; a bash that
-// forks in a loop sometimes loses a SIGINT that comes while its foreground child ends.
+// A training that ends at Ctrl-C only. It waits with `wait`, which a trap interrupts always: a bash that
+// forks in a loop now and then loses a SIGINT which comes as its foreground child ends.
 constexpr char kUntilInterrupted[] = R"(
 trap 'kill $waited; echo stopped >>calls; exit 130' INT
 sleep 60 & waited=$!
