@@ -1,19 +1,25 @@
-// Where on the data's way: for the fuzz targets: runs one with its seed corpus and with seeded mutations
-// of it.
-//   replay CORPUS MUTATIONS [SAVE]
-// The mutations are the same in every run and on every machine. With SAVE, each input is written to that file
-// before the target gets it, so that after a crash the file holds the input that caused it.
+// Where on the data's way: where bytes from outside enter; feeds one of the parsers its corpus and random
+// mutations of it.
+//   replay CORPUS MUTATIONS [SAVE] [--seed=N]
+// The mutations follow from the seed, on every machine: --seed, else the environment's FUZZ_SEED, else a new
+// one each run. It is printed before the first input, so that a crash can be replayed. With SAVE, each input
+// is written to that file before the target sees it, so that after a crash the file holds the input that
+// caused it.
 #include <sys/resource.h>
 
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <random>
 #include <string>
 #include <vector>
 
 #include "absl/strings/numbers.h"
+#include "absl/strings/strip.h"
 #include "common/random.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
@@ -79,7 +85,7 @@ void Run(const std::string& input, const char* save) {
   LLVMFuzzerTestOneInput(bytes.data(), bytes.size());
 }
 
-int Replay(const char* corpus, int64_t mutations, const char* save) {
+int Replay(const char* corpus, int64_t mutations, uint64_t seed, const char* save) {
   std::vector<std::filesystem::path> paths;
   for (const auto& entry : std::filesystem::directory_iterator(corpus)) paths.push_back(entry.path());
   std::sort(paths.begin(), paths.end());
@@ -94,7 +100,7 @@ int Replay(const char* corpus, int64_t mutations, const char* save) {
     return 1;
   }
   for (int64_t i = 0; i < mutations; ++i) {
-    Random random(1, i);
+    Random random(seed, i);
     std::string input = seeds[random.Below(seeds.size())];
     for (uint64_t edits = 1 + random.Below(4); edits > 0; --edits) Mutate(seeds, &random, &input);
     Run(input, save);
@@ -107,11 +113,31 @@ int Replay(const char* corpus, int64_t mutations, const char* save) {
 }  // namespace downpour
 
 int main(int argc, char** argv) {
+  const char* environment = std::getenv("FUZZ_SEED");
+  std::string wanted_seed = environment == nullptr ? "" : environment;
+  std::vector<const char*> arguments;
+  for (int i = 1; i < argc; ++i) {
+    absl::string_view argument = argv[i];
+    if (absl::ConsumePrefix(&argument, "--seed=")) {
+      wanted_seed = std::string(argument);
+    } else {
+      arguments.push_back(argv[i]);
+    }
+  }
+  uint64_t seed = std::random_device{}();
   int64_t mutations = 0;
-  if (argc < 3 || argc > 4 || !absl::SimpleAtoi(argv[2], &mutations)) {
-    std::fprintf(stderr, "usage: %s CORPUS MUTATIONS [SAVE]\n", argv[0]);
+  if (arguments.size() < 2 || arguments.size() > 3 || !absl::SimpleAtoi(arguments[1], &mutations) ||
+      (!wanted_seed.empty() && !absl::SimpleAtoi(wanted_seed, &seed))) {
+    std::fprintf(
+        stderr,
+        "usage: %s CORPUS MUTATIONS [SAVE] [--seed=N]\n"
+        "N, or the environment's FUZZ_SEED, is '%s'; want a number from 0 on, or none for a new seed\n",
+        argv[0], wanted_seed.c_str());
     return 2;
   }
+  std::printf("seed %llu; replay with FUZZ_SEED=%llu %s %s %s\n", static_cast<unsigned long long>(seed),
+              static_cast<unsigned long long>(seed), argv[0], arguments[0], arguments[1]);
+  std::fflush(stdout);
   downpour::LimitMemory();
-  return downpour::Replay(argv[1], mutations, argc == 4 ? argv[3] : nullptr);
+  return downpour::Replay(arguments[0], mutations, seed, arguments.size() == 3 ? arguments[2] : nullptr);
 }
