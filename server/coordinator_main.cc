@@ -4,7 +4,6 @@
 
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "common/file/file.h"
 #include "common/program/interrupt.h"
 #include "common/program/logging.h"

@@ -6,7 +6,6 @@
 #include <thread>
 
 #include "absl/flags/flag.h"
-#include "absl/strings/str_cat.h"
 #include "common/back_off.h"
 #include "common/program/cluster_flags.h"
 #include "common/program/interrupt.h"

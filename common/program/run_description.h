@@ -4,8 +4,6 @@
 #define DOWNPOUR_COMMON_PROGRAM_RUN_DESCRIPTION_H_
 
 #include <string>
-#include <utility>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"

@@ -4,7 +4,6 @@
 #include <string>
 
 #include "absl/flags/flag.h"
-#include "absl/strings/str_cat.h"
 #include "common/program/run_program.h"
 #include "common/status_macros.h"
 #include "deploy/corpus/corpus_builder.h"
