@@ -30,6 +30,7 @@ absl::StatusOr<std::vector<int64_t>> Offsets(const std::string& scp_path) {
   ASSIGN_OR_RETURN(const std::string text, ReadFile(scp_path));
   ASSIGN_OR_RETURN(const std::vector<ScpEntry> entries, ParseScp(text, scp_path));
   std::vector<int64_t> offsets;
+  offsets.reserve(entries.size());
   for (const ScpEntry& entry : entries) offsets.push_back(entry.offset);
   return offsets;
 }

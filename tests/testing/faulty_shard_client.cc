@@ -24,8 +24,7 @@ FaultyNetwork::FaultyNetwork(
 absl::StatusOr<PushOutcome> FaultyNetwork::Deliver(const Message& message) {
   ParameterShard* const shard = shard_(message.shard);
   if (shard == nullptr) return absl::UnavailableError(absl::StrCat("shard ", message.shard, " is down"));
-  const absl::StatusOr<PushOutcome> outcome =
-      shard->ApplyChunk(message.header, message.begin, message.gradient);
+  absl::StatusOr<PushOutcome> outcome = shard->ApplyChunk(message.header, message.begin, message.gradient);
   delivered_(message, outcome);
   return outcome;
 }
@@ -37,7 +36,7 @@ absl::StatusOr<PushOutcome> FaultyNetwork::Send(Message message) {
     return absl::UnavailableError("delayed");
   }
   if (Happens(rates_.duplicate)) delayed_.push_back(message);
-  const absl::StatusOr<PushOutcome> outcome = Deliver(message);
+  absl::StatusOr<PushOutcome> outcome = Deliver(message);
   if (Happens(rates_.lose_reply)) return absl::UnavailableError("reply lost");
   return outcome;
 }
