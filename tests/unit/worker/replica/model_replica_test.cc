@@ -1,8 +1,6 @@
 // Where on the data's way: one replica's loop: what is due when, and what a push carries.
 #include "worker/replica/model_replica.h"
 
-#include <algorithm>
-#include <cmath>
 #include <limits>
 #include <string>
 #include <vector>
@@ -12,46 +10,12 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/testing/synthetic_data.h"
+#include "tests/unit/worker/replica/counting_network.h"
 
 namespace downpour {
 namespace {
 
-constexpr int64_t kParameters = 3;
 const TensorView kNone = absl::Span<const float>();
-
-// Its gradient is (call number, 10 * call number, 100 * call number); in call `bad_call` the last
-// is `bad_value`.
-class CountingNetwork final : public Network {
- public:
-  const ParameterLayout& layout() const override { return layout_; }
-  std::string precision() const override { return "float32"; }
-  int64_t max_frames() const override { return 1000; }
-  absl::StatusOr<Result> ComputeGradient(TensorView, const Minibatch& minibatch,
-                                         MutableTensorView gradient) override {
-    ++calls;
-    rounded_calls += gradient.is_bfloat16() ? 1 : 0;
-    std::vector<float> values(kParameters);
-    for (int i = 0; i < kParameters; ++i) values[i] = static_cast<float>(calls * std::pow(10, i));
-    if (calls == bad_call) values[2] = bad_value;
-    if (gradient.is_bfloat16()) {
-      ToBfloat16(values, gradient.bfloats());
-    } else {
-      std::copy(values.begin(), values.end(), gradient.floats().begin());
-    }
-    return Result{.loss_sum = 2.0 * minibatch.frames, .finite = std::isfinite(values[2])};
-  }
-  absl::StatusOr<Result> Evaluate(TensorView, const Minibatch&, std::vector<int32_t>*) override {
-    return absl::UnimplementedError("not used");
-  }
-
-  int calls = 0;
-  int rounded_calls = 0;  // calls for a gradient in bfloat16
-  int bad_call = 0;
-  float bad_value = 0;
-
- private:
-  ParameterLayout layout_ = *ParameterLayout::Create({{"w", {kParameters}}});
-};
 
 class ModelReplicaTest : public ::testing::Test {
  protected:
