@@ -61,9 +61,8 @@ absl::Status CheckFlag(absl::string_view argument) {
   if (takes_settings) {
     absl::PrintF(
         "\nSettings of the run description (proto/config.proto says more):\n%s"
-        "\nUpdate rules, with their equations in Zeiler 2012 and their hyperparameters' defaults. "
-        "--optimizer=KIND chooses"
-        "\none, --optimizer=KIND:VALUE sets its first hyperparameter too:\n%s",
+        "\nUpdate rules, with their equations in Zeiler 2012 and the defaults of their hyperparameters.\n"
+        "--optimizer=KIND chooses one, --optimizer=KIND:VALUE sets its first hyperparameter too:\n%s",
         DescribeFields(), DescribeUpdateRules());
   }
   std::exit(0);

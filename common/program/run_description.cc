@@ -62,6 +62,7 @@ absl::Status MergeText(absl::string_view text, absl::string_view name, Message* 
 
 std::vector<std::string> FieldNames(const Descriptor& descriptor) {
   std::vector<std::string> names;
+  names.reserve(descriptor.field_count());
   for (int i = 0; i < descriptor.field_count(); ++i) names.emplace_back(descriptor.field(i)->name());
   return names;
 }
@@ -70,12 +71,13 @@ std::string TypeAndDefault(const FieldDescriptor& field) {
   if (field.is_repeated()) return absl::StrCat("[", field.cpp_type_name(), ", ...]");
   if (field.enum_type() != nullptr) {
     std::vector<std::string> values;
+    values.reserve(field.enum_type()->value_count());
     for (int i = 0; i < field.enum_type()->value_count(); ++i) {
       values.emplace_back(field.enum_type()->value(i)->name());
     }
     return absl::StrCat(absl::StrJoin(values, "|"), ", default ", field.default_value_enum()->name());
   }
-  const std::string type(field.cpp_type_name());
+  std::string type(field.cpp_type_name());
   switch (field.cpp_type()) {
     case FieldDescriptor::CPPTYPE_INT32:
       return absl::StrCat(type, ", default ", field.default_value_int32());

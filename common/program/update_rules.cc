@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/status_macros.h"
 
 namespace downpour {
 namespace {
@@ -44,8 +45,7 @@ bool UpdateRule::Uses(const Hyperparameter& hyperparameter) const {
 absl::Status ValidateOptimizer(const OptimizerDescription& optimizer) {
   for (const Hyperparameter* hyperparameter : kHyperparameters) {
     const bool used = kUpdateRules[optimizer.kind()].Uses(*hyperparameter);
-    const absl::Status status = CheckBounds(*hyperparameter, Value(optimizer, *hyperparameter), used);
-    if (!status.ok()) return status;
+    RETURN_IF_ERROR(CheckBounds(*hyperparameter, Value(optimizer, *hyperparameter), used));
   }
   return absl::OkStatus();
 }
