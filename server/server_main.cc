@@ -85,7 +85,9 @@ absl::Status Run(const CommandLine& /*command_line*/) {
   if (error) return absl::UnavailableError(absl::StrCat("cannot make ", state_dir, ": ", error.message()));
   RETURN_IF_ERROR(SetUpClusterProcess("server"));
 
-  ASSIGN_OR_RETURN(std::optional<ShardClaim> claim, ClaimKnownShard(state_dir, absl::GetFlag(FLAGS_shard)));
+  absl::StatusOr<std::optional<ShardClaim>> known = ClaimKnownShard(state_dir, absl::GetFlag(FLAGS_shard));
+  RETURN_IF_ERROR(known.status());
+  std::optional<ShardClaim>& claim = *known;
 
   ParameterService service({});
   std::vector<grpc::Service*> services = {&service};

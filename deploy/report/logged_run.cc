@@ -51,7 +51,7 @@ std::string WhatIsLeft(const LoggedRun& run) {
 }
 
 // The rows whose numbers can be counts, staleness ascending. Others are left out, with a note.
-std::vector<std::pair<double, double>> StalenessCounts(const CsvTable& table,
+std::vector<std::pair<double, double>> ReadStaleness(const CsvTable& table,
                                                        std::vector<std::string>* notes) {
   constexpr double kLargest = 1e15;
   const auto is_count = [](double value) {
@@ -102,10 +102,10 @@ absl::StatusOr<LoggedRun> ReadRun(const std::string& directory) {
       run.notes.push_back(std::string(description.status().message()));
     }
   } else {
-    run.notes.push_back("no run.textproto");
+    run.notes.emplace_back("no run.textproto");
   }
   run.log = ReadCsv(directory, "frame_accuracy.csv", &run.notes);
-  run.staleness = StalenessCounts(ReadCsv(directory, "staleness.csv", &run.notes), &run.notes);
+  run.staleness = ReadStaleness(ReadCsv(directory, "staleness.csv", &run.notes), &run.notes);
   run.majority_test_accuracy = MajorityTestAccuracy(directory);
   if (std::string left = WhatIsLeft(run); !left.empty()) run.notes.push_back(std::move(left));
   return run;
