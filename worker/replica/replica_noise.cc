@@ -11,24 +11,26 @@ namespace {
 
 constexpr int kQuantiles = 1 << 16;
 
-// Approximates the normal distribution by kQuantiles equally likely values, its quantiles at (k + 1/2) /
-// kQuantiles. A draw costs 16 random bits and no logarithm; with a draw for every element, logarithms took
-// most of a run's time.
-const std::array<float, kQuantiles>& NormalQuantiles() {
-  static const auto* const quantiles = [] {
-    auto* table = new std::array<float, kQuantiles>;
-    for (int k = 0; k < kQuantiles / 2; ++k) {
-      const double wanted = (k + 0.5) / kQuantiles;
-      double low = -8, high = 0;
-      while (high - low > 1e-9) {
-        const double middle = (low + high) / 2;
-        (std::erfc(-middle / std::sqrt(2.0)) / 2 < wanted ? low : high) = middle;
-      }
-      (*table)[k] = static_cast<float>(low);
-      (*table)[kQuantiles - 1 - k] = static_cast<float>(-low);
+// Approximates the normal distribution by kQuantiles equally likely values, its quantiles at (k + 1/2) / kQuantiles. A
+// draw costs 16 random bits and no logarithm; with a draw for every element, logarithms took most of a run's time. Not a
+// lambda: that would be constexpr, and GCC would spend 45 s on the table before it gave up.
+std::array<float, kQuantiles>* NewNormalQuantiles() {
+  auto* table = new std::array<float, kQuantiles>;
+  for (int k = 0; k < kQuantiles / 2; ++k) {
+    const double wanted = (k + 0.5) / kQuantiles;
+    double low = -8, high = 0;
+    while (high - low > 1e-9) {
+      const double middle = (low + high) / 2;
+      (std::erfc(-middle / std::sqrt(2.0)) / 2 < wanted ? low : high) = middle;
     }
-    return table;
-  }();
+    (*table)[k] = static_cast<float>(low);
+    (*table)[kQuantiles - 1 - k] = static_cast<float>(-low);
+  }
+  return table;
+}
+
+const std::array<float, kQuantiles>& NormalQuantiles() {
+  static const auto* const quantiles = NewNormalQuantiles();
   return *quantiles;
 }
 
