@@ -14,7 +14,6 @@
 #include "common/status_macros.h"
 #include "server/coordinator/run_folder.h"
 #include "server/service/coordinator_service.h"
-#include "spdlog/spdlog.h"
 
 ABSL_FLAG(std::string, run_dir, "",
           "the run folder: log, checkpoints, run.textproto; a run in it is resumed");
@@ -80,7 +79,7 @@ absl::Status Run(const CommandLine& command_line) {
   ASSIGN_OR_RETURN(RunFolder run, RunFolder::Open(folder, description, clock));
   CoordinatorService service(&run.coordinator(), clock);
   ASSIGN_OR_RETURN(const ListeningServer server, ListenAt(absl::GetFlag(FLAGS_listen), {&service}));
-  spdlog::info("{} a run at {}", run.resumed() ? "resumed" : "began", server.address);
+  LogInfo(run.resumed() ? "resumed" : "began", " a run at ", server.address);
   if (const std::string file = absl::GetFlag(FLAGS_port_file); !file.empty()) {
     RETURN_IF_ERROR(ReplaceFile(file, {server.address, "\n"}));
   }

@@ -12,6 +12,7 @@
 #include "common/file/file.h"
 #include "common/program/cluster_flags.h"
 #include "common/program/interrupt.h"
+#include "common/program/logging.h"
 #include "common/program/run_program.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/coordinator_stub.h"
@@ -20,7 +21,6 @@
 #include "server/service/shared_memory_service.h"
 #include "server/shard/checkpointer.h"
 #include "server/shard/shard_start.h"
-#include "spdlog/spdlog.h"
 
 ABSL_FLAG(std::string, listen, "127.0.0.1:0", "host:port to listen at; port 0 takes a free one");
 ABSL_FLAG(std::string, advertise, "",
@@ -120,8 +120,8 @@ absl::Status Run(const CommandLine& /*command_line*/) {
                             absl::Seconds(registered.description().checkpoint().every_s()));
   service.Serve(shard);
   if (shared_memory.has_value()) shared_memory->Serve(shard);
-  spdlog::info("shard {} serves keys [{}, {}) at {}", registered.shard(), shard->range().begin,
-               shard->range().end, request.address());
+  LogInfo("shard ", registered.shard(), " serves keys [", shard->range().begin, ", ", shard->range().end,
+          ") at ", request.address());
 
   options.retry.give_up_after = absl::ZeroDuration();
   CoordinatorStub impatient(options);

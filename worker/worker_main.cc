@@ -14,10 +14,10 @@
 #include "common/back_off.h"
 #include "common/program/cluster_flags.h"
 #include "common/program/interrupt.h"
+#include "common/program/logging.h"
 #include "common/program/run_program.h"
 #include "common/random.h"
 #include "common/status_macros.h"
-#include "spdlog/spdlog.h"
 #include "worker/replica/described_run.h"
 #include "worker/replica/replica_loop.h"
 #include "worker/transport/grpc_coordinator_client.h"
@@ -76,7 +76,7 @@ absl::Status Run(const CommandLine& command_line) {
     threads.emplace_back([&failed, &result = results[index], options = std::move(options)] {
       result = RunReplica(options);
       if (result.ok()) return;
-      spdlog::error("a replica failed, and so this process ends: {}", std::string(result.message()));
+      LogError("a replica failed, and so this process ends: ", result.message());
       failed = true;
     });
   }

@@ -32,4 +32,11 @@ absl::Status SetUpLogging(const std::string& program, const std::string& file, b
   return absl::OkStatus();
 }
 
+void LogLine(LogLevel level, absl::string_view line) {
+  const auto severity = level == LogLevel::kInfo      ? spdlog::level::info
+                        : level == LogLevel::kWarning ? spdlog::level::warn
+                                                      : spdlog::level::err;
+  spdlog::default_logger_raw()->log(severity, spdlog::string_view_t(line.data(), line.size()));
+}
+
 }  // namespace downpour

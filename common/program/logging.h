@@ -6,6 +6,8 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 
 namespace downpour {
 
@@ -13,6 +15,23 @@ namespace downpour {
 // is not empty, everything to that file, appended, flushed at each warning. UNAVAILABLE: the file cannot
 // be opened.
 absl::Status SetUpLogging(const std::string& program, const std::string& file, bool verbose);
+
+// Write a line of what absl::StrCat() makes of the arguments. Only logging.cc includes spdlog: its formatting takes as
+// long to compile as the rest of a file. Thread-safe.
+enum class LogLevel { kInfo, kWarning, kError };
+void LogLine(LogLevel level, absl::string_view line);
+template <typename... Parts>
+void LogInfo(const Parts&... parts) {
+  LogLine(LogLevel::kInfo, absl::StrCat(parts...));
+}
+template <typename... Parts>
+void LogWarning(const Parts&... parts) {
+  LogLine(LogLevel::kWarning, absl::StrCat(parts...));
+}
+template <typename... Parts>
+void LogError(const Parts&... parts) {
+  LogLine(LogLevel::kError, absl::StrCat(parts...));
+}
 
 }  // namespace downpour
 

@@ -14,7 +14,6 @@
 #include "common/program/run_status.h"
 #include "common/status_macros.h"
 #include "deploy/in_process/training_job.h"
-#include "spdlog/spdlog.h"
 
 ABSL_FLAG(std::string, run_dir, "", "run folder: log, curves and checkpoints; made if it is not there");
 ABSL_FLAG(int, threads, 0,
@@ -49,7 +48,7 @@ absl::Status Train(const CommandLine& command_line) {
   RETURN_IF_ERROR(SetUpLogging("train", run_dir + "/log.txt", absl::GetFlag(FLAGS_verbose)));
 
   ASSIGN_OR_RETURN(RunData data, LoadRunData(description.data(), nullptr));
-  for (const std::string& note : data.notes) spdlog::warn("{}", note);
+  for (const std::string& note : data.notes) LogWarning(note);
 
   TrainingJob job;
   job.description = description;

@@ -7,11 +7,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
+#include "common/program/logging.h"
 #include "common/program/run_description_rules.h"
 #include "common/status_macros.h"
 #include "deploy/in_process/in_process_clients.h"
 #include "server/storage/checkpoint_file.h"
-#include "spdlog/spdlog.h"
 
 namespace downpour {
 namespace {
@@ -327,8 +327,7 @@ absl::Status VirtualCluster::Computed(uint32_t index) {
   }
   const bool dropped = absl::IsDataLoss(replica.computed);
   if (!dropped) RETURN_IF_ERROR(replica.computed);
-  if (dropped && replica.model->RejectionIsWorthALine())
-    spdlog::warn("{}", std::string(replica.computed.message()));
+  if (dropped && replica.model->RejectionIsWorthALine()) LogWarning(replica.computed.message());
   const PushAction action = replica.model->NextPushAction();
   if (action.kind == PushAction::PUSH) {
     BeginTransfers(index, Event::PUSHED, action.delay);

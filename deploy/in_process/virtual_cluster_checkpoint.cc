@@ -5,10 +5,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/program/logging.h"
 #include "common/status_macros.h"
 #include "server/shard/checkpointer.h"
 #include "server/storage/checkpoint_file.h"
-#include "spdlog/spdlog.h"
 
 namespace downpour {
 namespace {
@@ -41,8 +41,7 @@ bool CopyReplicas(size_t most_bytes, VirtualClusterSnapshot* snapshot) {
 }
 
 void LogFailure(const absl::Status& status) {
-  if (!status.ok())
-    spdlog::warn("no checkpoint this time, the last good one stays: {}", std::string(status.message()));
+  if (!status.ok()) LogWarning("no checkpoint this time, the last good one stays: ", status.message());
 }
 
 }  // namespace

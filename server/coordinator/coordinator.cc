@@ -8,9 +8,9 @@
 #include "absl/strings/str_cat.h"
 #include "common/layout/network_layout.h"
 #include "common/layout/shard_map.h"
+#include "common/program/logging.h"
 #include "common/program/run_description_rules.h"
 #include "common/status_macros.h"
-#include "spdlog/spdlog.h"
 
 namespace downpour {
 namespace {
@@ -119,10 +119,10 @@ absl::StatusOr<RegisterShardReply> Coordinator::RegisterShard(const RegisterShar
   ASSIGN_OR_RETURN(const uint32_t shard, ShardIndex(request));
   const auto known = shards_.find(shard);
   if (known == shards_.end() || known->second.address() != request.address()) {
-    spdlog::info("shard {} registered at '{}'", shard, request.address());
+    LogInfo("shard ", shard, " registered at '", request.address(), "'");
   } else if (request.run_id().empty()) {
     // Only a server that has just started does not know the run yet.
-    spdlog::info("shard {} is back at '{}'", shard, request.address());
+    LogInfo("shard ", shard, " is back at '", request.address(), "'");
   }
   shards_[shard].set_shard(shard);
   shards_[shard].set_address(request.address());
@@ -157,8 +157,8 @@ absl::Status Coordinator::FixData(const DataSummary& data) {
   run_.set_layout_fingerprint(layout.fingerprint());
   data_ = data;
   progress_.SetFramesOfAnEpoch(data.frames());
-  spdlog::info("data: {} frames in {} utterances, {} classes, {} slices an epoch; {} parameters",
-               data.frames(), data.utterances(), data.classes(), slices_->slices_per_epoch(), layout.size());
+  LogInfo("data: ", data.frames(), " frames in ", data.utterances(), " utterances, ", data.classes(),
+          " classes, ", slices_->slices_per_epoch(), " slices an epoch; ", layout.size(), " parameters");
   return absl::OkStatus();
 }
 
@@ -181,8 +181,8 @@ absl::StatusOr<JoinReply> Coordinator::JoinLocked(const JoinRequest& request) {
   // A replica that looks for a shard asks as an evaluator, too.
   if (request.evaluator()) return reply;
   const Member& member = membership_.Join(options_.clock->Now());
-  spdlog::info("replica {} incarnation {} on '{}' joined; {} replicas live", member.state.replica_id(),
-               member.state.incarnation(), request.host(), membership_.size());
+  LogInfo("replica ", member.state.replica_id(), " incarnation ", member.state.incarnation(), " on '",
+          request.host(), "' joined; ", membership_.size(), " replicas live");
   reply.set_replica_id(member.state.replica_id());
   reply.set_incarnation(member.state.incarnation());
   return reply;
@@ -205,8 +205,8 @@ absl::StatusOr<JoinReply> Coordinator::Join(const JoinRequest& request) {
 void Coordinator::Remove(uint64_t replica_id, const char* why) {
   membership_.Remove(replica_id);
   const int64_t returned = slices_->Return(replica_id);
-  spdlog::info("replica {} {}; {} replicas live, {} slices to deal again", replica_id, why,
-               membership_.size(), returned);
+  LogInfo("replica ", replica_id, " ", why, "; ", membership_.size(), " replicas live, ", returned,
+          " slices to deal again");
 }
 
 absl::StatusOr<LeaveReply> Coordinator::Leave(const LeaveRequest& request) {
@@ -229,7 +229,7 @@ ReportReply::Directive Coordinator::DirectiveFor(uint64_t replica_id) {
     return ReportReply::CONTINUE;
   if (!membership_.Contains(warm_start_replica_)) {
     warm_start_replica_ = replica_id;
-    spdlog::info("warm start by replica {}", warm_start_replica_);
+    LogInfo("warm start by replica ", warm_start_replica_);
   }
   return replica_id == warm_start_replica_ ? ReportReply::CONTINUE : ReportReply::WAIT;
 }
@@ -292,7 +292,7 @@ absl::StatusOr<RecordEvaluationReply> Coordinator::RecordEvaluation(const Evalua
     }
     absl::StatusOr<EvaluationSchedule::Evaluation> evaluation = progress_.evaluations().Record(request);
     if (!evaluation.ok()) {
-      spdlog::warn("evaluation result ignored: {}", std::string(evaluation.status().message()));
+      LogWarning("evaluation result ignored: ", evaluation.status().message());
       return RecordEvaluationReply();
     }
     record.point = evaluation->point;
@@ -350,7 +350,7 @@ absl::Status Coordinator::Load(const CoordinatorCheckpoint& checkpoint) {
   membership_.Load(checkpoint.membership(), options_.clock->Now());
   RETURN_IF_ERROR(progress_.Load(checkpoint));
   warm_start_replica_ = checkpoint.warm_start_replica();
-  spdlog::info("goes on at {} updates with {} replicas", progress_.updates(), membership_.size());
+  LogInfo("goes on at ", progress_.updates(), " updates with ", membership_.size(), " replicas");
   return absl::OkStatus();
 }
 

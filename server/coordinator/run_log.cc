@@ -8,11 +8,11 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/file/file.h"
+#include "common/program/logging.h"
 #include "common/status_macros.h"
 #include "google/protobuf/text_format.h"
 #include "server/coordinator/evaluation_line.h"
 #include "server/coordinator/event_file.h"
-#include "spdlog/spdlog.h"
 
 namespace downpour {
 namespace {
@@ -102,7 +102,7 @@ void RunLog::WriteEntries() {
       entry = &waiting_.front();
     }
     absl::Status written = Write(*entry);
-    if (!written.ok()) spdlog::error("run log: {}", written.ToString());
+    if (!written.ok()) LogError("run log: ", written.ToString());
     absl::MutexLock lock(&mutex_);
     waiting_.pop_front();
     last_write_ = std::move(written);

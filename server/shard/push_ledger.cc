@@ -5,8 +5,8 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "common/program/logging.h"
 #include "common/status_macros.h"
-#include "spdlog/spdlog.h"
 
 namespace downpour {
 namespace {
@@ -84,7 +84,8 @@ absl::Status PushLedger::Reject(const PushHeader& header, absl::string_view why,
   const std::string message =
       absl::StrCat(Describe(header), " rejected from key ", entry->push_.next_key(), " on: ", why);
   // A replica whose network has diverged pushes NaN for ever, so not every push is logged.
-  if ((rejected & (rejected - 1)) == 0) spdlog::warn("shard {}: {} ({} so far)", shard_, message, rejected);
+  if ((rejected & (rejected - 1)) == 0)
+    LogWarning("shard ", shard_, ": ", message, " (", rejected, " so far)");
   return absl::InvalidArgumentError(message);
 }
 

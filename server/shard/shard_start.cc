@@ -13,9 +13,9 @@
 #include "absl/strings/strip.h"
 #include "common/layout/network_layout.h"
 #include "common/layout/shard_map.h"
+#include "common/program/logging.h"
 #include "common/status_macros.h"
 #include "server/shard/checkpointer.h"
-#include "spdlog/spdlog.h"
 
 namespace downpour {
 
@@ -94,8 +94,8 @@ absl::StatusOr<std::unique_ptr<ParameterShard>> StartShard(const RegisterShardRe
   const absl::StatusOr<ShardSnapshot> snapshot = LoadShardSnapshot(path);
   if (absl::IsNotFound(snapshot.status())) {
     if (registered.updates() > 0) {
-      spdlog::warn("shard {}: no {}, so it starts from initial parameters in a run of {} updates",
-                   registered.shard(), path, registered.updates());
+      LogWarning("shard ", registered.shard(), ": no ", path,
+                 ", so it starts from initial parameters in a run of ", registered.updates(), " updates");
     }
     ASSIGN_OR_RETURN(std::unique_ptr<ParameterShard> created, CreateShard(std::move(options), description));
     RETURN_IF_ERROR(SaveShardSnapshot(path, created->Snapshot()));
@@ -106,8 +106,8 @@ absl::StatusOr<std::unique_ptr<ParameterShard>> StartShard(const RegisterShardRe
       ParameterShard::Restore(std::move(options), *snapshot);
   if (!shard.ok())
     return absl::Status(shard.status().code(), absl::StrCat(path, ": ", shard.status().message()));
-  spdlog::info("shard {} goes on from {} at version {}; the run has {} updates", registered.shard(), path,
-               (*shard)->version(), registered.updates());
+  LogInfo("shard ", registered.shard(), " goes on from ", path, " at version ", (*shard)->version(),
+          "; the run has ", registered.updates(), " updates");
   return shard;
 }
 

@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include "spdlog/spdlog.h"
+#include "common/program/logging.h"
 
 namespace downpour {
 
@@ -33,7 +33,7 @@ void PeriodicWriter::Run() {
     absl::MutexLock lock(&write_mutex_);
     if (!due_()) continue;
     if (const absl::Status status = write_(); !status.ok())
-      spdlog::warn("no checkpoint this time, the last good one stays: {}", status.ToString());
+      LogWarning("no checkpoint this time, the last good one stays: ", status.ToString());
   }
 }
 

@@ -8,9 +8,9 @@
 
 #include "common/back_off.h"
 #include "common/layout/shard_map.h"
+#include "common/program/logging.h"
 #include "common/status_macros.h"
 #include "common/wire/run_identity.h"
-#include "spdlog/spdlog.h"
 #include "worker/evaluator/evaluator.h"
 #include "worker/network/network.h"
 #include "worker/replica/described_run.h"
@@ -61,7 +61,7 @@ absl::Status EvaluatorLoop::Run() {
     } else if (!MayPass(directive.status()) || now - last_success > options_.give_up_after) {
       return directive.status();
     } else {
-      spdlog::warn("evaluator: {}; trying again", std::string(directive.status().message()));
+      LogWarning("evaluator: ", directive.status().message(), "; trying again");
       shards_.clear();  // one of them may have moved
     }
     if (!directive.ok() || *directive == NextEvaluationReply::WAIT) options_.clock->SleepFor(kPoll);

@@ -4,15 +4,15 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/program/logging.h"
 #include "common/program/run_description_rules.h"
 #include "common/status_macros.h"
-#include "spdlog/spdlog.h"
 
 namespace downpour {
 namespace {
 
 void LogNotes(const DescribedRun& run) {
-  for (const std::string& note : run.data.notes) spdlog::warn("{}", note);
+  for (const std::string& note : run.data.notes) LogWarning(note);
 }
 
 }  // namespace

@@ -10,10 +10,10 @@
 
 #include "common/back_off.h"
 #include "common/layout/shard_map.h"
+#include "common/program/logging.h"
 #include "common/random.h"
 #include "common/status_macros.h"
 #include "common/wire/run_identity.h"
-#include "spdlog/spdlog.h"
 #include "worker/replica/described_run.h"
 #include "worker/replica/model_replica.h"
 #include "worker/replica/parameter_snapshot.h"
@@ -129,8 +129,8 @@ absl::StatusOr<ShardClient*> ReplicaLoop::Client(Shard& shard) {
 }
 
 bool ReplicaLoop::LookUp(Shard& shard) {
-  spdlog::warn("replica {}: shard {} does not answer as it should; looking it up", replica_id_,
-               shard.address.shard());
+  LogWarning("replica ", replica_id_, ": shard ", shard.address.shard(),
+             " does not answer as it should; looking it up");
   const absl::StatusOr<RunStatus> status = options_.coordinator->GetRunStatus({});
   if (!status.ok()) return IsTransient(status.status());
   run_finished_ = status->phase() == RunStatus::FINISHED;
@@ -152,7 +152,7 @@ bool ReplicaLoop::LookUp(Shard& shard) {
     if (same_shard == same_address || old_address.empty()) continue;
     moved = true;
     if (!same_shard) continue;
-    spdlog::info("shard {} has moved from {} to {}", address.shard(), old_address, address.address());
+    LogInfo("shard ", address.shard(), " has moved from ", old_address, " to ", address.address());
     shard.address = address;
     shard.client.reset();
   }
@@ -193,7 +193,7 @@ absl::Status ReplicaLoop::Join() {
                             description_.seed(), description_.noise()},
       size, MinibatchSource(options_.data, cluster.minibatch(), description_.seed()), pool_.get(),
       rounded_pool_.get());
-  spdlog::info("replica {} (incarnation {}) has joined", replica_id_, incarnation_);
+  LogInfo("replica ", replica_id_, " (incarnation ", incarnation_, ") has joined");
   return absl::OkStatus();
 }
 
@@ -226,7 +226,7 @@ void ReplicaLoop::Wait(absl::Duration duration) {
 
 void ReplicaLoop::LogRejected(const absl::Status& why) const {
   if (!replica_->RejectionIsWorthALine()) return;
-  spdlog::warn("{} ({} rejected so far)", std::string(why.message()), replica_->pushes_rejected());
+  LogWarning(why.message(), " (", replica_->pushes_rejected(), " rejected so far)");
 }
 
 absl::Status ReplicaLoop::Push() {
@@ -297,8 +297,7 @@ void ReplicaLoop::Leave() {
   request.set_replica_id(replica_id_);
   request.set_incarnation(incarnation_);
   const absl::Status status = options_.coordinator->Leave(request).status();
-  if (!status.ok())
-    spdlog::info("replica {} left without a good-bye: {}", replica_id_, std::string(status.message()));
+  if (!status.ok()) LogInfo("replica ", replica_id_, " left without a good-bye: ", status.message());
 }
 
 absl::Status ReplicaLoop::Run() {
@@ -308,7 +307,7 @@ absl::Status ReplicaLoop::Run() {
     const bool joined = status.ok();
     if (joined) status = Train();
     if (forgotten_) {
-      spdlog::info("the coordinator no longer knows replica {}; joining again", replica_id_);
+      LogInfo("the coordinator no longer knows replica ", replica_id_, "; joining again");
       // After a random while, so that replicas that were forgotten at the same time do not come back at once.
       options_.clock->SleepFor(kWaitForWork *
                                (0.5 + Random(options_.jitter_seed, ++jitter_streams_).Uniform()));

@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "common/back_off.h"
+#include "common/program/logging.h"
 #include "common/random.h"
-#include "spdlog/spdlog.h"
 #include "worker/transport/grpc_shard_client.h"
 #include "worker/transport/grpc_shared_memory_client.h"
 
@@ -22,7 +22,7 @@ std::unique_ptr<SharedMemoryResource> SharedMemoryFor(const std::string& directo
   if (directory.empty()) return nullptr;
   absl::StatusOr<std::unique_ptr<SharedMemoryResource>> memory = SharedMemoryResource::Create();
   if (memory.ok()) return *std::move(memory);
-  spdlog::warn("no shared memory, so all goes over gRPC: {}", std::string(memory.status().message()));
+  LogWarning("no shared memory, so all goes over gRPC: ", memory.status().message());
   return nullptr;
 }
 

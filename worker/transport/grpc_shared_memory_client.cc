@@ -11,13 +11,13 @@
 
 #include "absl/status/status.h"
 #include "absl/time/clock.h"
+#include "common/program/logging.h"
 #include "common/rpc/grpc_status.h"
 #include "common/status_macros.h"
 #include "common/tensor/copy_past_caches.h"
 #include "common/wire/descriptor_socket.h"
 #include "common/wire/run_identity.h"
 #include "proto/shared_memory.grpc.pb.h"
-#include "spdlog/spdlog.h"
 
 namespace downpour {
 namespace {
@@ -157,11 +157,11 @@ SharedMemoryShardClient::Session* SharedMemoryShardClient::Attached() {
   if (session_ != nullptr || apart_) return session_.get();
   absl::StatusOr<std::unique_ptr<Session>> session = Attach();
   if (session.ok()) {
-    spdlog::info("shard at {}: its gradients and parameters go through shared memory", options_.grpc.address);
+    LogInfo("shard at ", options_.grpc.address, ": its gradients and parameters go through shared memory");
     session_ = *std::move(session);
   } else if (MeansApart(session.status())) {
-    spdlog::info("shard at {}: no shared memory, so all goes over gRPC: {}", options_.grpc.address,
-                 std::string(session.status().message()));
+    LogInfo("shard at ", options_.grpc.address,
+            ": no shared memory, so all goes over gRPC: ", session.status().message());
     apart_ = true;
   }
   return session_.get();
