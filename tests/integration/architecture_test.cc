@@ -68,7 +68,8 @@ const std::map<std::string, std::set<std::string>>& MayInclude() {
       {"worker/transport", {"proto", "common", "worker/replica", "worker/transport"}},
       {"deploy", {"proto", "common", "server", "worker", "deploy"}},
       {"deploy/corpus", {"proto", "common", "worker/data", "deploy/corpus"}},
-      {"deploy/export", {"proto", "common", "server/storage", "server/shard", "deploy/export"}},
+      {"deploy/export",
+       {"proto", "common", "server/storage", "server/shard", "server/coordinator", "deploy/export"}},
       {"deploy/report", {"proto", "common", "deploy/report"}},
       {"tests", {"proto", "common", "server", "worker", "deploy", "tests"}},
   };
