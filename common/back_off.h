@@ -7,9 +7,7 @@
 #include <functional>
 #include <random>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/time/time.h"
 #include "common/clock.h"
 #include "common/random.h"
 
@@ -38,9 +36,8 @@ inline bool IsTransient(const absl::Status& status) {
 
 // Calls `attempt`, which takes nothing and returns an absl::StatusOr<T>, until it succeeds, its status is not
 // transient, or the next wait would end after policy.give_up_after. Returns its last result, or CANCELLED
-// once policy.stopped() is true. The n-th wait, counted from 0, is drawn evenly from [w/2, w), w = first_wait
-// * 2^n up to longest_wait, so that clients refused together do not come back together. Thread-safe if
-// `random` is the caller's.
+// once policy.stopped() is true. Wait n = 0, 1, ... is drawn evenly from [w/2, w), w = first_wait * 2^n up to
+// longest_wait: clients refused together do not come back together. Thread-safe if `random` is.
 template <typename Attempt>
 auto CallWithRetries(const RetryPolicy& policy, Clock* clock, Random* random, Attempt attempt) {
   const absl::Time give_up = clock->Now() + policy.give_up_after;

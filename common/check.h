@@ -1,12 +1,11 @@
-// Where on the data's way: in every room; a condition that only a bug in Downpour breaks, and that then stops
-// the process. Bad bytes from disk or network give an absl::Status instead.
+// Where on the data's way: in every room; a condition that only a bug breaks; the process then stops.
 #ifndef DOWNPOUR_COMMON_CHECK_H_
 #define DOWNPOUR_COMMON_CHECK_H_
 
 #include <cstdio>
 #include <cstdlib>
 
-// Debian 12's Abseil has no public CHECK yet.
+// Not for bad bytes from disk or network: they give a status. Debian 12's Abseil has no public CHECK yet.
 #define DOWNPOUR_CHECK(condition)                                                                         \
   do {                                                                                                    \
     if (!(condition)) {                                                                                   \

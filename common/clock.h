@@ -2,6 +2,7 @@
 #ifndef DOWNPOUR_COMMON_CLOCK_H_
 #define DOWNPOUR_COMMON_CLOCK_H_
 
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 
 namespace downpour {
@@ -16,6 +17,15 @@ class Clock {
   // The system's clock. It lives until the process ends.
   static Clock* Real();
 };
+
+inline Clock* Clock::Real() {
+  class RealClock final : public Clock {
+    absl::Time Now() override { return absl::Now(); }
+    void SleepFor(absl::Duration duration) override { absl::SleepFor(duration); }
+  };
+  static RealClock* const clock = new RealClock;
+  return clock;
+}
 
 }  // namespace downpour
 

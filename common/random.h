@@ -32,8 +32,7 @@ class Random {
   uint64_t state_ = 0;
 };
 
-// The n-th value of a sequence that belongs to `seed`, computed without those before it: for values that must
-// be the same however a range is split.
+// The n-th value of a sequence of `seed`, computed without those before it: the same in any split of a range.
 uint64_t RandomAt(uint64_t seed, uint64_t n);
 
 }  // namespace downpour

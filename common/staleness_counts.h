@@ -1,5 +1,4 @@
-// Where on the data's way: pushes, counted by staleness; the mean and the quantiles that log and
-// report state.
+// Where on the data's way: pushes, counted by staleness; the mean and quantiles that log and report state.
 #ifndef DOWNPOUR_COMMON_STALENESS_COUNTS_H_
 #define DOWNPOUR_COMMON_STALENESS_COUNTS_H_
 
@@ -8,9 +7,7 @@
 
 namespace downpour {
 
-// Below, `counts` are pairs (staleness in updates, number of pushes) by ascending staleness: a map, or a
-// vector of pairs.
-
+// In this file `counts`, a map or a vector, has pairs (staleness in updates, pushes) by ascending staleness.
 template <typename Counts>
 double NumberOfPushes(const Counts& counts) {
   double pushes = 0;

@@ -48,8 +48,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   if (!file.valid()) return FileError("open", path);
   struct stat info;
   if (fstat(file.get(), &info) != 0) return FileError("examine", path);
-  // One byte more than the file says it has: the read that leaves it free has met the end. A file that is
-  // longer than it says (a pipe) makes `bytes` grow.
+  // One byte more than the file says it has, which then stays free. A longer file (a pipe) makes it grow.
   std::string bytes(info.st_size + 1, '\0');
   for (size_t filled = 0;;) {
     if (filled == bytes.size()) bytes.resize(2 * filled);

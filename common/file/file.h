@@ -4,24 +4,19 @@
 
 #include <string>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 
 namespace downpour {
 
-// What errno says of `action`, e.g. "write", on `path`. RESOURCE_EXHAUSTED: the disk is full. UNAVAILABLE:
-// anything else.
+// What errno says of `action`, e.g. "write", on `path`. RESOURCE_EXHAUSTED: disk full; else UNAVAILABLE.
 absl::Status FileError(absl::string_view action, absl::string_view path);
 
-// NOT_FOUND: no such file. UNAVAILABLE: it cannot be read, a folder for example. The message names file
-// and cause.
+// NOT_FOUND: no such file. UNAVAILABLE: it cannot be read (a folder). The message names file and cause.
 absl::StatusOr<std::string> ReadFile(const std::string& path);
 
 // Writes `pieces` one after the other to `path`.partial, syncs, and renames it over `path`: a full disk or a
-// crash leaves the old file as it was. RESOURCE_EXHAUSTED: disk full. UNAVAILABLE: any other failure; the
-// message names file and cause.
+// crash leaves the old file as it was. Fails as FileError() says; the message names file and cause.
 absl::Status ReplaceFile(const std::string& path, absl::Span<const absl::string_view> pieces);
 
 }  // namespace downpour

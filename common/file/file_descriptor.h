@@ -24,8 +24,7 @@ class FileDescriptor {
 
   bool valid() const { return descriptor_ >= 0; }
   int get() const { return descriptor_; }
-  // Closes it before the destructor would. False, with errno set: the system says that it failed, as some
-  // file systems do only then of a full disk.
+  // Closes it now. False, with errno set: it failed; some file systems report a full disk only then.
   bool Close() { return close(std::exchange(descriptor_, -1)) == 0; }
 
  private:

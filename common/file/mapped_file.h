@@ -1,5 +1,4 @@
-// Where on the data's way: files at rest; the bytes of an archive or checkpoint in the operating system's
-// page cache, which holds them once for all processes of a machine.
+// Where on the data's way: files at rest; an archive or checkpoint in the page cache, once for all processes.
 #ifndef DOWNPOUR_COMMON_FILE_MAPPED_FILE_H_
 #define DOWNPOUR_COMMON_FILE_MAPPED_FILE_H_
 
@@ -12,13 +11,12 @@
 namespace downpour {
 
 // A file mapped for reading, with the length that it had when it was opened. If it is replaced by renaming,
-// as downpour-corpus does, the mapping keeps the old file. If it is cut short in place, a process that reads
-// behind the new end is ended by SIGBUS, as by a read error of the disk; started again, it refuses the file
+// as downpour-corpus does, the mapping keeps the old file. If it is cut short in place, reading behind the
+// new end ends the process by SIGBUS, as does a read error of the disk; started again, it refuses the file
 // with DATA_LOSS. Immutable, so thread-safe.
 class MappedFile {
  public:
-  // NOT_FOUND: no such file. UNAVAILABLE: it cannot be mapped (a pipe, an empty file, a file system
-  // without mappings).
+  // NOT_FOUND: no such file. UNAVAILABLE: it cannot be mapped, as a pipe, an empty file, some file systems.
   static absl::StatusOr<std::shared_ptr<const MappedFile>> Open(const std::string& path);
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;

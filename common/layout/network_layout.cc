@@ -2,10 +2,7 @@
 #include "common/layout/network_layout.h"
 
 #include <algorithm>
-#include <string>
-#include <vector>
 
-#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
 #include "common/layout/nonlinearity.h"

@@ -1,5 +1,4 @@
-// Where on the data's way: turns the run description into the parameter layout, the same on shard and
-// replica, and into the shard's initial values.
+// Where on the data's way: on shard and replica; the run description gives layout and initial parameters.
 #ifndef DOWNPOUR_COMMON_LAYOUT_NETWORK_LAYOUT_H_
 #define DOWNPOUR_COMMON_LAYOUT_NETWORK_LAYOUT_H_
 
@@ -20,9 +19,8 @@ absl::StatusOr<ParameterLayout> NetworkLayout(const NetworkDescription& network,
                                               int64_t classes);
 
 // Fills `parameters` (keys.size() elements) with the initial values of `keys`. Biases are 0; weights are
-// uniform in [-limit, limit], where limit is GlorotLimit() for the output layer and the nonlinearity's
-// WeightLimit() for hidden layers (common/layout/nonlinearity.h). Each value depends on (seed, key) alone, so
-// any split over shards gives the same bits.
+// uniform in [-limit, limit], limit being GlorotLimit() for the output layer, the nonlinearity's
+// WeightLimit() for others. Each value depends on (seed, key) alone, so any split over shards gives the same.
 void InitializeParameters(const ParameterLayout& layout, NetworkDescription::Nonlinearity nonlinearity,
                           uint64_t seed, KeyRange keys, absl::Span<float> parameters);
 

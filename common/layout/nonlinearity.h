@@ -1,7 +1,8 @@
-// Where on the data's way: on the shard, which draws the initial weights, inside the network, and in the
-// report: what network.nonlinearity stands for.
+// Where on the data's way: shard (initial weights), network and report; what network.nonlinearity stands for.
 #ifndef DOWNPOUR_COMMON_LAYOUT_NONLINEARITY_H_
 #define DOWNPOUR_COMMON_LAYOUT_NONLINEARITY_H_
+
+#include <cmath>
 
 #include "absl/strings/string_view.h"
 #include "common/check.h"
@@ -10,23 +11,22 @@
 namespace downpour {
 
 // sqrt(6 / (fan_in + fan_out)), the limit of Glorot and Bengio 2010 for uniform initial weights.
-double GlorotLimit(double fan_in, double fan_out);
+inline double GlorotLimit(double fan_in, double fan_out) { return std::sqrt(6 / (fan_in + fan_out)); }
 
 // One struct for each value of NetworkDescription::Nonlinearity, a function y = f(z):
 //   kName             what the report calls it
-//   kByOneDnn         whether oneDNN computes f together with the matrix product; if not, the layer computes
-//                     Value(z) after it
+//   kByOneDnn         whether oneDNN computes f with the matrix product; if not, the layer computes Value(z)
 //   TimesDerivative   gradient * f'(z), from y = f(z)
 //   WeightLimit       initial weights of hidden layers are uniform in [-WeightLimit, WeightLimit]
 // f(NaN) must be NaN, so that a gradient that is not finite is noticed.
 
-// max(z, 0). oneDNN's turns NaN into 0.
+// max(z, 0); oneDNN's turns NaN into 0. Initial weights as in He et al. 2015.
 struct RectifiedLinear {
   static constexpr absl::string_view kName = "rectified linear";
   static constexpr bool kByOneDnn = false;
   static float Value(float z) { return z < 0 ? 0 : z; }
   static float TimesDerivative(float y, float gradient) { return y <= 0 ? 0 : gradient; }
-  static double WeightLimit(double fan_in, double fan_out);  // sqrt(6 / fan_in), He et al. 2015
+  static double WeightLimit(double fan_in, double /*fan_out*/) { return std::sqrt(6 / fan_in); }
 };
 
 // 1 / (1 + e^-z)
@@ -34,7 +34,7 @@ struct Logistic {
   static constexpr absl::string_view kName = "logistic";
   static constexpr bool kByOneDnn = true;
   static float TimesDerivative(float y, float gradient) { return gradient * (y * (1 - y)); }
-  static double WeightLimit(double fan_in, double fan_out);  // four times GlorotLimit()
+  static double WeightLimit(double fan_in, double fan_out) { return 4 * GlorotLimit(fan_in, fan_out); }
 };
 
 struct Tanh {

@@ -1,5 +1,4 @@
-// Where on the data's way: common/program, before a process joins a cluster; how such a process is set up by
-// its flags.
+// Where on the data's way: common/program, before a process joins a cluster; how its flags set it up.
 #include "common/program/cluster_flags.h"
 
 #include "absl/flags/flag.h"

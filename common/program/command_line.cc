@@ -1,5 +1,4 @@
-// Where on the data's way: common/program, before a run; tells settings from flags, and explains both
-// for --help.
+// Where on the data's way: common/program, before a run; tells settings from flags, explains both for --help.
 #include "common/program/command_line.h"
 
 #include <cstdlib>
@@ -30,8 +29,7 @@ std::string SettingPath(absl::string_view argument) {
   return RunDescription::descriptor()->FindFieldByName(group) == nullptr ? "" : std::string(path);
 }
 
-// Abseil's parser ends the process with 1 when a flag is wrong, but scripts rely on kExitUsage. So flags are
-// checked before Abseil sees them.
+// Abseil's parser ends the process with 1 at a wrong flag, not kExitUsage, so flags are checked before it.
 absl::Status CheckFlag(absl::string_view argument) {
   if (argument.size() < 2 || argument[0] != '-' || argument == "--") return absl::OkStatus();
   argument.remove_prefix(absl::StartsWith(argument, "--") ? 2 : 1);
@@ -76,20 +74,19 @@ absl::StatusOr<CommandLine> ParseCommandLine(int argc, char** argv, absl::string
   absl::btree_map<std::string, std::string> values;  // of settings and flags
   std::vector<char*> rest = {argv[0]};
   for (int i = 1; i < argc; ++i) {
-    if (absl::string_view(argv[i]) == "--help" || absl::string_view(argv[i]) == "-h") {
-      PrintHelp(usage, takes_settings);
-    }
-    const std::string path = takes_settings ? SettingPath(argv[i]) : "";
+    const absl::string_view argument = argv[i];
+    if (argument == "--help" || argument == "-h") PrintHelp(usage, takes_settings);
+    const std::string path = takes_settings ? SettingPath(argument) : "";
     if (path.empty()) {
-      RETURN_IF_ERROR(CheckFlag(argv[i]));
+      RETURN_IF_ERROR(CheckFlag(argument));
       rest.push_back(argv[i]);
     }
-    const std::pair<std::string, std::string> assignment = absl::StrSplit(argv[i], absl::MaxSplits('=', 1));
-    if (!absl::StartsWith(argv[i], "--") || !absl::StrContains(argv[i], '=')) continue;
+    const std::pair<std::string, std::string> assignment = absl::StrSplit(argument, absl::MaxSplits('=', 1));
+    if (!absl::StartsWith(argument, "--") || !absl::StrContains(argument, '=')) continue;
     const auto [known, inserted] = values.insert(assignment);
     if (known->second != assignment.second) {
       return absl::InvalidArgumentError(
-          absl::StrCat(known->first, "=", known->second, " and ", argv[i], " conflict, want one of them"));
+          absl::StrCat(known->first, "=", known->second, " and ", argument, " conflict, want one of them"));
     }
     if (inserted && !path.empty()) command_line.settings.emplace_back(path, assignment.second);
   }

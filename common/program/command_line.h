@@ -1,5 +1,4 @@
-// Where on the data's way: common/program, before a run; a program's arguments: absl flags, and any field of
-// the run description as a flag.
+// Where on the data's way: common/program, before a run; a program's flags and the run's settings.
 #ifndef DOWNPOUR_COMMON_PROGRAM_COMMAND_LINE_H_
 #define DOWNPOUR_COMMON_PROGRAM_COMMAND_LINE_H_
 
@@ -7,9 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "proto/config.pb.h"
 
 namespace downpour {
@@ -21,15 +18,14 @@ struct CommandLine {
 
 // Parses absl flags. With `takes_settings` it first takes out the settings: every --field=value or
 // --group.field=value whose first name is a field of RunDescription. For --help it prints `usage`, the
-// program's flags and, with `takes_settings`, the settings and update rules, and ends the process with 0.
-// INVALID_ARGUMENT: an unknown flag, a value that it cannot take, or a flag or setting given twice with
+// program's flags and, with `takes_settings`, the settings and update rules, and ends with 0.
+// INVALID_ARGUMENT: an unknown flag, a value it cannot take, or a flag or setting given twice with
 // different values.
 absl::StatusOr<CommandLine> ParseCommandLine(int argc, char** argv, absl::string_view usage,
                                              bool takes_settings);
 
-// Replaces `description` by what the file positional[0] says, if there is one, then sets the settings
-// in order. INVALID_ARGUMENT: more than one file, an unknown setting, or a value it cannot take. Others
-// as ReadRunDescription.
+// Replaces `description` by the file positional[0], if there is one, then sets the settings in order.
+// INVALID_ARGUMENT: more than one file, or as SetField. Others as ReadRunDescription.
 absl::Status ApplyCommandLine(const CommandLine& command_line, RunDescription* description);
 // The same for the defaults, then validated. INVALID_ARGUMENT also as ValidateRunDescription.
 absl::StatusOr<RunDescription> RunDescriptionFrom(const CommandLine& command_line);

@@ -1,12 +1,10 @@
-// Where on the data's way: common/program, while a program runs; Ctrl-C, SIGTERM and SIGHUP set a flag that
-// long loops look at.
+// Where on the data's way: common/program, while a program runs; signals set a flag that long loops look at.
 #ifndef DOWNPOUR_COMMON_PROGRAM_INTERRUPT_H_
 #define DOWNPOUR_COMMON_PROGRAM_INTERRUPT_H_
 
 namespace downpour {
 
-// Installs handlers for SIGINT, SIGTERM and, unless it is ignored, SIGHUP. The same signal a second time ends
-// the process at once.
+// Handles SIGINT, SIGTERM and, unless it is ignored, SIGHUP. The same signal once more ends the process.
 void CatchInterrupts();
 // Whether one of the signals has come. Thread-safe.
 bool Interrupted();

@@ -1,11 +1,9 @@
-// Where on the data's way: common/program, while a program runs; sets up spdlog's sinks, levels and
-// line format.
+// Where on the data's way: common/program, while a program runs; spdlog's sinks, levels and line format.
 #include "common/program/logging.h"
 
 #include <memory>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "spdlog/sinks/basic_file_sink.h"
 #include "spdlog/sinks/stdout_color_sinks.h"
 #include "spdlog/spdlog.h"

@@ -1,5 +1,4 @@
-// Where on the data's way: common/program, while a program runs; its log: warnings to the terminal,
-// everything to a file.
+// Where on the data's way: common/program, while a program runs; its log, on the terminal and in a file.
 #ifndef DOWNPOUR_COMMON_PROGRAM_LOGGING_H_
 #define DOWNPOUR_COMMON_PROGRAM_LOGGING_H_
 
@@ -7,17 +6,15 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
 
 namespace downpour {
 
-// Sends spdlog's default logger to stderr (warnings and worse; everything with `verbose`) and, if `file`
-// is not empty, everything to that file, appended, flushed at each warning. UNAVAILABLE: the file cannot
-// be opened.
+// Logs to stderr (warnings and worse; everything with `verbose`) and, if `file` is not empty, appends
+// everything to that file, flushed at each warning. UNAVAILABLE: the file cannot be opened.
 absl::Status SetUpLogging(const std::string& program, const std::string& file, bool verbose);
 
-// Write a line of what absl::StrCat() makes of the arguments. Only logging.cc includes spdlog: its formatting takes as
-// long to compile as the rest of a file. Thread-safe.
+// Write a line of what absl::StrCat() makes of the arguments. Thread-safe. Only logging.cc includes spdlog:
+// its formatting takes as long to compile as the rest of a file.
 enum class LogLevel { kInfo, kWarning, kError };
 void LogLine(LogLevel level, absl::string_view line);
 template <typename... Parts>

@@ -1,5 +1,4 @@
-// Where on the data's way: common/program, while a program runs; when a line is due, and how a terminal's
-// is rewritten.
+// Where on the data's way: common/program, while a program runs; when a line is due, and how it is rewritten.
 #include "common/program/progress.h"
 
 #include <unistd.h>
@@ -54,6 +53,17 @@ void Progress::Finish(absl::string_view detail) {
   std::fprintf(stdout, terminal_ ? "\r%s\033[K\n" : "%s\n", line.c_str());
   std::fflush(stdout);
   line_open_ = false;
+}
+
+std::string DescribeStatus(const RunStatus& status) {
+  std::string line = absl::StrFormat("%d updates  epoch %.2f  %d replicas", status.updates(), status.epoch(),
+                                     status.live_replicas());
+  if (status.phase() == RunStatus::WAITING)
+    absl::StrAppendFormat(&line, "  %d shards", status.shards_registered());
+  if (status.updates() > 0) absl::StrAppendFormat(&line, "  train loss %.3f", status.train_loss());
+  if (const TestSetResult& test = status.last_evaluation().test(); test.frames() > 0)
+    absl::StrAppendFormat(&line, "  test frame accuracy %.2f%%", 100.0 * test.correct() / test.frames());
+  return line;
 }
 
 }  // namespace downpour

@@ -1,5 +1,4 @@
-// Where on the data's way: common/program, before a run; makes protobuf's text format say where an error is,
-// and walks the message's descriptor for settings and --help.
+// Where on the data's way: common/program, before a run; text format with places of errors; descriptors.
 #include "common/program/run_description.h"
 
 #include <google/protobuf/descriptor.h>
@@ -60,52 +59,38 @@ absl::Status MergeText(absl::string_view text, absl::string_view name, Message* 
   return absl::OkStatus();
 }
 
-std::vector<std::string> FieldNames(const Descriptor& descriptor) {
-  std::vector<std::string> names;
-  names.reserve(descriptor.field_count());
-  for (int i = 0; i < descriptor.field_count(); ++i) names.emplace_back(descriptor.field(i)->name());
+std::string FieldNames(const Descriptor& descriptor) {
+  std::string names;
+  for (int i = 0; i < descriptor.field_count(); ++i)
+    absl::StrAppend(&names, i > 0 ? ", " : "", std::string(descriptor.field(i)->name()));
   return names;
 }
 
-std::string TypeAndDefault(const FieldDescriptor& field) {
-  if (field.is_repeated()) return absl::StrCat("[", field.cpp_type_name(), ", ...]");
-  if (field.enum_type() != nullptr) {
-    std::vector<std::string> values;
-    values.reserve(field.enum_type()->value_count());
-    for (int i = 0; i < field.enum_type()->value_count(); ++i) {
-      values.emplace_back(field.enum_type()->value(i)->name());
-    }
-    return absl::StrCat(absl::StrJoin(values, "|"), ", default ", field.default_value_enum()->name());
-  }
+// For the help: of a field of `defaults`, a message in which no field is set.
+std::string TypeAndDefault(const Message& defaults, const FieldDescriptor& field) {
   std::string type(field.cpp_type_name());
-  switch (field.cpp_type()) {
-    case FieldDescriptor::CPPTYPE_INT32:
-      return absl::StrCat(type, ", default ", field.default_value_int32());
-    case FieldDescriptor::CPPTYPE_INT64:
-      return absl::StrCat(type, ", default ", field.default_value_int64());
-    case FieldDescriptor::CPPTYPE_UINT64:
-      return absl::StrCat(type, ", default ", field.default_value_uint64());
-    case FieldDescriptor::CPPTYPE_FLOAT:
-      return absl::StrCat(type, ", default ", field.default_value_float());
-    case FieldDescriptor::CPPTYPE_DOUBLE:
-      return absl::StrCat(type, ", default ", field.default_value_double());
-    case FieldDescriptor::CPPTYPE_STRING:
-      return field.has_default_value()
-                 ? absl::StrCat(type, ", default \"", field.default_value_string(), "\"")
-                 : type;
-    default:
-      return type;
+  if (field.is_repeated()) return absl::StrCat("[", type, ", ...]");
+  if (field.enum_type() != nullptr) {
+    type.clear();
+    for (int i = 0; i < field.enum_type()->value_count(); ++i)
+      absl::StrAppend(&type, i > 0 ? "|" : "", std::string(field.enum_type()->value(i)->name()));
   }
+  if (field.cpp_type() == FieldDescriptor::CPPTYPE_STRING && !field.has_default_value()) return type;
+  std::string value;
+  TextFormat::PrintFieldValueToString(defaults, &field, -1, &value);
+  // The text format writes 1e+09 as 1000000000.
+  if (field.cpp_type() == FieldDescriptor::CPPTYPE_DOUBLE) value = absl::StrCat(field.default_value_double());
+  return absl::StrCat(type, ", default ", value);
 }
 
-void AppendFields(const Descriptor& descriptor, const std::string& prefix, std::string* out) {
-  for (int i = 0; i < descriptor.field_count(); ++i) {
-    const FieldDescriptor& field = *descriptor.field(i);
+void AppendFields(const Message& defaults, const std::string& prefix, std::string* out) {
+  for (int i = 0; i < defaults.GetDescriptor()->field_count(); ++i) {
+    const FieldDescriptor& field = *defaults.GetDescriptor()->field(i);
     const std::string path = absl::StrCat(prefix, std::string(field.name()));
     if (field.message_type() != nullptr) {
-      AppendFields(*field.message_type(), path + ".", out);
+      AppendFields(defaults.GetReflection()->GetMessage(defaults, &field), path + ".", out);
     } else {
-      absl::StrAppend(out, "  --", path, "  (", TypeAndDefault(field), ")\n");
+      absl::StrAppend(out, "  --", path, "  (", TypeAndDefault(defaults, field), ")\n");
     }
   }
 }
@@ -150,9 +135,8 @@ absl::Status SetField(absl::string_view path, absl::string_view value, RunDescri
     if (field == nullptr || (field->message_type() == nullptr) != last) {
       const Descriptor& wanted =
           field == nullptr || last ? *message->GetDescriptor() : *description->GetDescriptor();
-      return absl::InvalidArgumentError(absl::StrCat("--", path, ": '", names[i],
-                                                     "' is no setting, want one of ",
-                                                     absl::StrJoin(FieldNames(wanted), ", ")));
+      return absl::InvalidArgumentError(
+          absl::StrCat("--", path, ": '", names[i], "' is no setting, want one of ", FieldNames(wanted)));
     }
     if (!last) {
       message = message->GetReflection()->MutableMessage(message, field);
@@ -173,7 +157,7 @@ absl::Status SetField(absl::string_view path, absl::string_view value, RunDescri
 
 std::string DescribeFields() {
   std::string out;
-  AppendFields(*RunDescription::descriptor(), "", &out);
+  AppendFields(RunDescription::default_instance(), "", &out);
   return out;
 }
 

@@ -1,27 +1,23 @@
-// Where on the data's way: common/program, before a run; the run description is read from its textproto file
-// and from settings on the command line.
+// Where on the data's way: common/program, before a run; the run description, from its file and settings.
 #ifndef DOWNPOUR_COMMON_PROGRAM_RUN_DESCRIPTION_H_
 #define DOWNPOUR_COMMON_PROGRAM_RUN_DESCRIPTION_H_
 
 #include <string>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "proto/config.pb.h"
 
 namespace downpour {
 
-// `name` stands for the file in messages. INVALID_ARGUMENT with "name:line:column: what" for anything that
-// the text format does not know.
+// `name` stands for the file. INVALID_ARGUMENT, "name:line:column: what", for what the text format does
+// not know.
 absl::StatusOr<RunDescription> ParseRunDescription(absl::string_view text, absl::string_view name);
 // The same from a file. Other statuses as ReadFile (common/file/file.h).
 absl::StatusOr<RunDescription> ReadRunDescription(const std::string& path);
 
-// Sets one field by its dotted path, e.g. ("optimizer.kind", "ADAGRAD") or ("network.hidden_width", "[512,
-// 512]"); or, with ("optimizer", "KIND") or ("optimizer", "KIND:VALUE"), the update rule and the
-// hyperparameter that PrincipalHyperparameter names. INVALID_ARGUMENT: no such field (the message lists the
-// fields there are), or a value it cannot take.
+// Sets one field by its path, e.g. ("optimizer.kind", "ADAGRAD") or ("network.hidden_width", "[512, 512]");
+// with ("optimizer", "KIND") or ("optimizer", "KIND:VALUE") the update rule, and the hyperparameter that
+// PrincipalHyperparameter names. INVALID_ARGUMENT: no such field (the message lists all) or value.
 absl::Status SetField(absl::string_view path, absl::string_view value, RunDescription* description);
 
 // Every field with its type and default, one a line, for --help.

@@ -1,17 +1,14 @@
-// Where on the data's way: common/program, before a run; the bounds of every field, and the list of those in
-// which two descriptions of one run may differ.
+// Where on the data's way: common/program, before a run; fields' bounds, and which may differ in a run.
 #include "common/program/run_description_rules.h"
 
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/util/message_differencer.h>
 
 #include <cmath>
-#include <cstdint>
-#include <string>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "absl/strings/string_view.h"
 #include "common/check.h"
 #include "common/program/update_rules.h"
 #include "common/status_macros.h"
@@ -19,100 +16,73 @@
 namespace downpour {
 namespace {
 
-// OK if `ok`, otherwise an error that names the field, the value seen and the value wanted.
-template <typename T>
-absl::Status Want(bool ok, absl::string_view field, T seen, absl::string_view wanted) {
-  if (ok) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(field, " is ", seen, ", want ", wanted));
-}
-
-bool AtLeast(double value, double bound) { return value >= bound && std::isfinite(value); }
-bool Within(int32_t value, int32_t low, int32_t high) { return low <= value && value <= high; }
-
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kLargest = std::numeric_limits<double>::max();  // the bound of what must be finite
+constexpr double kAboveZero = std::numeric_limits<double>::denorm_min();
+constexpr double kBelowOne = 1 - std::numeric_limits<double>::epsilon() / 2;
 // No run needs more, and the sizes that are computed from these do not overflow.
 constexpr int32_t kMaxContext = 1000;     // frames
 constexpr int32_t kMaxWidth = 1 << 20;    // units of a layer
 constexpr int32_t kMaxParties = 1 << 16;  // shards, or replicas
 constexpr int32_t kMaxMinibatch = 1 << 20;
 
+// OK if `seen` is in [low, high], otherwise an error that names the field, the value seen and the value wanted.
+template <typename T>
+absl::Status Want(T seen, double low, double high, absl::string_view field, absl::string_view wanted) {
+  if (static_cast<double>(seen) >= low && static_cast<double>(seen) <= high) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(field, " is ", seen, ", want ", wanted));
+}
+
 absl::Status ValidateData(const DataDescription& data) {
   RETURN_IF_ERROR(CheckKindOfData(data));
-  RETURN_IF_ERROR(Want(Within(data.left_context(), 0, kMaxContext), "data.left_context", data.left_context(),
-                       "0 to 1000"));
-  RETURN_IF_ERROR(Want(Within(data.right_context(), 0, kMaxContext), "data.right_context",
-                       data.right_context(), "0 to 1000"));
-  RETURN_IF_ERROR(Want(Within(data.classes(), 0, kMaxWidth), "data.classes", data.classes(),
-                       "0 (from the data) to 1048576"));
-  return Want(data.slice_frames() >= 1, "data.slice_frames", data.slice_frames(), "1 or more");
+  RETURN_IF_ERROR(Want(data.left_context(), 0, kMaxContext, "data.left_context", "0 to 1000"));
+  RETURN_IF_ERROR(Want(data.right_context(), 0, kMaxContext, "data.right_context", "0 to 1000"));
+  RETURN_IF_ERROR(Want(data.classes(), 0, kMaxWidth, "data.classes", "0 (from the data) to 1048576"));
+  return Want(data.slice_frames(), 1, kInfinity, "data.slice_frames", "1 or more");
 }
 
 absl::Status ValidateCluster(const ClusterDescription& cluster) {
+  RETURN_IF_ERROR(Want(cluster.shards(), 1, kMaxParties, "cluster.shards", "1 to 65536"));
+  RETURN_IF_ERROR(Want(cluster.replicas(), 1, kMaxParties, "cluster.replicas", "1 to 65536"));
+  RETURN_IF_ERROR(Want(cluster.minibatch(), 1, kMaxMinibatch, "cluster.minibatch", "1 to 1048576 frames"));
+  RETURN_IF_ERROR(Want(cluster.n_push(), 1, kInfinity, "cluster.n_push", "1 or more"));
+  RETURN_IF_ERROR(Want(cluster.n_fetch(), 1, kInfinity, "cluster.n_fetch", "1 or more"));
   RETURN_IF_ERROR(
-      Want(Within(cluster.shards(), 1, kMaxParties), "cluster.shards", cluster.shards(), "1 to 65536"));
-  RETURN_IF_ERROR(
-      Want(Within(cluster.replicas(), 1, kMaxParties), "cluster.replicas", cluster.replicas(), "1 to 65536"));
-  RETURN_IF_ERROR(Want(Within(cluster.minibatch(), 1, kMaxMinibatch), "cluster.minibatch",
-                       cluster.minibatch(), "1 to 1048576 frames"));
-  RETURN_IF_ERROR(Want(cluster.n_push() >= 1, "cluster.n_push", cluster.n_push(), "1 or more"));
-  RETURN_IF_ERROR(Want(cluster.n_fetch() >= 1, "cluster.n_fetch", cluster.n_fetch(), "1 or more"));
-  RETURN_IF_ERROR(Want(cluster.warm_start_updates() >= 0, "cluster.warm_start_updates",
-                       cluster.warm_start_updates(), "0 or more"));
-  RETURN_IF_ERROR(Want(cluster.top_k_share() > 0 && cluster.top_k_share() <= 1, "cluster.top_k_share",
-                       cluster.top_k_share(), "above 0, up to 1"));
-  return Want(cluster.replica_timeout_s() > 0, "cluster.replica_timeout_s", cluster.replica_timeout_s(),
-              "above 0");
+      Want(cluster.warm_start_updates(), 0, kInfinity, "cluster.warm_start_updates", "0 or more"));
+  RETURN_IF_ERROR(Want(cluster.top_k_share(), kAboveZero, 1, "cluster.top_k_share", "above 0, up to 1"));
+  return Want(cluster.replica_timeout_s(), kAboveZero, kInfinity, "cluster.replica_timeout_s", "above 0");
 }
 
 absl::Status ValidateVirtualClock(const VirtualClockDescription& clock) {
   RETURN_IF_ERROR(
-      Want(clock.compute_mean_s() > 0, "virtual_clock.compute_mean_s", clock.compute_mean_s(), "above 0"));
-  RETURN_IF_ERROR(Want(AtLeast(clock.compute_sigma(), 0.0), "virtual_clock.compute_sigma",
-                       clock.compute_sigma(), "0 or more"));
-  RETURN_IF_ERROR(Want(AtLeast(clock.replica_speed_sigma(), 0.0), "virtual_clock.replica_speed_sigma",
-                       clock.replica_speed_sigma(), "0 or more"));
-  RETURN_IF_ERROR(Want(clock.straggler_probability() >= 0 && clock.straggler_probability() <= 1,
-                       "virtual_clock.straggler_probability", clock.straggler_probability(), "0 to 1"));
-  RETURN_IF_ERROR(Want(AtLeast(clock.straggler_factor(), 1.0), "virtual_clock.straggler_factor",
-                       clock.straggler_factor(), "1 or more"));
+      Want(clock.compute_mean_s(), kAboveZero, kInfinity, "virtual_clock.compute_mean_s", "above 0"));
+  RETURN_IF_ERROR(Want(clock.compute_sigma(), 0, kLargest, "virtual_clock.compute_sigma", "0 or more"));
   RETURN_IF_ERROR(
-      Want(AtLeast(clock.latency_s(), 0.0), "virtual_clock.latency_s", clock.latency_s(), "0 or more"));
-  RETURN_IF_ERROR(Want(AtLeast(clock.shard_bytes_per_s(), 0.0), "virtual_clock.shard_bytes_per_s",
-                       clock.shard_bytes_per_s(), "0 (any amount) or more"));
-  return Want(clock.bandwidth_bytes_per_s() > 0, "virtual_clock.bandwidth_bytes_per_s",
-              clock.bandwidth_bytes_per_s(), "above 0");
-}
-
-absl::Status ValidateBudget(const BudgetDescription& budget) {
-  RETURN_IF_ERROR(Want(AtLeast(budget.epochs(), 0.0), "budget.epochs", budget.epochs(), "0 or more"));
-  RETURN_IF_ERROR(Want(budget.updates() >= 0, "budget.updates", budget.updates(), "0 or more"));
-  if (budget.epochs() == 0 && budget.updates() == 0) {
-    return absl::InvalidArgumentError("budget.epochs and budget.updates are both 0, want a limit above 0");
-  }
-  return absl::OkStatus();
+      Want(clock.replica_speed_sigma(), 0, kLargest, "virtual_clock.replica_speed_sigma", "0 or more"));
+  RETURN_IF_ERROR(Want(clock.straggler_probability(), 0, 1, "virtual_clock.straggler_probability", "0 to 1"));
+  RETURN_IF_ERROR(Want(clock.straggler_factor(), 1, kLargest, "virtual_clock.straggler_factor", "1 or more"));
+  RETURN_IF_ERROR(Want(clock.latency_s(), 0, kLargest, "virtual_clock.latency_s", "0 or more"));
+  RETURN_IF_ERROR(Want(clock.shard_bytes_per_s(), 0, kLargest, "virtual_clock.shard_bytes_per_s",
+                       "0 (any amount) or more"));
+  return Want(clock.bandwidth_bytes_per_s(), kAboveZero, kInfinity, "virtual_clock.bandwidth_bytes_per_s",
+              "above 0");
 }
 
 absl::Status ValidateNoise(const NoiseDescription& noise, double replica_timeout_s) {
-  const struct {
-    const char* field;
-    double seen;
-  } shares[] = {{"noise.label_share", noise.label_share()},
-                {"noise.push_delay_share", noise.push_delay_share()},
-                {"noise.push_repeat_share", noise.push_repeat_share()},
-                {"noise.adversary_share", noise.adversary_share()},
-                {"noise.slow_share", noise.slow_share()}};
-  for (const auto& [field, seen] : shares)
-    RETURN_IF_ERROR(Want(seen >= 0 && seen <= 1, field, seen, "0 to 1"));
-  RETURN_IF_ERROR(Want(noise.push_drop_share() >= 0 && noise.push_drop_share() < 1, "noise.push_drop_share",
-                       noise.push_drop_share(), "0 or more, and below 1: a run without pushes never ends"));
-  RETURN_IF_ERROR(Want(AtLeast(noise.gradient_sigma(), 0.0), "noise.gradient_sigma", noise.gradient_sigma(),
-                       "0 or more"));
-  RETURN_IF_ERROR(Want(std::isfinite(noise.adversary_scale()), "noise.adversary_scale",
-                       noise.adversary_scale(), "a finite factor"));
+  RETURN_IF_ERROR(Want(noise.label_share(), 0, 1, "noise.label_share", "0 to 1"));
+  RETURN_IF_ERROR(Want(noise.push_delay_share(), 0, 1, "noise.push_delay_share", "0 to 1"));
+  RETURN_IF_ERROR(Want(noise.push_repeat_share(), 0, 1, "noise.push_repeat_share", "0 to 1"));
+  RETURN_IF_ERROR(Want(noise.adversary_share(), 0, 1, "noise.adversary_share", "0 to 1"));
+  RETURN_IF_ERROR(Want(noise.slow_share(), 0, 1, "noise.slow_share", "0 to 1"));
+  RETURN_IF_ERROR(Want(noise.push_drop_share(), 0, kBelowOne, "noise.push_drop_share",
+                       "0 or more, and below 1: a run without pushes never ends"));
+  RETURN_IF_ERROR(Want(noise.gradient_sigma(), 0, kLargest, "noise.gradient_sigma", "0 or more"));
   RETURN_IF_ERROR(
-      Want(AtLeast(noise.slow_factor(), 1.0), "noise.slow_factor", noise.slow_factor(), "1 or more"));
-  const bool delays = noise.push_delay_share() > 0;
-  return Want(AtLeast(noise.push_delay_s(), 0.0) && (!delays || noise.push_delay_s() < replica_timeout_s),
-              "noise.push_delay_s", noise.push_delay_s(), "0 or more, and below cluster.replica_timeout_s");
+      Want(noise.adversary_scale(), -kLargest, kLargest, "noise.adversary_scale", "a finite factor"));
+  RETURN_IF_ERROR(Want(noise.slow_factor(), 1, kLargest, "noise.slow_factor", "1 or more"));
+  const double longest = noise.push_delay_share() > 0 ? std::nextafter(replica_timeout_s, 0) : kLargest;
+  return Want(noise.push_delay_s(), 0, longest, "noise.push_delay_s",
+              "0 or more, and below cluster.replica_timeout_s");
 }
 
 // Fields in which two descriptions of one run may differ, everything within them included.
@@ -172,25 +142,23 @@ absl::Status CheckKindOfData(const DataDescription& data) {
 
 absl::Status ValidateRunDescription(const RunDescription& description) {
   RETURN_IF_ERROR(ValidateData(description.data()));
-  for (int32_t width : description.network().hidden_width()) {
-    RETURN_IF_ERROR(Want(Within(width, 1, kMaxWidth), "network.hidden_width", width,
-                         "1 to 1048576 units in every layer"));
-  }
-  const float loss_scale = description.network().loss_scale();
-  RETURN_IF_ERROR(Want(loss_scale > 0 && std::isfinite(loss_scale), "network.loss_scale", loss_scale,
-                       "a number above 0"));
+  const NetworkDescription& network = description.network();
+  for (int32_t width : network.hidden_width())
+    RETURN_IF_ERROR(Want(width, 1, kMaxWidth, "network.hidden_width", "1 to 1048576 units in every layer"));
+  RETURN_IF_ERROR(Want(network.loss_scale(), kAboveZero, kLargest, "network.loss_scale", "a number above 0"));
   RETURN_IF_ERROR(ValidateOptimizer(description.optimizer()));
   RETURN_IF_ERROR(ValidateCluster(description.cluster()));
   RETURN_IF_ERROR(ValidateVirtualClock(description.virtual_clock()));
   RETURN_IF_ERROR(ValidateNoise(description.noise(), description.cluster().replica_timeout_s()));
-  RETURN_IF_ERROR(ValidateBudget(description.budget()));
+  const BudgetDescription& budget = description.budget();
+  RETURN_IF_ERROR(Want(budget.epochs(), 0, kLargest, "budget.epochs", "0 or more"));
+  RETURN_IF_ERROR(Want(budget.updates(), 0, kInfinity, "budget.updates", "0 or more"));
+  if (budget.epochs() == 0 && budget.updates() == 0)
+    return absl::InvalidArgumentError("budget.epochs and budget.updates are both 0, want a limit above 0");
   const EvaluationDescription& evaluation = description.evaluation();
-  RETURN_IF_ERROR(Want(evaluation.every_updates() >= 1, "evaluation.every_updates",
-                       evaluation.every_updates(), "1 or more"));
-  RETURN_IF_ERROR(Want(evaluation.max_frames() >= 0, "evaluation.max_frames", evaluation.max_frames(),
-                       "0 (all) or more"));
-  return Want(description.checkpoint().every_s() > 0, "checkpoint.every_s",
-              description.checkpoint().every_s(), "above 0");
+  RETURN_IF_ERROR(Want(evaluation.every_updates(), 1, kInfinity, "evaluation.every_updates", "1 or more"));
+  RETURN_IF_ERROR(Want(evaluation.max_frames(), 0, kInfinity, "evaluation.max_frames", "0 (all) or more"));
+  return Want(description.checkpoint().every_s(), kAboveZero, kInfinity, "checkpoint.every_s", "above 0");
 }
 
 absl::Status CheckSameRun(const RunDescription& seen, const RunDescription& wanted) {

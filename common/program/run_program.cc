@@ -1,9 +1,9 @@
-// Where on the data's way: common/program, around every program; sets the process up, then calls the
-// program's own part.
+// Where on the data's way: common/program, around every program; how it is set up, and ends with a code.
 #include "common/program/run_program.h"
 
+#include <cstdio>
+
 #include "absl/strings/str_cat.h"
-#include "common/program/exit_code.h"
 #include "common/program/interrupt.h"
 #include "common/status_macros.h"
 
@@ -25,7 +25,22 @@ absl::Status ParseAndRun(int argc, char** argv, const Program& program) {
 }  // namespace
 
 int RunProgram(int argc, char** argv, const Program& program) {
-  return ExitCode(program.name, ParseAndRun(argc, argv, program));
+  const absl::Status status = ParseAndRun(argc, argv, program);
+  if (status.ok()) return 0;
+  std::fputs(absl::StrCat(program.name, ": ", status.message(), "\n").c_str(), stderr);
+  switch (status.code()) {
+    case absl::StatusCode::kCancelled:
+      return kExitInterrupted;
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kNotFound:
+    case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kOutOfRange:
+    case absl::StatusCode::kDataLoss:
+    case absl::StatusCode::kUnimplemented:
+      return kExitUsage;
+    default:
+      return kExitFailed;
+  }
 }
 
 }  // namespace downpour

@@ -2,10 +2,14 @@
 #ifndef DOWNPOUR_COMMON_PROGRAM_RUN_PROGRAM_H_
 #define DOWNPOUR_COMMON_PROGRAM_RUN_PROGRAM_H_
 
-#include "absl/status/status.h"
 #include "common/program/command_line.h"
 
 namespace downpour {
+
+// Exit codes of every program, besides 0 for success.
+inline constexpr int kExitFailed = 1;  // the same command may succeed another time
+inline constexpr int kExitUsage = 2;   // only other flags, another run description or other data can help
+inline constexpr int kExitInterrupted = 130;  // stopped by Ctrl-C, SIGTERM or SIGHUP
 
 struct Program {
   // What it takes besides flags: a file with a run description and settings of its fields, any number of
@@ -19,8 +23,9 @@ struct Program {
   bool looks_at_interrupts = true;  // `run` ends soon after Interrupted(); otherwise Ctrl-C ends the process
 };
 
-// For main to return: parses the arguments, runs the program and prints its error, if any. An exit code as
-// ExitCode says.
+// For main to return: parses the arguments, runs the program, and prints "name: message" to stderr unless its
+// status is OK. Returns kExitInterrupted for CANCELLED; kExitUsage for INVALID_ARGUMENT, NOT_FOUND,
+// FAILED_PRECONDITION, OUT_OF_RANGE, DATA_LOSS and UNIMPLEMENTED; kExitFailed for other errors.
 int RunProgram(int argc, char** argv, const Program& program);
 
 }  // namespace downpour

@@ -1,5 +1,4 @@
-// Where on the data's way: common/program, before a run; reads hyperparameters out of an OptimizerDescription
-// by their rows of the table.
+// Where on the data's way: common/program, before a run; reads hyperparameters by their rows of the table.
 #include "common/program/update_rules.h"
 
 #include <google/protobuf/descriptor.h>

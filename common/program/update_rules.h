@@ -1,5 +1,4 @@
-// Where on the data's way: common/program, before a run; the one table of what update rules there are and
-// which numbers each takes, read by validation, the report, deploy/sweep, --help and server/optimizer.
+// Where on the data's way: common/program, before a run; the one table of update rules and their numbers.
 #ifndef DOWNPOUR_COMMON_PROGRAM_UPDATE_RULES_H_
 #define DOWNPOUR_COMMON_PROGRAM_UPDATE_RULES_H_
 
@@ -39,8 +38,7 @@ inline constexpr const Hyperparameter* kHyperparameters[] = {&kLearningRate, &kR
 struct UpdateRule {
   OptimizerDescription::Kind kind;
   const char* source;  // algorithm or equation of Zeiler 2012
-  // Those that the rule uses, then nullptr. The first one is the rule's principal one: --optimizer=KIND:VALUE
-  // sets it.
+  // Those that the rule uses, then nullptr. The first is the principal one: --optimizer=KIND:VALUE sets it.
   std::array<const Hyperparameter*, std::size(kHyperparameters)> hyperparameters;
 
   bool Uses(const Hyperparameter& hyperparameter) const;
@@ -64,16 +62,12 @@ static_assert(
     }(),
     "the rows stand in the order of OptimizerDescription.Kind");
 
-// INVALID_ARGUMENT naming the first hyperparameter out of its bounds, used or not, the value seen and
-// those wanted.
+// INVALID_ARGUMENT naming the first hyperparameter out of bounds, used or not, its value and those wanted.
 absl::Status ValidateOptimizer(const OptimizerDescription& optimizer);
-
 // The field that VALUE of --optimizer=KIND:VALUE sets, e.g. "epsilon" for ADADELTA.
 std::string PrincipalHyperparameter(OptimizerDescription::Kind kind);
-
 // "ADADELTA, ρ 0.95, ε 1e-06": the rule and the hyperparameters that it uses.
 std::string OptimizerText(const OptimizerDescription& optimizer);
-
 // Every rule with its source, its hyperparameters and their defaults, one a line, for --help.
 std::string DescribeUpdateRules();
 

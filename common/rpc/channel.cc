@@ -15,7 +15,6 @@
 #include <cstdlib>
 #include <utility>
 
-#include "absl/status/status.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/wire/chunk_codec.h"
@@ -56,8 +55,7 @@ std::shared_ptr<grpc::Channel> ConnectTo(const std::string& address, int connect
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kReconnectMs[0]);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectTimeoutMs);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMs[1]);
-  // A coordinator or shard may come back under its old name at a new address; by itself gRPC looks again
-  // after 30 s.
+  // A coordinator or shard may come back under its name at a new address; gRPC would look again after 30 s.
   arguments.SetInt(GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, kReconnectMs[1]);
   // gRPC's own retries would keep references to gradients after a call has ended.
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
@@ -93,8 +91,7 @@ absl::StatusOr<ListeningServer> ListenAt(const std::string& address,
   builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
   SetTransportArguments([&](const char* name, int value) { builder.AddChannelArgument(name, value); });
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kKeepaliveMs / 2);
-  // If ports could be shared, a second program on the same port would take half of the first one's
-  // connections unnoticed.
+  // Otherwise a second program on the same port would take half of the first one's connections unnoticed.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   grpc::ResourceQuota quota;
   builder.SetResourceQuota(quota.Resize(kReadBufferBytes));

@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 namespace grpc {
@@ -17,13 +16,11 @@ class Service;
 
 namespace downpour {
 
-// A channel to host:port. Channels of one process with the same `address` and `connection` share one
-// TCP connection.
+// A channel to host:port. Those of one process with equal `address` and `connection` share a TCP connection.
 std::shared_ptr<grpc::Channel> ConnectTo(const std::string& address, int connection = 0);
 
-// Waits until the channel is connected. Call it before each RPC: gRPC makes no progress with connecting while
-// no thread waits for it, and none does between RPCs that fail fast. UNAVAILABLE: nobody answers at `address`
-// within a second.
+// Waits until the channel is connected. Call it before each RPC: gRPC connects only while a thread waits for
+// it, and none does between RPCs that fail fast. UNAVAILABLE: nobody answers at `address` within a second.
 absl::Status AwaitConnection(grpc::Channel& channel, const std::string& address);
 
 // Gives calls under way a second to end, then cancels them.

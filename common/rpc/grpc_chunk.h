@@ -7,13 +7,11 @@
 #include <grpcpp/support/slice.h>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 
 namespace downpour {
 
-// The message of common/wire/chunk_codec.h whose tensor consists of the pieces of `payload`, which are
-// not copied.
+// The message of common/wire/chunk_codec.h with a tensor of the pieces of `payload`, which are not copied.
 grpc::ByteBuffer EncodeChunk(const google::protobuf::MessageLite& fields,
                              absl::Span<const grpc::Slice> payload);
 
@@ -21,8 +19,7 @@ grpc::ByteBuffer EncodeChunk(const google::protobuf::MessageLite& fields,
 absl::StatusOr<absl::string_view> DecodeChunk(grpc::ByteBuffer* message, absl::Span<char> buffer,
                                               google::protobuf::MessageLite* fields);
 
-// For messages without a tensor. ParseMessage returns INVALID_ARGUMENT if `bytes` are no message of
-// that type.
+// For messages without a tensor. INVALID_ARGUMENT: `bytes` are no message of that type.
 grpc::ByteBuffer SerializeMessage(const google::protobuf::MessageLite& message);
 absl::Status ParseMessage(grpc::ByteBuffer* bytes, google::protobuf::MessageLite* message);
 

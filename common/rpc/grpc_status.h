@@ -8,9 +8,13 @@
 
 namespace downpour {
 
-// Both keep the code and the message. Thread-safe.
-grpc::Status ToGrpcStatus(const absl::Status& status);
-absl::Status FromGrpcStatus(const grpc::Status& status);
+// Both keep the code, which the two types number alike, and the message. Thread-safe.
+inline grpc::Status ToGrpcStatus(const absl::Status& status) {
+  return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message())};
+}
+inline absl::Status FromGrpcStatus(const grpc::Status& status) {
+  return {static_cast<absl::StatusCode>(status.error_code()), status.error_message()};
+}
 
 }  // namespace downpour
 

@@ -1,11 +1,9 @@
-// Where on the data's way: on both sides of the wire; one integer comparison for each value, in several lanes
-// at once.
+// Where on the data's way: on both sides of the wire; an integer comparison a value, in several lanes.
 #include "common/tensor/finite.h"
 
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <cstdint>
 
 #include "common/tensor/simd_clones.h"
 

@@ -1,5 +1,4 @@
-// Where on the data's way: where frames are read, where gradients leave the network, and where a shard takes
-// them; finds NaN and infinity.
+// Where on the data's way: frames that are read, gradients that are sent and taken; finds NaN and infinity.
 #ifndef DOWNPOUR_COMMON_TENSOR_FINITE_H_
 #define DOWNPOUR_COMMON_TENSOR_FINITE_H_
 
@@ -12,11 +11,9 @@ namespace downpour {
 
 // The index of the first NaN or infinity; values.size() if there is none. Thread-safe.
 size_t FindNotFinite(TensorView values);
-
+inline bool AllFinite(TensorView values) { return FindNotFinite(values) == values.size(); }
 // The largest |value|, 0 if there is none, and a NaN if there is one.
 float LargestMagnitude(absl::Span<const float> values);
-
-inline bool AllFinite(TensorView values) { return FindNotFinite(values) == values.size(); }
 
 }  // namespace downpour
 

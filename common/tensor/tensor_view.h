@@ -35,7 +35,6 @@ class BasicTensorView {
 
   bool is_bfloat16() const { return !bfloats_.empty(); }
   size_t element_bytes() const { return is_bfloat16() ? sizeof(uint16_t) : sizeof(float); }
-  // The bytes of all elements.
   Bytes bytes() const { return is_bfloat16() ? BytesOf(bfloats_) : BytesOf(floats_); }
 
   // The elements `keys`, counted from the view's first element.

@@ -1,5 +1,4 @@
-// Where on the data's way: the wire and files at rest; takes numbers and byte strings off the front of what
-// came in.
+// Where on the data's way: the wire and files at rest; takes numbers and strings off the front of bytes.
 #ifndef DOWNPOUR_COMMON_WIRE_BYTE_READER_H_
 #define DOWNPOUR_COMMON_WIRE_BYTE_READER_H_
 
@@ -7,10 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
 #include "common/status_macros.h"
 
 namespace downpour {
@@ -32,8 +28,8 @@ class ByteReader {
   ByteReader(absl::string_view bytes, absl::StatusCode code, absl::string_view name)
       : bytes_(bytes), code_(code), name_(name) {}
 
-  // The next `size` bytes, in the caller's memory. Error(): fewer are left; nothing is taken then. `what`
-  // says in the message what they are, e.g. "header".
+  // The next `size` bytes, in the caller's memory. Error(): fewer are left, and none is taken. `what` says in
+  // the message what they are, e.g. "header".
   absl::StatusOr<absl::string_view> Bytes(uint64_t size, absl::string_view what) {
     if (size > left()) return Error(absl::StrCat(left(), " bytes left, want ", size, " of ", what));
     const absl::string_view taken = bytes_.substr(offset_, size);

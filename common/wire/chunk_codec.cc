@@ -8,8 +8,6 @@
 #include <algorithm>
 #include <bit>
 
-#include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 
 namespace downpour {

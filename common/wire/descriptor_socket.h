@@ -6,14 +6,12 @@
 #include <string>
 #include <utility>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/file/file_descriptor.h"
 
 namespace downpour {
 
-// The receiver's end: a Unix socket under a name that nobody can guess. The destructor removes the
-// socket's file.
+// The receiver's end: a Unix socket under a name that nobody can guess. The destructor removes its file.
 class DescriptorSocket {
  public:
   // UNAVAILABLE: a socket cannot be made in `directory`; the message says why.
@@ -41,8 +39,7 @@ class DescriptorSocket {
 absl::Status SendDescriptor(const std::string& directory, const std::string& name,
                             const FileDescriptor& sent);
 
-// Removes the sockets of Listen() in `directory` at which nobody listens any more: their processes
-// were killed.
+// Removes the sockets of Listen() in `directory` whose processes were killed: nobody listens at them.
 void RemoveDeadSockets(const std::string& directory);
 
 }  // namespace downpour

@@ -3,14 +3,11 @@
 
 #include <algorithm>
 #include <bit>
-#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <optional>
 
-#include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 #include "common/tensor/bfloat16.h"
 #include "common/wire/byte_reader.h"
@@ -32,8 +29,7 @@ void Append(const T* values, size_t count, std::string* packed) {
   packed->append(reinterpret_cast<const char*>(values), count * sizeof(T));
 }
 
-// The second value of a block that has two, the first of one that has only one; none if there are
-// more values.
+// The second value of a block that has two, the first of one that has one; none if there are more values.
 std::optional<uint16_t> SecondOfTwo(Block block) {
   const uint16_t first = block[0];
   const auto other =
@@ -44,8 +40,7 @@ std::optional<uint16_t> SecondOfTwo(Block block) {
   return only_two ? std::optional(second) : std::nullopt;
 }
 
-// The exponent of a power of two such that all elements are multiples, -127 to 127, of it; none if there
-// is none.
+// The exponent of a power of two of which all elements are multiples, -127 to 127; none if there is none.
 std::optional<int> CommonExponent(Block block) {
   int lowest = kExponentBias;
   uint16_t largest = 0;

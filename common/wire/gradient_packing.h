@@ -6,14 +6,12 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 
 namespace downpour {
 
-// Blocks begin at keys that are multiples of this, so that the compressor
-// (worker/replica/gradient_compressor.h) and the wire cut a gradient alike, wherever shards and chunks begin.
-// The first and the last block of a chunk may be shorter.
+// Blocks begin at keys that are multiples of this, so that worker/replica/gradient_compressor.h and the wire
+// cut a gradient alike, wherever shards and chunks begin. A chunk's first and last block may be shorter.
 inline constexpr int64_t kGradientBlockElements = 512;
 
 // The end of the block that `key` is in, in a vector that ends at `end`.
@@ -32,8 +30,8 @@ inline int64_t GradientBlockEnd(int64_t key, int64_t end) {
 std::string PackGradient(int64_t begin, absl::Span<const uint16_t> values);
 
 // Unpacks what PackGradient() made of the keys from `begin` on, and returns the elements, which are in
-// `buffer`. Other bytes do no harm. INVALID_ARGUMENT, saying what was seen and what was wanted: the bytes are
-// malformed, belong to keys that cannot exist, or hold more elements than `buffer`.
+// `buffer`. Other bytes do no harm. INVALID_ARGUMENT, saying what was seen and wanted: the bytes are
+// malformed, of keys that cannot exist, or of more elements than `buffer` has.
 absl::StatusOr<absl::Span<const uint16_t>> UnpackGradient(int64_t begin, absl::string_view packed,
                                                           absl::Span<uint16_t> buffer);
 

@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <new>
-#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
@@ -74,8 +73,7 @@ std::optional<uint64_t> SharedMemoryResource::OffsetOf(absl::string_view memory)
 absl::Status CheckSealed(const FileDescriptor& file) {
   struct statfs system {};
   const int seals = fcntl(file.get(), F_GET_SEALS);
-  // Huge pages are refused: one may be missing, and fault, even if the file cannot shrink. Their files are
-  // not on tmpfs.
+  // Files of huge pages, which are not on tmpfs, are refused: a page may be missing though none was cut off.
   if (seals >= 0 && (seals & F_SEAL_SHRINK) != 0 && fstatfs(file.get(), &system) == 0 &&
       system.f_type == TMPFS_MAGIC) {
     return absl::OkStatus();

@@ -17,7 +17,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
-#include "common/program/exit_code.h"
+#include "common/program/run_program.h"
 #include "common/rpc/coordinator_stub.h"
 #include "tests/testing/child_process.h"
 #include "tests/testing/toy_corpus.h"

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "common/program/exit_code.h"
+#include "common/program/run_program.h"
 #include "deploy/in_process/virtual_cluster_checkpoint.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "common/program/exit_code.h"
 
 namespace downpour {
 namespace {
