@@ -13,8 +13,7 @@ ABSL_DECLARE_FLAG(std::string, shared_memory_dir);
 
 namespace downpour {
 
-// Calls KeepMemoryOfChunks() and, for --log_file and --verbose, SetUpLogging(), whose status it returns. Call
-// before the process has threads.
+// Calls KeepMemoryOfChunks(), then SetUpLogging(), whose status it returns. Call before there are threads.
 absl::Status SetUpClusterProcess(const std::string& program);
 
 }  // namespace downpour

@@ -19,8 +19,7 @@ struct CommandLine {
 // Parses absl flags. With `takes_settings` it first takes out the settings: every --field=value or
 // --group.field=value whose first name is a field of RunDescription. For --help it prints `usage`, the
 // program's flags and, with `takes_settings`, the settings and update rules, and ends with 0.
-// INVALID_ARGUMENT: an unknown flag, a value it cannot take, or a flag or setting given twice with
-// different values.
+// INVALID_ARGUMENT: an unknown flag, a value it cannot take, or different values for one flag or setting.
 absl::StatusOr<CommandLine> ParseCommandLine(int argc, char** argv, absl::string_view usage,
                                              bool takes_settings);
 

@@ -9,8 +9,7 @@
 
 namespace downpour {
 
-// `name` stands for the file. INVALID_ARGUMENT, "name:line:column: what", for what the text format does
-// not know.
+// `name` stands for the file. INVALID_ARGUMENT, "name:line:column: what": the text is not of that format.
 absl::StatusOr<RunDescription> ParseRunDescription(absl::string_view text, absl::string_view name);
 // The same from a file. Other statuses as ReadFile (common/file/file.h).
 absl::StatusOr<RunDescription> ReadRunDescription(const std::string& path);

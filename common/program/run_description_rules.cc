@@ -16,8 +16,9 @@
 namespace downpour {
 namespace {
 
+// Bounds; the last three are of what must be finite, above 0, below 1.
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kLargest = std::numeric_limits<double>::max();  // the bound of what must be finite
+constexpr double kLargest = std::numeric_limits<double>::max();
 constexpr double kAboveZero = std::numeric_limits<double>::denorm_min();
 constexpr double kBelowOne = 1 - std::numeric_limits<double>::epsilon() / 2;
 // No run needs more, and the sizes that are computed from these do not overflow.
@@ -26,7 +27,7 @@ constexpr int32_t kMaxWidth = 1 << 20;    // units of a layer
 constexpr int32_t kMaxParties = 1 << 16;  // shards, or replicas
 constexpr int32_t kMaxMinibatch = 1 << 20;
 
-// OK if `seen` is in [low, high], otherwise an error that names the field, the value seen and the value wanted.
+// OK if `seen` is in [low, high], otherwise an error that names the field and the values seen and wanted.
 template <typename T>
 absl::Status Want(T seen, double low, double high, absl::string_view field, absl::string_view wanted) {
   if (static_cast<double>(seen) >= low && static_cast<double>(seen) <= high) return absl::OkStatus();

@@ -12,8 +12,7 @@ inline constexpr int kExitUsage = 2;   // only other flags, another run descript
 inline constexpr int kExitInterrupted = 130;  // stopped by Ctrl-C, SIGTERM or SIGHUP
 
 struct Program {
-  // What it takes besides flags: a file with a run description and settings of its fields, any number of
-  // paths, or nothing.
+  // What it takes besides flags: a run description file and settings, any number of paths, or nothing.
   enum Arguments { kRunDescription, kPaths, kNothing };
 
   const char* name;   // as it is called, e.g. "downpour-train"

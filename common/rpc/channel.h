@@ -34,8 +34,7 @@ struct ListeningServer {
 };
 
 // Serves `services` (not owned; they outlive the server) at host:port; port 0 takes a free one.
-// INVALID_ARGUMENT: `address` is not host:port. UNAVAILABLE: the port is in use, or the host is not
-// this machine.
+// INVALID_ARGUMENT: `address` is not host:port. UNAVAILABLE: port in use, or host is not this machine.
 absl::StatusOr<ListeningServer> ListenAt(const std::string& address,
                                          const std::vector<grpc::Service*>& services);
 

@@ -124,8 +124,7 @@ void RemoveDeadSockets(const std::string& directory) {
   for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
     const std::string name = entry.path().filename().string();
     if (!absl::StartsWith(name, kPrefix) || !absl::EndsWith(name, kSuffix)) continue;
-    // A socket that another shard is just making refuses connections too. If it is removed, that shard's
-    // client shares no memory and goes over gRPC.
+    // A socket that another shard is just making refuses too; if removed, its client goes over gRPC instead.
     if (!Connect(entry.path().string()).ok() && errno == ECONNREFUSED) unlink(entry.path().c_str());
   }
 }
