@@ -1,4 +1,4 @@
-// Where on the data's way: common/program, before a run; text format with places of errors; descriptors.
+// Where on the data's way: common/program, before a run; says where a text has an error; walks descriptors.
 #include "common/program/run_description.h"
 
 #include <google/protobuf/descriptor.h>
@@ -66,7 +66,7 @@ std::string FieldNames(const Descriptor& descriptor) {
   return names;
 }
 
-// For the help: of a field of `defaults`, a message in which no field is set.
+// For --help. `field` is of `defaults`, a message in which no field is set.
 std::string TypeAndDefault(const Message& defaults, const FieldDescriptor& field) {
   std::string type(field.cpp_type_name());
   if (field.is_repeated()) return absl::StrCat("[", type, ", ...]");
