@@ -9,6 +9,7 @@
 #include "common/program/logging.h"
 #include "common/program/progress.h"
 #include "common/program/run_program.h"
+#include "common/program/run_status.h"
 #include "common/rpc/channel.h"
 #include "common/status_macros.h"
 #include "server/coordinator/run_folder.h"

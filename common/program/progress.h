@@ -5,8 +5,8 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "common/clock.h"
-#include "proto/coordinator.pb.h"
 
 namespace downpour {
 
@@ -32,9 +32,6 @@ class Progress {
   bool terminal_;
   bool line_open_ = false;
 };
-
-// "1000 updates epoch 0.15 20 replicas train loss 5.801 test frame accuracy 7.63%", as far as known.
-std::string DescribeStatus(const RunStatus& status);
 
 }  // namespace downpour
 

@@ -28,9 +28,6 @@ struct PushOutcome {
   bool duplicate = false;  // already applied; not applied again
 };
 
-// Elements of the sketch of a push's gradient (worker/replica/gradient_sketch.h) that the coordinator gets.
-inline constexpr int kGradientSketchSize = 256;
-
 }  // namespace downpour
 
 #endif  // DOWNPOUR_COMMON_WIRE_PUSH_H_

@@ -11,6 +11,7 @@
 #include "common/program/logging.h"
 #include "common/program/progress.h"
 #include "common/program/run_program.h"
+#include "common/program/run_status.h"
 #include "common/status_macros.h"
 #include "deploy/in_process/training_job.h"
 

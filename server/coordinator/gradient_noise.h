@@ -9,7 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
-#include "common/wire/push.h"
+#include "common/wire/gradient_sketch_size.h"
 #include "proto/checkpoint.pb.h"
 
 namespace downpour {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "common/tensor/tensor_view.h"
-#include "common/wire/push.h"
+#include "common/wire/gradient_sketch_size.h"
 
 namespace downpour {
 

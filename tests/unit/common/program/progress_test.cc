@@ -128,21 +128,5 @@ TEST_F(ProgressTest, ATerminalsLineIsRewrittenFiveTimesASecondAndEnded) {
             "\rreport done\033[K\n");
 }
 
-TEST(DescribeStatus, SaysWhatIsKnown) {
-  RunStatus status;
-  status.set_shards_registered(1);
-  EXPECT_EQ(DescribeStatus(status), "0 updates  epoch 0.00  0 replicas  1 shards");
-  status.set_phase(RunStatus::TRAINING);
-  status.set_updates(1000);
-  status.set_epoch(0.154);
-  status.set_live_replicas(20);
-  status.set_train_loss(5.8006);
-  EXPECT_EQ(DescribeStatus(status), "1000 updates  epoch 0.15  20 replicas  train loss 5.801");
-  status.mutable_last_evaluation()->mutable_test()->set_frames(1000);
-  status.mutable_last_evaluation()->mutable_test()->set_correct(76);
-  EXPECT_EQ(DescribeStatus(status),
-            "1000 updates  epoch 0.15  20 replicas  train loss 5.801  test frame accuracy 7.60%");
-}
-
 }  // namespace
 }  // namespace downpour
