@@ -7,7 +7,6 @@
 #include "common/layout/nonlinearity.h"
 #include "common/status_macros.h"
 #include "common/tensor/bfloat16.h"
-#include "worker/network/store_gradient.h"
 
 namespace downpour {
 namespace {
@@ -44,9 +43,8 @@ void SumRows(absl::Span<const float> matrix, absl::Span<float> sums) {
   for (size_t begin = 0; begin < sums.size(); begin += kColumns) {
     const absl::Span<float> part = sums.subspan(begin, kColumns);
     std::fill(part.begin(), part.end(), 0.0f);
-    for (size_t row = begin; row < matrix.size(); row += sums.size()) {
+    for (size_t row = begin; row < matrix.size(); row += sums.size())
       for (size_t column = 0; column < part.size(); ++column) part[column] += matrix[row + column];
-    }
   }
 }
 
@@ -77,9 +75,8 @@ absl::Status Layer::Forward(TensorView parameters, const float* inputs, int64_t 
 
 absl::StatusOr<bool> Layer::Backward(absl::Span<float> output_gradient, float* input_gradient, int64_t frames,
                                      MutableTensorView gradient, MatrixProducts& products) {
-  if (options_.nonlinearity.has_value()) {
+  if (options_.nonlinearity.has_value())
     MultiplyByDerivative(*options_.nonlinearity, outputs(frames), output_gradient);
-  }
   bias_gradient_.resize(options_.outputs);
   SumRows(output_gradient, absl::MakeSpan(bias_gradient_));
   bool finite = StoreGradient(TensorView(bias_gradient_), gradient[options_.bias]);

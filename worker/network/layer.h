@@ -2,16 +2,9 @@
 #ifndef DOWNPOUR_WORKER_NETWORK_LAYER_H_
 #define DOWNPOUR_WORKER_NETWORK_LAYER_H_
 
-#include <cstdint>
-#include <optional>
-#include <vector>
-
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "common/layout/key_range.h"
 #include "common/tensor/tensor_view.h"
-#include "proto/config.pb.h"
 #include "worker/network/matrix_product.h"
 
 namespace downpour {

@@ -9,7 +9,6 @@
 #include <cstring>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <unordered_map>
-#include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
@@ -17,7 +16,8 @@
 #include "common/check.h"
 #include "common/status_macros.h"
 #include "common/tensor/bfloat16.h"
-#include "worker/network/store_gradient.h"
+#include "common/tensor/copy_past_caches.h"
+#include "common/tensor/finite.h"
 
 namespace downpour {
 namespace {
@@ -43,9 +43,8 @@ struct Reordering {
   dnnl::reorder primitive;
 };
 
-// How ComputeByRows computes: a block of op(A)'s rows is copied out of A, then multiplied by all of B,
-// packed in the layout that oneDNN prefers. In bfloat16 zeros follow in both until `inner` is a multiple
-// of kInnerStep.
+// ComputeByRows copies a block of op(A)'s rows out of A, then multiplies it by all of B, packed as oneDNN
+// prefers. In bfloat16 zeros follow in both until `inner` is a multiple of kInnerStep.
 struct PreparedRows {
   int64_t rows = 0;  // of a block
   Prepared block;
@@ -362,6 +361,15 @@ absl::StatusOr<bool> MatrixProducts::ComputeByRows(const MatrixProduct& product,
     return DnnlError(error);
   }
   return finite.load();
+}
+
+bool StoreGradient(TensorView values, MutableTensorView place) {
+  if (values.is_bfloat16() != place.is_bfloat16()) {
+    ToBfloat16(values.floats(), place.bfloats());
+    return AllFinite(TensorView(place.bfloats()));
+  }
+  CopyPastCaches(values.bytes(), place.bytes().data());
+  return AllFinite(values);
 }
 
 }  // namespace downpour

@@ -8,7 +8,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/tensor/tensor_view.h"
 #include "proto/config.pb.h"
@@ -65,9 +64,8 @@ class MatrixProducts {
                        float* c);
 
   // Computes a product whose C is larger than the caches, such as a gradient of weights. A must be
-  // transposed, B not, all matrices dense, and there may be neither bias nor nonlinearity. C is computed in
-  // blocks of rows, each of which is stored in the precision of `c` while it is in a core's cache. Returns
-  // whether all of C is finite as stored.
+  // transposed, B not, all matrices dense, without bias or nonlinearity. Each block of rows is stored in the
+  // precision of `c` while it is in a core's cache. Returns whether all of C is finite as stored.
   absl::StatusOr<bool> ComputeByRows(const MatrixProduct& product, const Operand& a, const Operand& b,
                                      MutableTensorView c);
 
@@ -75,6 +73,11 @@ class MatrixProducts {
   struct State;  // keeps oneDNN's headers out of this one
   std::unique_ptr<State> state_;
 };
+
+// Stores `values`, which are in a cache, at `place`, a part of equal size of a gradient that is larger than
+// the caches. Rounds them if only `place` is bfloat16; it is a bug if only `values` is. Returns whether all
+// are finite as stored. Thread-safe.
+bool StoreGradient(TensorView values, MutableTensorView place);
 
 }  // namespace downpour
 

@@ -5,10 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <utility>
-#include <vector>
 
-#include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "common/layout/network_layout.h"
@@ -78,9 +75,8 @@ class FeedForwardNetwork final : public Network {
                                   std::vector<int32_t>* predictions) override {
     RETURN_IF_ERROR(Forward(parameters, minibatch));
     const Result result = Score(minibatch, SoftmaxCrossEntropy);
-    if (predictions != nullptr) {
+    if (predictions != nullptr)
       predictions->assign(predictions_.begin(), predictions_.begin() + minibatch.frames);
-    }
     return result;
   }
 
@@ -90,9 +86,8 @@ class FeedForwardNetwork final : public Network {
   }
 
   absl::Status Check(TensorView parameters, const Minibatch& minibatch) const {
-    if (static_cast<int64_t>(parameters.size()) != layout_.size()) {
+    if (static_cast<int64_t>(parameters.size()) != layout_.size())
       return WrongSize("parameters", parameters.size());
-    }
     if (minibatch.frames < 1 || minibatch.frames > options_.max_frames) {
       return absl::InvalidArgumentError(
           absl::StrCat("a minibatch of ", minibatch.frames, " frames, want 1 to ", options_.max_frames));
@@ -129,9 +124,8 @@ class FeedForwardNetwork final : public Network {
   Result Score(const Minibatch& minibatch, ScoreFrame score) {
     const absl::Span<float> outputs = layers_.back().outputs(minibatch.frames);
 #pragma omp parallel for
-    for (int64_t i = 0; i < minibatch.frames; ++i) {
+    for (int64_t i = 0; i < minibatch.frames; ++i)
       scores_[i] = score(outputs.subspan(i * options_.classes, options_.classes), minibatch.labels[i]);
-    }
     Result result;
     for (int64_t i = 0; i < minibatch.frames; ++i) {
       result.loss_sum += scores_[i].loss;

@@ -2,10 +2,8 @@
 #ifndef DOWNPOUR_WORKER_NETWORK_NETWORK_H_
 #define DOWNPOUR_WORKER_NETWORK_NETWORK_H_
 
-#include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
@@ -34,7 +32,6 @@ class Network {
   // or max_frames or threads below 1. UNIMPLEMENTED: BFLOAT16 on a CPU without it.
   static absl::StatusOr<std::unique_ptr<Network>> Create(const Options& options);
   virtual ~Network() = default;
-
   virtual const ParameterLayout& layout() const = 0;
   // "float32" or "bfloat16": what the matrix products use.
   virtual std::string precision() const = 0;
@@ -46,11 +43,10 @@ class Network {
     int64_t correct = 0;  // frames whose most probable class is the label; ties go to the lowest class
   };
 
-  // `parameters` and `gradient` have layout().size() elements; gradient <- d(loss_scale * loss_sum /
-  // frames) / d parameters, with the description's loss_scale, rounded to nearest even in bfloat16. Values
-  // that are not finite are no error: the result then says that loss or gradient is not finite.
-  // INVALID_ARGUMENT: a label outside [0, classes), no frame, more than max_frames, or input of the wrong
-  // size. INTERNAL: oneDNN failed.
+  // `parameters` and `gradient` have layout().size() elements; gradient <- d(loss_scale * loss_sum / frames)
+  // / d parameters, with the description's loss_scale, rounded to nearest even in bfloat16. If loss or
+  // gradient is not finite, the result says so, without an error. INVALID_ARGUMENT: a label outside [0,
+  // classes), no frame, more than max_frames, or input of the wrong size. INTERNAL: oneDNN failed.
   virtual absl::StatusOr<Result> ComputeGradient(TensorView parameters, const Minibatch& minibatch,
                                                  MutableTensorView gradient) = 0;
   // Forward only. `predictions`, if not null, receives the most probable class of each frame.

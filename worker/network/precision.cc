@@ -16,9 +16,8 @@ Bfloat16Support CpuBfloat16Support() {
     return (isa & static_cast<int>(wanted)) == static_cast<int>(wanted);
   };
   if (has(dnnl::cpu_isa::avx512_core_amx)) return Bfloat16Support::kFaster;
-  if (has(dnnl::cpu_isa::avx512_core_bf16)) {
+  if (has(dnnl::cpu_isa::avx512_core_bf16))
     return __builtin_cpu_is("amd") ? Bfloat16Support::kFaster : Bfloat16Support::kNative;
-  }
 #endif
   return Bfloat16Support::kNone;
 }

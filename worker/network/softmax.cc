@@ -27,9 +27,8 @@ float Maximum(absl::Span<const float> values) {
   std::fill_n(lanes, kLanes, -std::numeric_limits<float>::infinity());
   size_t i = 0;
   for (; i + kLanes <= values.size(); i += kLanes) {
-    for (size_t lane = 0; lane < kLanes; ++lane) {
+    for (size_t lane = 0; lane < kLanes; ++lane)
       lanes[lane] = values[i + lane] > lanes[lane] ? values[i + lane] : lanes[lane];
-    }
   }
   float maximum = *std::max_element(lanes, lanes + kLanes);
   for (; i < values.size(); ++i) maximum = values[i] > maximum ? values[i] : maximum;

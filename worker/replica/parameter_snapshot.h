@@ -2,13 +2,13 @@
 #ifndef DOWNPOUR_WORKER_REPLICA_PARAMETER_SNAPSHOT_H_
 #define DOWNPOUR_WORKER_REPLICA_PARAMETER_SNAPSHOT_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <memory_resource>
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/strings/string_view.h"
-#include "absl/types/span.h"
+#include "absl/strings/str_cat.h"
 #include "common/tensor/tensor_view.h"
 
 namespace downpour {
@@ -29,7 +29,15 @@ class ParameterSnapshot {
   }
 
   // Copies `bytes`, which a checkpoint has of view().bytes(). INVALID_ARGUMENT: they are not as many.
-  absl::Status Load(absl::string_view bytes);
+  absl::Status Load(absl::string_view bytes) {
+    const absl::Span<char> own = memory().bytes();
+    if (bytes.size() != own.size()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("a replica's parameters have ", bytes.size(), " bytes, want ", own.size()));
+    }
+    std::copy(bytes.begin(), bytes.end(), own.begin());
+    return absl::OkStatus();
+  }
 
  private:
   std::pmr::vector<float> floats_;  // empty where bfloats_ has the elements
