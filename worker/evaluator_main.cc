@@ -1,5 +1,4 @@
-// Where on the data's way: worker, the evaluator's program; fetches the parameters whenever an evaluation is
-// due, and scores them on the test sets.
+// Where on the data's way: worker, the evaluator's program; fetches the parameters, scores them on test sets.
 #include <algorithm>
 #include <memory>
 #include <string>
@@ -38,8 +37,8 @@ absl::Status Run(const CommandLine& command_line) {
   coordinator_options.address = absl::GetFlag(FLAGS_coordinator);
   coordinator_options.retry.stopped = Interrupted;
   GrpcCoordinatorClient coordinator(coordinator_options);
-  ASSIGN_OR_RETURN(const bool finished, RunIsFinished(coordinator));
-  if (finished) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const RunStatus status, coordinator.GetRunStatus({}));
+  if (status.phase() == RunStatus::FINISHED) return absl::OkStatus();
   const std::string shared_memory_dir = absl::GetFlag(FLAGS_shared_memory_dir);
   const std::unique_ptr<SharedMemoryResource> memory = SharedMemoryFor(shared_memory_dir);
   EvaluatorLoopOptions options;
@@ -50,14 +49,12 @@ absl::Status Run(const CommandLine& command_line) {
   ASSIGN_OR_RETURN(const DescribedRun run, CallWithRetries(until_known, options.clock, &random, [&] {
                      return LoadEvaluatorsRun(coordinator, command_line);
                    }));
-
   options.coordinator = &coordinator;
   options.connect_shard = GrpcShardConnector(0, Interrupted, shared_memory_dir, memory.get());
   options.data = &run.data;
   options.run_id = run.run_id;
-  const int threads = absl::GetFlag(FLAGS_threads);
-  options.threads =
-      threads > 0 ? threads : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  options.threads = absl::GetFlag(FLAGS_threads);
+  if (options.threads < 1) options.threads = std::max<int>(1, std::thread::hardware_concurrency());
   options.stopped = Interrupted;
   RETURN_IF_ERROR(RunEvaluator(options));
   return Interrupted() ? absl::CancelledError("stopped") : absl::OkStatus();

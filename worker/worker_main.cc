@@ -1,5 +1,4 @@
-// Where on the data's way: worker, the replicas' program; loads the data once, then runs each replica on its
-// own thread.
+// Where on the data's way: worker, the replicas' program; loads the data, and gives each replica a thread.
 #include <unistd.h>
 
 #include <atomic>
@@ -51,8 +50,8 @@ absl::Status Run(const CommandLine& command_line) {
   coordinator_options.address = absl::GetFlag(FLAGS_coordinator);
   coordinator_options.retry.stopped = stopped;
   GrpcCoordinatorClient coordinator(coordinator_options);
-  ASSIGN_OR_RETURN(const bool finished, RunIsFinished(coordinator));
-  if (finished) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const RunStatus status, coordinator.GetRunStatus({}));
+  if (status.phase() == RunStatus::FINISHED) return absl::OkStatus();
   ASSIGN_OR_RETURN(DescribedRun run, LoadWorkersRun(coordinator, command_line));
 
   std::string host(256, '\0');

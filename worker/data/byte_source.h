@@ -8,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
@@ -50,7 +49,6 @@ class ByteSource {
  private:
   explicit ByteSource(std::string name) : name_(std::move(name)) {}
   static constexpr int64_t kStepBytes = 1 << 20;
-
   int64_t ReadFile(void* to, int64_t size);
   bool Fill();
   int64_t ReadUpTo(int64_t size, void* to);
@@ -77,9 +75,7 @@ absl::Status ByteSource::ReadVector(int64_t count, std::vector<T>* values) {
     const int64_t bytes = more * static_cast<int64_t>(sizeof(T));
     const int64_t got = ReadUpTo(bytes, values->data() + read);
     read += more;
-    if (got < bytes) {
-      return Truncated(begin, count * static_cast<int64_t>(sizeof(T)), position() - begin);
-    }
+    if (got < bytes) return Truncated(begin, count * static_cast<int64_t>(sizeof(T)), position() - begin);
   }
   return absl::OkStatus();
 }

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstring>
 #include <iterator>
-#include <utility>
 
 #include "common/check.h"
 #include "common/file/crc32c.h"
@@ -20,32 +19,24 @@ Dataset::Dataset(std::vector<Utterance> utterances, std::vector<int32_t> labels,
       left_context_(left_context),
       right_context_(right_context),
       silence_class_(std::move(silence_class)) {
-  CheckCover();
-}
-
-Dataset::Dataset(std::vector<Utterance> utterances, std::vector<float> features, std::vector<int32_t> labels,
-                 int32_t feature_dim, int32_t left_context, int32_t right_context,
-                 std::vector<bool> silence_class)
-    : utterances_(std::move(utterances)),
-      labels_(std::move(labels)),
-      feature_dim_(feature_dim),
-      left_context_(left_context),
-      right_context_(right_context),
-      silence_class_(std::move(silence_class)) {
-  DOWNPOUR_CHECK(features.size() == labels_.size() * feature_dim_);
-  const std::shared_ptr<const char> all = FeaturesInMemory(std::move(features));
-  for (Utterance& utterance : utterances_)
-    utterance.features = {all, all.get() + utterance.first_frame * feature_dim_ * sizeof(float)};
-  CheckCover();
-}
-
-void Dataset::CheckCover() const {
   int64_t next = 0;
   for (const Utterance& utterance : utterances_) {
     DOWNPOUR_CHECK(utterance.first_frame == next && utterance.frames >= 0);
     next += utterance.frames;
   }
   DOWNPOUR_CHECK(next == frames());
+}
+
+Dataset::Dataset(std::vector<Utterance> utterances, std::vector<float> features, std::vector<int32_t> labels,
+                 int32_t feature_dim, int32_t left_context, int32_t right_context,
+                 std::vector<bool> silence_class)
+    : Dataset(std::move(utterances), std::move(labels), Normalization(), left_context, right_context,
+              std::move(silence_class)) {
+  feature_dim_ = feature_dim;
+  DOWNPOUR_CHECK(features.size() == labels_.size() * feature_dim_);
+  const std::shared_ptr<const char> all = FeaturesInMemory(std::move(features));
+  for (Utterance& utterance : utterances_)
+    utterance.features = {all, all.get() + utterance.first_frame * feature_dim_ * sizeof(float)};
 }
 
 bool Dataset::is_silence(int32_t label) const {
@@ -61,8 +52,7 @@ int32_t Dataset::most_frequent_label() const {
 
 double Dataset::ShareOf(int32_t label) const {
   if (labels_.empty()) return 0;
-  return static_cast<double>(std::count(labels_.begin(), labels_.end(), label)) /
-         static_cast<double>(frames());
+  return std::count(labels_.begin(), labels_.end(), label) / static_cast<double>(frames());
 }
 
 const Dataset::Utterance& Dataset::UtteranceOf(int64_t frame) const {

@@ -2,11 +2,6 @@
 #ifndef DOWNPOUR_WORKER_DATA_DATASET_H_
 #define DOWNPOUR_WORKER_DATA_DATASET_H_
 
-#include <cstdint>
-#include <memory>
-#include <string>
-#include <vector>
-
 #include "absl/types/span.h"
 #include "proto/coordinator.pb.h"
 #include "worker/data/normalization.h"
@@ -14,9 +9,8 @@
 
 namespace downpour {
 
-// Utterances of feature frames with one label a frame. The labels are in memory; so are features that had to
-// be unpacked, while plain ones stay in their files, mapped. An image is an utterance of one frame with a
-// window of one. Immutable after loading, so thread-safe; shared by all replicas of a process.
+// Utterances with one label a frame. Labels are in memory, and so are features that had to be unpacked; plain
+// ones stay in their files, mapped. Immutable after loading, so thread-safe; a process's replicas share it.
 class Dataset {
  public:
   using Utterance = downpour::Utterance;
@@ -31,7 +25,6 @@ class Dataset {
 
   const std::vector<Utterance>& utterances() const { return utterances_; }
   int64_t frames() const { return static_cast<int64_t>(labels_.size()); }
-  int32_t feature_dim() const { return feature_dim_; }
   // Below 2^31; the caller of the constructor checks that.
   int32_t input_dim() const {
     return static_cast<int32_t>((int64_t{left_context_} + 1 + right_context_) * feature_dim_);
@@ -53,8 +46,6 @@ class Dataset {
   void CopyWindow(const Utterance& utterance, int64_t frame, absl::Span<float> input) const;
 
  private:
-  void CheckCover() const;
-
   std::vector<Utterance> utterances_;
   std::vector<int32_t> labels_;  // [frames]
   Normalization normalization_;  // empty: none
@@ -64,9 +55,8 @@ class Dataset {
   std::vector<bool> silence_class_;
 };
 
-// The fingerprint is a CRC-32C. It continues `features_crc`, that of the features as they were read
-// (normalised values may differ in the last bit between builds), over each utterance's key and i64 number of
-// frames, then over all labels as i32.
+// The fingerprint is a CRC-32C that continues `features_crc`, that of the features as read (normalised values
+// may differ in the last bit between builds), over each utterance's key and i64 frames, then all i32 labels.
 DataSummary Summarize(const Dataset& train, const Normalization& normalization, int32_t classes,
                       uint32_t features_crc = 0);
 

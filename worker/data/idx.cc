@@ -3,11 +3,8 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <memory>
 #include <system_error>
-#include <utility>
 
-#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
@@ -64,9 +61,8 @@ absl::StatusOr<std::vector<uint8_t>> ReadToEnd(ByteSource& source, int64_t size)
 
 absl::StatusOr<std::string> FindFile(const std::string& directory, absl::string_view name) {
   const std::string plain = absl::StrCat(directory, "/", name);
-  for (const std::string& path : {plain, plain + ".gz"}) {
+  for (const std::string& path : {plain, plain + ".gz"})
     if (std::error_code error; std::filesystem::exists(path, error)) return path;
-  }
   return absl::NotFoundError(absl::StrCat(plain, "[.gz]: no such file"));
 }
 

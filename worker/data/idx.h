@@ -2,11 +2,6 @@
 #ifndef DOWNPOUR_WORKER_DATA_IDX_H_
 #define DOWNPOUR_WORKER_DATA_IDX_H_
 
-#include <cstdint>
-#include <string>
-#include <vector>
-
-#include "absl/status/statusor.h"
 #include "proto/config.pb.h"
 #include "worker/data/run_data.h"
 

@@ -4,12 +4,9 @@
 #include <glob.h>
 
 #include <algorithm>
-#include <memory>
-#include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
-#include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -36,9 +33,8 @@ std::vector<std::string> FilesThatMatch(absl::string_view directory, absl::strin
   std::vector<std::string> files;
   glob_t matches;
   if (glob(whole.c_str(), 0, nullptr, &matches) == 0) {
-    for (size_t i = 0; i < matches.gl_pathc; ++i) {
+    for (size_t i = 0; i < matches.gl_pathc; ++i)
       if (!absl::EndsWith(matches.gl_pathv[i], ".scp")) files.push_back(matches.gl_pathv[i]);
-    }
   }
   globfree(&matches);
   return files;
@@ -117,9 +113,8 @@ class DirectoryReader {
     std::string open_path;
     FloatMatrix matrix;
     for (const ScpEntry& entry : entries) {
-      if (!seen_.insert(entry.key).second) {
+      if (!seen_.insert(entry.key).second)
         return absl::InvalidArgumentError(absl::StrCat(Place(entry), " stands there for the second time"));
-      }
       const auto alignment = alignments_.find(entry.key);
       if (alignment == alignments_.end()) {
         unaligned_.Add(entry.key);
@@ -131,10 +126,9 @@ class DirectoryReader {
       }
       absl::Status status = reader->SeekTo(entry.offset);
       if (status.ok()) status = reader->ReadMatrix(&matrix);
-      if (!status.ok()) {
+      if (!status.ok())
         return absl::Status(status.code(), absl::StrCat(status.message(), " (", Place(entry), ")"));
-      }
-      RETURN_IF_ERROR(AddUtterance(entry, &matrix, alignment->second));
+      RETURN_IF_ERROR(AddUtterance(entry, matrix, alignment->second));
     }
     return absl::OkStatus();
   }
@@ -166,9 +160,8 @@ class DirectoryReader {
                                        what, " and are left out; the first is ", left_out.first));
   }
 
-  // Moves the values out of `read` if they have to stay in memory.
-  absl::Status AddUtterance(const ScpEntry& entry, FloatMatrix* read, const std::vector<int32_t>& labels) {
-    const FloatMatrix& matrix = *read;
+  // Moves the values out of `matrix` if they have to stay in memory.
+  absl::Status AddUtterance(const ScpEntry& entry, FloatMatrix& matrix, const std::vector<int32_t>& labels) {
     if (matrix.rows == 0 || matrix.rows != static_cast<int64_t>(labels.size())) {
       unequal_.Add(absl::StrCat(entry.key, " with ", matrix.rows, " frames and ", labels.size(), " labels"));
       return absl::OkStatus();
@@ -183,7 +176,7 @@ class DirectoryReader {
       not_finite_.Add(entry.key);
       return absl::OkStatus();
     }
-    ASSIGN_OR_RETURN(std::shared_ptr<const char> features, Features(entry, read));
+    ASSIGN_OR_RETURN(std::shared_ptr<const char> features, Features(entry, &matrix));
     read_.utterances.push_back(
         {entry.key, static_cast<int64_t>(read_.labels.size()), matrix.rows, std::move(features)});
     read_.labels.insert(read_.labels.end(), labels.begin(), labels.end());

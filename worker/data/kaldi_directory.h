@@ -2,10 +2,6 @@
 #ifndef DOWNPOUR_WORKER_DATA_KALDI_DIRECTORY_H_
 #define DOWNPOUR_WORKER_DATA_KALDI_DIRECTORY_H_
 
-#include <cstdint>
-#include <string>
-#include <vector>
-
 #include "absl/status/statusor.h"
 #include "worker/data/utterance.h"
 
@@ -25,14 +21,13 @@ struct KaldiDirectory {
   std::vector<std::string> notes;
 };
 
-// Reads `directory`/feats.scp and the archives of pdf ids that match the glob `directory`/`alignments`
-// (without files *.scp). Utterances are left out, counted in `notes` with the first of them named, where they
-// have no alignment, where the alignment's length is not their number of frames, and where a feature is NaN
-// or infinite. INVALID_ARGUMENT: more than half of the utterances are left out for their alignments, or all
-// for any reason; a feature dimension unlike the first utterance's; a negative label or one of kMostClasses
-// or more; a key twice; num_pdfs or silence_pdfs that is no number or one beyond kMostClasses. NOT_FOUND: no
-// feats.scp, no alignments, an archive missing. UNAVAILABLE: num_pdfs or silence_pdfs is there and cannot be
-// read. DATA_LOSS, UNIMPLEMENTED: as kaldi_io.h.
+// Reads `directory`/feats.scp and the archives of pdf ids that match the glob `directory`/`alignments`,
+// without *.scp. Utterances are left out, counted in `notes` with the first of them named, if they have no
+// alignment, if its length is not their number of frames, or if a feature is NaN or infinite.
+// INVALID_ARGUMENT: more than half of the utterances are left out for their alignments, or all for any
+// reason; a feature dimension unlike the first utterance's; a label outside [0, kMostClasses); a key twice;
+// num_pdfs or silence_pdfs is no number or beyond kMostClasses. NOT_FOUND: no feats.scp, no alignments, an
+// archive missing. UNAVAILABLE: num_pdfs or silence_pdfs cannot be read. Others: as kaldi_io.h.
 absl::StatusOr<KaldiDirectory> ReadKaldiDirectory(const std::string& directory,
                                                   const std::string& alignments);
 

@@ -116,9 +116,8 @@ absl::StatusOr<ScpEntry> ParseScpLine(absl::string_view line) {
   if (const size_t colon = place.rfind(':'); colon != absl::string_view::npos) {
     const absl::string_view offset = place.substr(colon + 1);
     if (!offset.empty() && offset.find_first_not_of("0123456789") == absl::string_view::npos) {
-      if (!absl::SimpleAtoi(offset, &entry.offset)) {
+      if (!absl::SimpleAtoi(offset, &entry.offset))
         return absl::InvalidArgumentError(absl::StrCat("offset ", offset, ": wanted one below 2^63"));
-      }
       place = place.substr(0, colon);
     }
   }
@@ -134,8 +133,6 @@ absl::StatusOr<std::unique_ptr<ArchiveReader>> ArchiveReader::Open(const std::st
   ASSIGN_OR_RETURN(std::unique_ptr<ByteSource> bytes, ByteSource::Open(path));
   return std::make_unique<ArchiveReader>(std::move(bytes));
 }
-
-ArchiveReader::ArchiveReader(std::unique_ptr<ByteSource> bytes) : bytes_(std::move(bytes)) {}
 
 absl::StatusOr<bool> ArchiveReader::NextKey(std::string* key) {
   while (bytes_->Peek() >= 0 && absl::ascii_isspace(bytes_->Peek())) bytes_->Get();
@@ -160,8 +157,6 @@ absl::StatusOr<bool> ArchiveReader::NextKey(std::string* key) {
   }
   return true;
 }
-
-absl::Status ArchiveReader::SeekTo(int64_t offset) { return bytes_->Seek(offset); }
 
 absl::Status ArchiveReader::ReadMatrix(FloatMatrix* matrix) {
   ASSIGN_OR_RETURN(const bool binary, IsBinary(bytes_.get()));

@@ -2,13 +2,6 @@
 #ifndef DOWNPOUR_WORKER_DATA_KALDI_IO_H_
 #define DOWNPOUR_WORKER_DATA_KALDI_IO_H_
 
-#include <cstdint>
-#include <memory>
-#include <string>
-#include <vector>
-
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "worker/data/byte_source.h"
 
@@ -25,23 +18,21 @@ struct FloatMatrix {
   int64_t rows = 0;           // frames
   int64_t cols = 0;           // feature dimension
   std::vector<float> values;  // [rows, cols], row-major
-  // The offset in the file at which the same bytes stand; -1: they were unpacked.
-  int64_t values_at = -1;
+  int64_t values_at = -1;     // the offset in the file at which the same bytes stand; -1: they were unpacked
 };
 
-// Reads archives, plain or gzipped, binary (FM, DM; compressed CM, CM2, CM3) or text. Not thread-safe. Any
-// bytes may be read; bad ones give an error. Errors name file, byte offset (in the uncompressed bytes), value
-// seen and value wanted. DATA_LOSS: truncated or corrupt. INVALID_ARGUMENT: not a Kaldi archive, or an object
-// of another type than asked for. NOT_FOUND: no file.
+// Reads archives, plain or gzipped, binary (FM, DM; compressed CM, CM2, CM3) or text. Not thread-safe. Errors
+// name file, byte offset (in the uncompressed bytes), value seen and value wanted. NOT_FOUND: no file.
+// DATA_LOSS: truncated or corrupt. INVALID_ARGUMENT: not a Kaldi archive, or an object of another type.
 class ArchiveReader {
  public:
   static absl::StatusOr<std::unique_ptr<ArchiveReader>> Open(const std::string& path);
-  explicit ArchiveReader(std::unique_ptr<ByteSource> bytes);
+  explicit ArchiveReader(std::unique_ptr<ByteSource> bytes) : bytes_(std::move(bytes)) {}
 
   // The next entry's key; its object must be read before the next call. False: the archive ended properly.
   absl::StatusOr<bool> NextKey(std::string* key);
   // Goes to the object that an scp line names. DATA_LOSS: beyond the end.
-  absl::Status SeekTo(int64_t offset);
+  absl::Status SeekTo(int64_t offset) { return bytes_->Seek(offset); }
   absl::Status ReadMatrix(FloatMatrix* matrix);
   absl::Status ReadIntVector(std::vector<int32_t>* values);
 
@@ -60,9 +51,8 @@ struct ScpEntry {
 // and row ranges: Downpour runs no commands out of data.
 absl::StatusOr<std::vector<ScpEntry>> ParseScp(absl::string_view text, absl::string_view name);
 // The same from a file; NOT_FOUND: no file. A relative archive path is taken as Kaldi takes it, from the
-// current directory; where there is no such file, from the scp's directory, so that a data directory may be
-// moved whole. A path without a folder is looked for in the scp's directory first: it means the archive that
-// lies there, even if the current directory has a file of that name.
+// current directory, or else from the scp's directory, so that a data directory may be moved whole. A path
+// without a folder is looked for in the scp's directory first: it means the archive that lies there.
 absl::StatusOr<std::vector<ScpEntry>> ReadScp(const std::string& path);
 
 }  // namespace downpour

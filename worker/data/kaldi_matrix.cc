@@ -3,9 +3,7 @@
 
 #include <array>
 #include <cstring>
-#include <string>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
@@ -26,9 +24,7 @@ struct CompressedHeader {
 };
 static_assert(sizeof(CompressedHeader) == 16);
 
-struct ColumnPercentiles {
-  std::array<uint16_t, 4> at;  // 0, 25, 75, 100
-};
+using ColumnPercentiles = std::array<uint16_t, 4>;  // 0, 25, 75, 100
 
 // Sets the matrix's shape to rows x cols. DATA_LOSS if fewer bytes can follow than `value_bytes` for each
 // value and `column_bytes` for each column.
@@ -53,9 +49,8 @@ absl::Status Shape(const ByteSource& bytes, int64_t at, int32_t rows, int32_t co
 absl::Status ReadSizedInt32(ByteSource* bytes, int32_t* value) {
   const int64_t at = bytes->position();
   const int size = bytes->Get();
-  if (size != 4) {
+  if (size != 4)
     return bytes->Error(StatusCode::kDataLoss, at, absl::StrCat("size byte ", size, ": wanted 4"));
-  }
   return bytes->Read(sizeof(*value), value);
 }
 
@@ -100,7 +95,7 @@ absl::Status ReadPerColumn(ByteSource* bytes, const CompressedHeader& header, Fl
   matrix->values.resize(codes.size());
   for (int64_t col = 0; col < matrix->cols; ++col) {
     std::array<float, 4> p;
-    for (int i = 0; i < 4; ++i) p[i] = header.min + header.range / 65535.0f * percentiles[col].at[i];
+    for (int i = 0; i < 4; ++i) p[i] = header.min + header.range / 65535.0f * percentiles[col][i];
     std::array<float, 256> value;
     for (int code = 0; code < 256; ++code) {
       value[code] = code <= 64    ? p[0] + (p[1] - p[0]) * code / 64
@@ -153,13 +148,11 @@ void SkipBlanks(ByteSource* bytes) {
 absl::Status ReadBinaryMatrix(ByteSource* bytes, FloatMatrix* matrix) {
   const int64_t at = bytes->position();
   matrix->values_at = -1;
-  if (bytes->Peek() == 4) {
+  if (bytes->Peek() == 4)
     return bytes->Error(StatusCode::kInvalidArgument, at, "an int32 vector: wanted a float matrix");
-  }
   std::string token;
-  for (int next = bytes->Get(); next >= 0 && next != ' ' && token.size() < 8; next = bytes->Get()) {
+  for (int next = bytes->Get(); next >= 0 && next != ' ' && token.size() < 8; next = bytes->Get())
     token.push_back(static_cast<char>(next));
-  }
   if (token == "FM") return ReadFull<float>(bytes, matrix);
   if (token == "DM") return ReadFull<double>(bytes, matrix);
   if (token != "CM" && token != "CM2" && token != "CM3") {

@@ -11,9 +11,7 @@ namespace downpour {
 // No utterance is longer than this many values (18 hours of 40 values every 10 ms).
 inline constexpr int64_t kMostObjectValues = int64_t{1} << 28;
 
-// For both functions `bytes` stands just behind "\0B", or at a text object's beginning. DATA_LOSS,
-// INVALID_ARGUMENT: as ArchiveReader's.
-//
+// Both functions read from just behind "\0B", or from a text object's beginning. Statuses as ArchiveReader's.
 // What may follow "\0B", other than the FM of kaldi_io.h:
 //   "DM "                  as FM, with f64
 //   "CM ", "CM2 ", "CM3 "  f32:min f32:range i32:rows i32:cols (no size bytes), then

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <numeric>
-#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
@@ -46,8 +45,6 @@ MinibatchSource::MinibatchSource(std::shared_ptr<const Dataset> data, int64_t mi
     : data_(std::move(data)), minibatch_frames_(minibatch_frames), seed_(seed) {
   DOWNPOUR_CHECK(minibatch_frames_ > 0 && data_->frames() <= static_cast<int64_t>(kRowMask));
 }
-
-bool MinibatchSource::needs_slice() const { return frames_left() < minibatch_frames_; }
 
 absl::Status MinibatchSource::CheckSlice(const DataSlice& slice) const {
   const int64_t utterances = static_cast<int64_t>(data_->utterances().size());
@@ -108,8 +105,6 @@ void MinibatchSource::Next(Minibatch* minibatch) {
   }
   FillMinibatch(*data_, rows, minibatch);
 }
-
-std::vector<DataSlice> MinibatchSource::TakeFinished() { return std::exchange(finished_, {}); }
 
 MinibatchSourceState MinibatchSource::Save() const {
   MinibatchSourceState state;

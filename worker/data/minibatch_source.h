@@ -2,37 +2,29 @@
 #ifndef DOWNPOUR_WORKER_DATA_MINIBATCH_SOURCE_H_
 #define DOWNPOUR_WORKER_DATA_MINIBATCH_SOURCE_H_
 
-#include <cstdint>
-#include <memory>
-#include <string>
-#include <vector>
-
 #include "absl/status/status.h"
 #include "common/random.h"
 #include "proto/checkpoint.pb.h"
-#include "proto/coordinator.pb.h"
 #include "worker/data/dataset.h"
 #include "worker/data/minibatch.h"
 
 namespace downpour {
 
-// Not thread-safe; one per replica. The frames of a slice are shuffled; a slice is finished when its
-// last frame has been dealt. Frames that do not fill a minibatch wait for the next slice, and go before
-// its frames.
+// Not thread-safe; one per replica. Shuffles the frames of each slice, which is finished when its last frame
+// has been dealt. Frames that do not fill a minibatch wait for the next slice, and go before its frames.
 class MinibatchSource {
  public:
   // `seed` is the run's. Sources that are given the same slices in the same order give the same minibatches.
   MinibatchSource(std::shared_ptr<const Dataset> data, int64_t minibatch_frames, uint64_t seed);
 
   // Whether a slice must be added before Next() can fill a whole minibatch.
-  bool needs_slice() const;
+  bool needs_slice() const { return frames_left() < minibatch_frames_; }
   // INVALID_ARGUMENT: positions outside the data set.
   absl::Status AddSlice(const DataSlice& slice);
-  // Fills `minibatch` with minibatch_frames frames; with fewer only if needs_slice(), with none if none
-  // is left.
+  // Fills `minibatch` with minibatch_frames frames; with fewer, or none, only if no more are left.
   void Next(Minibatch* minibatch);
   // Slices finished since the last call.
-  std::vector<DataSlice> TakeFinished();
+  std::vector<DataSlice> TakeFinished() { return std::exchange(finished_, {}); }
 
   // For the virtual cluster's checkpoint. Load: INVALID_ARGUMENT if the state does not fit the data set.
   MinibatchSourceState Save() const;

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <vector>
 
 #include "common/check.h"
 
@@ -29,18 +28,17 @@ void ForEachFrame(absl::Span<const Utterance> utterances, size_t dim, Visit visi
 
 Normalization ComputeNormalization(absl::Span<const Utterance> utterances, int32_t feature_dim) {
   DOWNPOUR_CHECK(feature_dim > 0);
-  const size_t dim = feature_dim;
-  std::vector<double> mean(dim);
+  std::vector<double> mean(feature_dim);
   int64_t count = 0;
-  ForEachFrame(utterances, dim, [&mean, &count](const std::vector<float>& frame) {
+  ForEachFrame(utterances, feature_dim, [&mean, &count](const std::vector<float>& frame) {
     for (size_t d = 0; d < frame.size(); ++d) mean[d] += frame[d];
     ++count;
   });
   DOWNPOUR_CHECK(count > 0);
   const auto frames = static_cast<double>(count);
   for (double& value : mean) value /= frames;
-  std::vector<double> squared_deviations(dim);
-  ForEachFrame(utterances, dim, [&mean, &squared_deviations](const std::vector<float>& frame) {
+  std::vector<double> squared_deviations(feature_dim);
+  ForEachFrame(utterances, feature_dim, [&mean, &squared_deviations](const std::vector<float>& frame) {
     for (size_t d = 0; d < frame.size(); ++d) {
       const double deviation = frame[d] - mean[d];
       squared_deviations[d] += deviation * deviation;
@@ -48,9 +46,8 @@ Normalization ComputeNormalization(absl::Span<const Utterance> utterances, int32
   });
   Normalization normalization;
   normalization.mean.assign(mean.begin(), mean.end());
-  for (const double squares : squared_deviations) {
+  for (const double squares : squared_deviations)
     normalization.stddev.push_back(static_cast<float>(std::max(kLeastStddev, std::sqrt(squares / frames))));
-  }
   return normalization;
 }
 
@@ -58,9 +55,8 @@ void Normalize(const Normalization& normalization, absl::Span<float> features) {
   const size_t dim = normalization.mean.size();
   DOWNPOUR_CHECK(dim > 0 && normalization.stddev.size() == dim && features.size() % dim == 0);
   for (size_t i = 0; i < features.size(); i += dim) {
-    for (size_t d = 0; d < dim; ++d) {
+    for (size_t d = 0; d < dim; ++d)
       features[i + d] = (features[i + d] - normalization.mean[d]) / normalization.stddev[d];
-    }
   }
 }
 

@@ -2,9 +2,6 @@
 #ifndef DOWNPOUR_WORKER_DATA_NORMALIZATION_H_
 #define DOWNPOUR_WORKER_DATA_NORMALIZATION_H_
 
-#include <cstdint>
-#include <vector>
-
 #include "absl/types/span.h"
 #include "worker/data/utterance.h"
 

@@ -2,13 +2,8 @@
 #include "worker/data/run_data.h"
 
 #include <algorithm>
-#include <cstdint>
 #include <limits>
-#include <string>
-#include <utility>
-#include <vector>
 
-#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "common/file/crc32c.h"

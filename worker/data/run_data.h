@@ -2,13 +2,7 @@
 #ifndef DOWNPOUR_WORKER_DATA_RUN_DATA_H_
 #define DOWNPOUR_WORKER_DATA_RUN_DATA_H_
 
-#include <memory>
-#include <string>
-#include <vector>
-
 #include "absl/status/statusor.h"
-#include "proto/config.pb.h"
-#include "proto/coordinator.pb.h"
 #include "worker/data/dataset.h"
 #include "worker/data/normalization.h"
 
@@ -26,12 +20,11 @@ struct RunData {
 
 // Reads what `description` names. If `normalization` is null, it is computed on the training part; otherwise
 // it is used as given (a resumed run's, or the coordinator's). For Kaldi data directories, classes is
-// data.classes if that is set, else the number in the training directory's file num_pdfs if it has one, else
-// one more than the training part's largest label. A test directory that has no file silence_pdfs of its own
-// takes the training directory's. INVALID_ARGUMENT: both kinds of data or neither; a label not below classes,
-// a feature dimension that differs between parts or from `normalization`, a window of 2^31 values or more.
-// Also INVALID_ARGUMENT, NOT_FOUND, DATA_LOSS, UNIMPLEMENTED: as worker/data/kaldi_directory.h and
-// worker/data/idx.h; the messages name the file and the place in it.
+// data.classes if that is set, else the number in the training directory's num_pdfs if it has one, else one
+// more than the training part's largest label. A test directory without a file silence_pdfs takes the
+// training directory's. INVALID_ARGUMENT: both kinds of data or neither; a label not below classes, a feature
+// dimension that differs between parts or from `normalization`, a window of 2^31 values or more. Others, and
+// INVALID_ARGUMENT too: as kaldi_directory.h and idx.h; the messages name the file and the place in it.
 absl::StatusOr<RunData> LoadRunData(const DataDescription& description, const Normalization* normalization);
 
 // Both read a part of a run whose data is `known`, and leave the rest null; of MNIST they read all. Statuses

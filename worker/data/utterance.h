@@ -14,8 +14,7 @@ struct Utterance {
   std::string key;
   int64_t first_frame = 0;  // row in the whole data set
   int64_t frames = 0;
-  // [frames, feature_dim] f32, row-major, at any byte address: in memory, or in an archive that this pointer
-  // keeps mapped.
+  // [frames, feature_dim] f32, row-major, at any address: in memory, or in an archive that this keeps mapped.
   std::shared_ptr<const char> features = nullptr;
 };
 

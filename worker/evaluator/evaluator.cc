@@ -5,7 +5,6 @@
 #include <atomic>
 #include <thread>
 
-#include "absl/status/status.h"
 #include "common/check.h"
 #include "common/status_macros.h"
 #include "worker/data/minibatch_source.h"
@@ -30,15 +29,12 @@ absl::StatusOr<TestSetResult> ScoreMinibatch(const Dataset& data, absl::Span<con
   result.set_correct(scored.correct);
   result.set_loss_sum(scored.loss_sum);
   if (!data.knows_silence()) return result;
-  int64_t nonsilence = 0;
-  int64_t nonsilence_correct = 0;
   for (int64_t i = 0; i < minibatch.frames; ++i) {
     if (data.is_silence(minibatch.labels[i])) continue;
-    ++nonsilence;
-    nonsilence_correct += (*predictions)[i] == minibatch.labels[i];
+    const bool correct = (*predictions)[i] == minibatch.labels[i];
+    result.set_nonsilence_frames(result.nonsilence_frames() + 1);
+    result.set_nonsilence_correct(result.nonsilence_correct() + correct);
   }
-  result.set_nonsilence_frames(nonsilence);
-  result.set_nonsilence_correct(nonsilence_correct);
   return result;
 }
 

@@ -2,11 +2,7 @@
 #ifndef DOWNPOUR_WORKER_EVALUATOR_EVALUATOR_H_
 #define DOWNPOUR_WORKER_EVALUATOR_EVALUATOR_H_
 
-#include <cstdint>
-
-#include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "proto/coordinator.pb.h"
 #include "worker/data/run_data.h"
 #include "worker/network/network.h"
 

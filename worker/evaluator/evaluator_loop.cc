@@ -1,10 +1,7 @@
 // Where on the data's way: asks the coordinator what is due, and for the shards again when one fails.
 #include "worker/evaluator/evaluator_loop.h"
 
-#include <memory>
 #include <optional>
-#include <utility>
-#include <vector>
 
 #include "common/back_off.h"
 #include "common/layout/shard_map.h"
@@ -96,9 +93,8 @@ absl::Status EvaluatorLoop::Join() {
   }
   const ParameterLayout& layout = networks_.front()->layout();
   RETURN_IF_ERROR(CheckLayout(layout, reply.run()));
-  const int64_t size = layout.size();
-  parameters_.resize(size);
-  ASSIGN_OR_RETURN(const ShardMap map, ShardMap::Create(size, reply.shards_size()));
+  parameters_.resize(layout.size());
+  ASSIGN_OR_RETURN(const ShardMap map, ShardMap::Create(layout.size(), reply.shards_size()));
   const RunKey run = ToRunKey(reply.run());
   for (int shard = 0; shard < map.shards(); ++shard) {
     ASSIGN_OR_RETURN(shards_.emplace_back(), options_.connect_shard(reply.shards(shard), map.range(shard),

@@ -2,9 +2,6 @@
 #ifndef DOWNPOUR_WORKER_EVALUATOR_EVALUATOR_LOOP_H_
 #define DOWNPOUR_WORKER_EVALUATOR_EVALUATOR_LOOP_H_
 
-#include <functional>
-#include <string>
-
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "common/clock.h"

@@ -12,7 +12,6 @@ namespace downpour {
 class CoordinatorClient {
  public:
   virtual ~CoordinatorClient() = default;
-
   virtual absl::StatusOr<DescribeReply> Describe(const DescribeRequest& request) = 0;
   virtual absl::StatusOr<JoinReply> Join(const JoinRequest& request) = 0;
   virtual absl::StatusOr<ReportReply> Report(const ReportRequest& request) = 0;

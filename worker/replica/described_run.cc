@@ -1,21 +1,12 @@
 // Where on the data's way: asks the coordinator which run it is, and loads this process's part of the data.
 #include "worker/replica/described_run.h"
 
-#include <utility>
-
 #include "absl/strings/str_cat.h"
 #include "common/program/logging.h"
 #include "common/program/run_description_rules.h"
 #include "common/status_macros.h"
 
 namespace downpour {
-namespace {
-
-void LogNotes(const DescribedRun& run) {
-  for (const std::string& note : run.data.notes) LogWarning(note);
-}
-
-}  // namespace
 
 absl::StatusOr<RunDescription> LocalDescription(const RunDescription& coordinators,
                                                 const CommandLine& command_line) {
@@ -35,11 +26,6 @@ absl::Status CheckLayout(const ParameterLayout& own, const RunIdentity& run) {
                                                     run.layout_fingerprint()));
 }
 
-absl::StatusOr<bool> RunIsFinished(CoordinatorClient& coordinator) {
-  ASSIGN_OR_RETURN(const RunStatus status, coordinator.GetRunStatus({}));
-  return status.phase() == RunStatus::FINISHED;
-}
-
 absl::StatusOr<DescribedRun> LoadWorkersRun(CoordinatorClient& coordinator, const CommandLine& command_line) {
   ASSIGN_OR_RETURN(const DescribeReply reply, coordinator.Describe({}));
   DescribedRun run;
@@ -50,7 +36,7 @@ absl::StatusOr<DescribedRun> LoadWorkersRun(CoordinatorClient& coordinator, cons
                    reply.has_data() ? LoadTrainingPart(data, reply.data()) : LoadRunData(data, nullptr));
   run.data.test.reset();
   run.data.test_human.reset();
-  LogNotes(run);
+  for (const std::string& note : run.data.notes) LogWarning(note);
   return run;
 }
 
@@ -63,7 +49,7 @@ absl::StatusOr<DescribedRun> LoadEvaluatorsRun(CoordinatorClient& coordinator,
   if (!reply.has_data())
     return absl::UnavailableError("the run's data is not known yet: no replica has joined");
   ASSIGN_OR_RETURN(run.data, LoadTestSets(run.description.data(), reply.data()));
-  LogNotes(run);
+  for (const std::string& note : run.data.notes) LogWarning(note);
   return run;
 }
 

@@ -2,13 +2,8 @@
 #ifndef DOWNPOUR_WORKER_REPLICA_DESCRIBED_RUN_H_
 #define DOWNPOUR_WORKER_REPLICA_DESCRIBED_RUN_H_
 
-#include <string>
-
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "common/layout/parameter_layout.h"
 #include "common/program/command_line.h"
-#include "proto/coordinator.pb.h"
 #include "worker/data/run_data.h"
 #include "worker/replica/coordinator_client.h"
 
@@ -30,16 +25,12 @@ absl::StatusOr<RunDescription> LocalDescription(const RunDescription& coordinato
 // FAILED_PRECONDITION: the run's parameters are laid out in another way than those of this process's network.
 absl::Status CheckLayout(const ParameterLayout& own, const RunIdentity& run);
 
-// Whether the run is over, and loading its data of no use. Statuses as CoordinatorClient::GetRunStatus.
-absl::StatusOr<bool> RunIsFinished(CoordinatorClient& coordinator);
-
-// The next two ask the coordinator for the run, load a part of its data, and log what was left out. Statuses
-// as CoordinatorClient::Describe, LocalDescription and LoadRunData. Thread-safe.
-
-// Loads the training part. While the coordinator does not know the run's data, this reads the test sets too:
-// the process may be the first to tell it about the data, and its summary speaks of all parts.
+// Both ask the coordinator for the run, load a part of its data, and log what was left out. Statuses as
+// CoordinatorClient::Describe, LocalDescription and LoadRunData. Thread-safe. LoadWorkersRun loads the
+// training part. While the coordinator does not know the run's data, it reads the test sets too: the process
+// may be the first to tell it about the data, and its summary speaks of all parts. LoadEvaluatorsRun loads
+// the test sets. UNAVAILABLE: no replica has joined yet, so the run's data is not known.
 absl::StatusOr<DescribedRun> LoadWorkersRun(CoordinatorClient& coordinator, const CommandLine& command_line);
-// Loads the test sets. UNAVAILABLE: no replica has joined yet, so the run's data is not known.
 absl::StatusOr<DescribedRun> LoadEvaluatorsRun(CoordinatorClient& coordinator,
                                                const CommandLine& command_line);
 

@@ -2,7 +2,6 @@
 #include "worker/replica/gradient_accumulator.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
@@ -33,9 +32,8 @@ bool GradientAccumulator::Add(bool in_float32, absl::FunctionRef<bool(MutableTen
     if (added && minibatches_ == 0) {
       sum_ = std::move(gradient);
     } else {
-      if (added) {
+      if (added)
         for (size_t i = 0; i < sum_.size(); ++i) sum_[i] += gradient[i];
-      }
       pool_->Give(&gradient);
     }
   }

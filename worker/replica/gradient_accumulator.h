@@ -2,15 +2,10 @@
 #ifndef DOWNPOUR_WORKER_REPLICA_GRADIENT_ACCUMULATOR_H_
 #define DOWNPOUR_WORKER_REPLICA_GRADIENT_ACCUMULATOR_H_
 
-#include <cstdint>
-#include <memory_resource>
-#include <vector>
-
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "common/tensor/tensor_view.h"
-#include "proto/config.pb.h"
 #include "worker/replica/gradient_compressor.h"
 #include "worker/replica/gradient_pool.h"
 

@@ -15,8 +15,7 @@
 namespace downpour {
 namespace {
 
-// Bounds the elements, so that sums over a block stay finite where gradients diverge, also rounded
-// to bfloat16.
+// Bounds elements so that sums over a block stay finite, also in bfloat16, where gradients diverge.
 constexpr float kMostMagnitude = 0x1p116f;
 constexpr int kLowestExponent = -126;
 constexpr size_t kLanes = 16;

@@ -10,16 +10,12 @@
 namespace downpour {
 
 // Error feedback (Seide et al. 2014): what a push leaves out of the gradient is kept and added to the next
-// one, so that nothing is lost, only late. Every element of a compressed gradient can be represented in
-// bfloat16, and PackGradient() of common/wire/gradient_packing.h holds each block of kGradientBlockElements
-// in few bytes:
-//   EIGHT_BIT  each element is rounded to a multiple, up to 127 times, of the block's own power of two:
-//              8.03 bits an element
-//   ONE_BIT    each element becomes the mean of the block's positive elements, or of its negative ones:
-//              1.08 bits an element
-//   TOP_K      the share top_k_share of all elements that is largest by magnitude stays, the others become 0:
-//              32 bits for each that stays, and 0.05 bits an element
-// Not thread-safe.
+// one, so that nothing is lost, only late. Not thread-safe. Compressed elements are values of bfloat16, and
+// PackGradient() of common/wire/gradient_packing.h holds each block of kGradientBlockElements in few bits:
+//   EIGHT_BIT  8.03 an element: a multiple, up to 127 times, of the block's own power of two
+//   ONE_BIT    1.08 an element: the mean of the block's positive elements, or of its negative ones
+//   TOP_K      0.05 an element, and 32 for each of the share top_k_share of all elements that is largest by
+//              magnitude; the others become 0
 class GradientCompressor {
  public:
   explicit GradientCompressor(const ClusterDescription& cluster)

@@ -12,9 +12,8 @@
 
 namespace downpour {
 
-// Lends buffers of `elements` elements with unspecified contents, allocated from `memory`. Many replicas
-// share one pool, so that memory is held only for the gradients that exist at one time. Thread-safe if
-// `memory` is.
+// Lends buffers of `elements` elements with unspecified contents, from `memory`. Many replicas share one
+// pool, so that memory is held only for the gradients that exist at one time. Thread-safe if `memory` is.
 template <typename Element>
 class BufferPool {
  public:

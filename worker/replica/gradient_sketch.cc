@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstdint>
 
 #include "common/random.h"
 #include "common/tensor/bfloat16.h"
@@ -46,9 +45,8 @@ std::vector<float> SketchGradient(TensorView gradient) {
     } else {
       part = gradient.floats().subspan(begin, kSignsAtOnce);
     }
-    const uint64_t signs = RandomAt(kSeed, group);
     float* const buckets = &sketch[group % kSignGroups * kSignsAtOnce];
-    AddSigned(part.data(), part.size(), signs, buckets);
+    AddSigned(part.data(), part.size(), RandomAt(kSeed, group), buckets);
   }
   return AllFinite(sketch) ? sketch : std::vector<float>();
 }

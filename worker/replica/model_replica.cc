@@ -2,9 +2,7 @@
 #include "worker/replica/model_replica.h"
 
 #include <numeric>
-#include <utility>
 
-#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
 #include "common/status_macros.h"
@@ -70,22 +68,20 @@ absl::Status ModelReplica::ComputeGradient(TensorView parameters, Network& netwo
   state_.set_minibatches(step_);
   state_.set_frames(state_.frames() + minibatch_.frames);
   if (finite) state_.set_loss_sum(state_.loss_sum() + result->loss_sum);
-  if (PushDue()) FinishGradient();
+  if (PushDue()) {
+    gradient_.Compress();
+    // Replicas sketch different pushes, so that a window of sketches covers many replicas.
+    if ((sequence_ + options_.replica_id) % kPushesPerSketch == 0) {
+      const std::vector<float> sketch = SketchGradient(gradient_.sum());
+      state_.mutable_gradient_sketch()->Assign(sketch.begin(), sketch.end());
+    }
+    gradient_.Round();
+  }
   if (finite) return absl::OkStatus();
   state_.set_pushes_rejected(state_.pushes_rejected() + 1);
   return absl::DataLossError(
       absl::StrCat("minibatch ", step_, " of replica ", options_.replica_id, ": loss ", result->loss_sum,
                    " and a gradient that is not finite everywhere; the minibatch is dropped"));
-}
-
-void ModelReplica::FinishGradient() {
-  gradient_.Compress();
-  // Replicas sketch different pushes, so that a window of sketches covers many replicas.
-  if ((sequence_ + options_.replica_id) % kPushesPerSketch == 0) {
-    const std::vector<float> sketch = SketchGradient(gradient());
-    state_.mutable_gradient_sketch()->Assign(sketch.begin(), sketch.end());
-  }
-  gradient_.Round();
 }
 
 ModelReplica::PushAction ModelReplica::NextPushAction() {

@@ -3,16 +3,12 @@
 #define DOWNPOUR_WORKER_REPLICA_MODEL_REPLICA_H_
 
 #include <bit>
-#include <cstdint>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "common/tensor/tensor_view.h"
 #include "common/wire/push.h"
-#include "proto/checkpoint.pb.h"
-#include "proto/config.pb.h"
 #include "worker/data/minibatch_source.h"
 #include "worker/network/network.h"
 #include "worker/replica/gradient_accumulator.h"
@@ -25,12 +21,11 @@ namespace downpour {
 //   if FetchDue(): fetch the parameters from every shard, then FetchDone(versions)
 //   ComputeGradient(parameters, network)        accumulates into gradient()
 //   while NextPushAction() says PUSH: push gradient() to every shard as NextPush(s), then PushDone()
-// As in Dean et al.'s appendix (7.1), step counts from 0, a fetch is due when step mod n_fetch == 0,
-// before the step's gradient, and a push when step mod n_push == 0, after it: the first push carries
-// one minibatch, each later one n_push. Unlike there, a replica takes no local step between fetches:
-// with the adaptive rules the step belongs to the server. The driver decides when and how the bytes
-// move: worker/replica/replica_loop.h in real time, deploy/in_process/virtual_cluster.h in virtual
-// time. Not thread-safe.
+// As in Dean et al.'s appendix (7.1), step counts from 0, a fetch is due when step mod n_fetch == 0, before
+// the step's gradient, and a push when step mod n_push == 0, after it: the first push carries one minibatch,
+// each later one n_push. Unlike there, a replica takes no local step between fetches: with the adaptive rules
+// the step belongs to the server. worker/replica/replica_loop.h moves the bytes in real time,
+// deploy/in_process/virtual_cluster.h in virtual time. Not thread-safe.
 class ModelReplica {
  public:
   struct Options {
@@ -53,18 +48,16 @@ class ModelReplica {
   void FetchDone(std::vector<uint64_t> versions);
 
   // Takes the next minibatch, computes its mean gradient at `parameters`, those fetched last, and adds it to
-  // gradient(). NOT_FOUND: the source has no data (add a slice); no step is taken. DATA_LOSS: the loss or the
-  // gradient has a NaN or infinity; the minibatch is dropped whole, so that no shard sees a part of it, and
-  // counted in pushes_rejected(). Its frames count as read, as otherwise a run that diverged would never end.
-  // Others: as Network::ComputeGradient.
+  // gradient(). NOT_FOUND: the source has no data (add a slice); no step is taken. DATA_LOSS: NaN or infinity
+  // in loss or gradient; the minibatch is dropped whole, so that no shard sees a part of it, and counted in
+  // pushes_rejected(). Its frames count as read, or a diverged run would never end. Others: as Network's.
   absl::Status ComputeGradient(TensorView parameters, Network& network);
 
   // False where every minibatch since the last push was dropped.
   bool PushDue() const {
     return gradient_.minibatches() > 0 && step_ > 0 && (step_ - 1) % options_.cluster.n_push() == 0;
   }
-  // The sum over the minibatches since the last push; compressed and rounded once a push is due. Empty if
-  // there are none.
+  // The sum over the minibatches since the last push, if any; compressed and rounded once a push is due.
   TensorView gradient() const { return gradient_.sum(); }
   struct PushAction {
     enum Kind {
@@ -75,9 +68,8 @@ class ModelReplica {
     Kind kind = NONE;
     absl::Duration delay = absl::ZeroDuration();  // how long noise holds a PUSH back
   };
-  // Says what to do next. Call it after ComputeGradient(), and again after PushDone() or PushRejected(). A
-  // push that is due is dropped, or else delayed, pushed, and perhaps repeated; the repeat is neither dropped
-  // nor delayed.
+  // Says what to do next: call it after ComputeGradient(), PushDone() and PushRejected(). A push that is due
+  // is dropped, or else delayed, pushed, and perhaps repeated; the repeat is neither dropped nor delayed.
   PushAction NextPushAction();
   PushHeader NextPush(int shard) const;
   // Tell that every shard has applied the push, with the staleness that each shard gave (their rounded mean
@@ -87,14 +79,12 @@ class ModelReplica {
   void PushRejected();
   const ReplicaNoise& noise() const { return noise_; }
   int64_t pushes_rejected() const { return state_.pushes_rejected(); }
-  // A replica that has diverged drops every minibatch, so only the 1st, 2nd, 4th, 8th, ... is worth a line in
-  // the log.
+  // A diverged replica drops every minibatch: the log gets a line for the 1st, 2nd, 4th, 8th, ... of them.
   bool RejectionIsWorthALine() const { return std::has_single_bit(static_cast<uint64_t>(pushes_rejected())); }
 
   MinibatchSource& source() { return source_; }
   // A report of all totals so far, and of the slices finished and the staleness seen since the last call;
-  // `wants_slice` is set when the source needs one. With one push in kPushesPerSketch, the report carries a
-  // sketch of its gradient.
+  // wants_slice says that the source needs one. One push in kPushesPerSketch adds a sketch of its gradient.
   static constexpr int kPushesPerSketch = 4;
   ReportRequest TakeReport();
 
@@ -108,7 +98,6 @@ class ModelReplica {
   absl::Status LoadState(const ReplicaState& state, TensorView gradient, absl::Span<const float> residual);
 
  private:
-  void FinishGradient();  // compresses, sketches and rounds the gradient of a push that is due
   void ClearGradient();
 
   Options options_;

@@ -5,8 +5,6 @@
 #include <atomic>
 #include <optional>
 #include <thread>
-#include <utility>
-#include <vector>
 
 #include "common/back_off.h"
 #include "common/layout/shard_map.h"
@@ -49,7 +47,6 @@ class ReplicaLoop {
 
   void Wait(absl::Duration duration);
   bool Stopped() const { return run_finished_ || options_.stopped(); }
-  absl::StatusOr<ShardClient*> Client(Shard& shard);
   // Asks the coordinator where the shard is. Returns whether it has moved, or may have (the coordinator
   // cannot be reached). Notes whether the run is finished.
   bool LookUp(Shard& shard);
@@ -92,8 +89,11 @@ absl::Status ReplicaLoop::ForEachShard(const Call& call) {
   const auto call_one = [&](size_t index) {
     Shard& shard = shards_[index];
     const auto attempt = [&]() -> absl::StatusOr<bool> {
-      ASSIGN_OR_RETURN(ShardClient* const client, Client(shard));
-      RETURN_IF_ERROR(call(index, *client));
+      if (shard.client == nullptr) {
+        ASSIGN_OR_RETURN(shard.client,
+                         options_.connect_shard(shard.address, shard.range, run_, description_.cluster()));
+      }
+      RETURN_IF_ERROR(call(index, *shard.client));
       return true;
     };
     statuses[index] = Retry([&]() -> absl::StatusOr<bool> {
@@ -120,14 +120,6 @@ absl::Status ReplicaLoop::ForEachShard(const Call& call) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<ShardClient*> ReplicaLoop::Client(Shard& shard) {
-  if (shard.client == nullptr) {
-    ASSIGN_OR_RETURN(shard.client,
-                     options_.connect_shard(shard.address, shard.range, run_, description_.cluster()));
-  }
-  return shard.client.get();
-}
-
 bool ReplicaLoop::LookUp(Shard& shard) {
   LogWarning("replica ", replica_id_, ": shard ", shard.address.shard(),
              " does not answer as it should; looking it up");
@@ -147,8 +139,7 @@ bool ReplicaLoop::LookUp(Shard& shard) {
   for (const ShardAddress& address : reply->shards()) {
     const bool same_address = address.address() == old_address;
     const bool same_shard = address.shard() == shard.address.shard();
-    // Once another shard has registered this address, the shard has left it, even if its new one is not
-    // known yet.
+    // Once another shard has this address, the shard has left it, even if its new one is not known yet.
     if (same_shard == same_address || old_address.empty()) continue;
     moved = true;
     if (!same_shard) continue;
@@ -262,11 +253,8 @@ absl::Status ReplicaLoop::Steps() {
       return absl::OkStatus();
     }
     const bool dropped = absl::IsDataLoss(status);
-    if (dropped) {
-      LogRejected(status);
-    } else {
-      RETURN_IF_ERROR(status);
-    }
+    if (!dropped) RETURN_IF_ERROR(status);
+    if (dropped) LogRejected(status);
     PushAction action = replica_->NextPushAction();
     const bool pushes = action.kind == PushAction::PUSH;
     for (; action.kind == PushAction::PUSH; action = replica_->NextPushAction()) {

@@ -2,17 +2,10 @@
 #ifndef DOWNPOUR_WORKER_REPLICA_REPLICA_LOOP_H_
 #define DOWNPOUR_WORKER_REPLICA_REPLICA_LOOP_H_
 
-#include <cstdint>
-#include <functional>
-#include <memory>
 #include <memory_resource>
-#include <string>
 
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/clock.h"
-#include "proto/coordinator.pb.h"
 #include "worker/data/dataset.h"
 #include "worker/replica/coordinator_client.h"
 #include "worker/replica/shard_client.h"
@@ -23,8 +16,7 @@ struct ReplicaLoopOptions {
   CoordinatorClient* coordinator = nullptr;  // not owned; shared by any number of replicas
   // Called again when a shard has moved; from several threads at once.
   ShardConnector connect_shard;
-  // The training part, as the description that CoordinatorClient::Describe() returns names it; and what it
-  // is like.
+  // The training part of what CoordinatorClient::Describe() names, and its summary.
   std::shared_ptr<const Dataset> data;
   DataSummary data_summary;
   std::string run_id;  // empty: whatever run the coordinator has
@@ -42,18 +34,15 @@ struct ReplicaLoopOptions {
   std::function<bool()> stopped = [] { return false; };
 };
 
-// Runs one replica until the coordinator says STOP or stopped() says true, then leaves the run and
-// returns OK.
-//
+// Runs one replica until the coordinator says STOP or stopped() is true, then leaves the run and returns OK.
 // Transient failures (common/back_off.h) are retried with back-off and jitter. When a shard does not answer,
 // or answers as another shard would (OUT_OF_RANGE, DATA_LOSS), the coordinator is asked whether it has moved
 // or the run is over. A replica that the coordinator has forgotten (NOT_FOUND) joins again, under another id.
-// A push that a shard rejects (INVALID_ARGUMENT) is counted, and training goes on.
-//
-// A transient status: one party could not be reached for give_up_after. FAILED_PRECONDITION: another run,
-// layout or data set. INVALID_ARGUMENT, UNIMPLEMENTED: a network or slice that does not fit the data.
-// OUT_OF_RANGE, DATA_LOSS: a shard that has not moved gives answers that cannot be its own. Several threads
-// may each run a replica with the same coordinator client.
+// A push that a shard rejects (INVALID_ARGUMENT) is counted, and training goes on. Several threads may each
+// run a replica with the same coordinator client. A transient status: one party could not be reached for
+// give_up_after. FAILED_PRECONDITION: another run, layout or data set. INVALID_ARGUMENT, UNIMPLEMENTED: a
+// network or slice that does not fit the data. OUT_OF_RANGE, DATA_LOSS: a shard that has not moved gives
+// answers that cannot be its own.
 absl::Status RunReplica(const ReplicaLoopOptions& options);
 
 }  // namespace downpour

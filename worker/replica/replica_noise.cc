@@ -4,15 +4,13 @@
 #include <array>
 #include <cmath>
 
-#include "common/random.h"
-
 namespace downpour {
 namespace {
 
 constexpr int kQuantiles = 1 << 16;
 
-// Approximates the normal distribution by kQuantiles equally likely values, its quantiles at (k + 1/2) / kQuantiles. A
-// draw costs 16 random bits and no logarithm; with a draw for every element, logarithms took most of a run's time. Not a
+// The normal distribution as kQuantiles equally likely values, its quantiles at (k + 1/2) / kQuantiles. A
+// draw costs 16 random bits and no logarithm; a logarithm for every element took most of a run's time. Not a
 // lambda: that would be constexpr, and GCC would spend 45 s on the table before it gave up.
 std::array<float, kQuantiles>* NewNormalQuantiles() {
   auto* table = new std::array<float, kQuantiles>;
@@ -57,8 +55,6 @@ ReplicaNoise::ReplicaNoise(const NoiseDescription& description, uint64_t seed, u
       adversary_(InShare(description.adversary_share(), replica_id, 0)),
       slow_(InShare(description.slow_share(), replica_id, 0.5)) {}
 
-uint64_t ReplicaNoise::SeedOf(Stream stream) const { return RandomAt(seed_, stream); }
-
 bool ReplicaNoise::Befalls(double share, Stream stream, uint64_t sequence) const {
   return share > 0 && Random(SeedOf(stream), sequence).Uniform() < share;
 }
@@ -66,9 +62,8 @@ bool ReplicaNoise::Befalls(double share, Stream stream, uint64_t sequence) const
 void ReplicaNoise::DisturbLabels(int64_t step, absl::Span<int32_t> labels) const {
   if (description_.label_share() == 0) return;
   Random random(SeedOf(kLabels), step);
-  for (int32_t& label : labels) {
+  for (int32_t& label : labels)
     if (random.Uniform() < description_.label_share()) label = static_cast<int32_t>(random.Below(classes_));
-  }
 }
 
 void ReplicaNoise::DisturbGradient(int64_t step, absl::Span<float> gradient) const {
@@ -88,18 +83,9 @@ void ReplicaNoise::DisturbGradient(int64_t step, absl::Span<float> gradient) con
   }
 }
 
-bool ReplicaNoise::PushDropped(uint64_t sequence) const {
-  return Befalls(description_.push_drop_share(), kDrop, sequence);
-}
-
-bool ReplicaNoise::PushRepeated(uint64_t sequence) const {
-  return Befalls(description_.push_repeat_share(), kRepeat, sequence);
-}
-
-absl::Duration ReplicaNoise::PushDelay(uint64_t sequence) const {
-  return Befalls(description_.push_delay_share(), kDelay, sequence)
-             ? absl::Seconds(description_.push_delay_s())
-             : absl::ZeroDuration();
+absl::Duration ReplicaNoise::PushDelay(uint64_t push) const {
+  return Befalls(description_.push_delay_share(), kDelay, push) ? absl::Seconds(description_.push_delay_s())
+                                                                : absl::ZeroDuration();
 }
 
 }  // namespace downpour

@@ -6,7 +6,6 @@
 #include <functional>
 #include <memory>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "common/layout/key_range.h"
@@ -17,23 +16,17 @@
 namespace downpour {
 
 // One replica's access to one shard. A tensor travels in its own type, so bfloat16 takes half the bytes.
-// Calls block. After UNAVAILABLE or RESOURCE_EXHAUSTED a call may be made again: a push with the same header
-// is applied once all the same. Not thread-safe; each replica has its own.
+// Calls block. INVALID_ARGUMENT: a tensor has not range().size() elements. UNAVAILABLE: the shard cannot be
+// reached. After UNAVAILABLE or RESOURCE_EXHAUSTED a call may be made again: a push with the same header is
+// applied once all the same. Not thread-safe; each replica has its own.
 class ShardClient {
  public:
   virtual ~ShardClient() = default;
-
   virtual KeyRange range() const = 0;
-
-  // `gradient` has range().size() elements and is read until the call returns. Statuses as
-  // ParameterShard::ApplyChunk and CheckRun. INVALID_ARGUMENT: another number of elements. UNAVAILABLE: the
-  // shard cannot be reached.
+  // `gradient` is read until the call returns. Also the statuses of ParameterShard::ApplyChunk and CheckRun.
   virtual absl::StatusOr<PushOutcome> Push(const PushHeader& header, TensorView gradient) = 0;
-
-  // Fills `parameters` (range().size() elements), rounded to nearest even if they are in bfloat16, and
-  // returns the shard's version when the fetch began. Statuses as ParameterShard::CheckRun. INVALID_ARGUMENT:
-  // another number of elements. UNAVAILABLE: the shard cannot be reached. DATA_LOSS: it sent something else
-  // than its range.
+  // Fills `parameters`, rounded to nearest even if they are in bfloat16, and returns the shard's version when
+  // the fetch began. Also the statuses of ParameterShard::CheckRun. DATA_LOSS: it sent another range.
   virtual absl::StatusOr<uint64_t> Fetch(MutableTensorView parameters) = 0;
 
  protected:

@@ -4,7 +4,6 @@
 
 #include <utility>
 
-#include "absl/status/statusor.h"
 #include "common/rpc/coordinator_stub.h"
 #include "worker/replica/coordinator_client.h"
 

@@ -2,12 +2,8 @@
 #ifndef DOWNPOUR_WORKER_TRANSPORT_GRPC_SHARD_CLIENT_H_
 #define DOWNPOUR_WORKER_TRANSPORT_GRPC_SHARD_CLIENT_H_
 
-#include <cstdint>
-#include <memory>
 #include <string>
 
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/back_off.h"
 #include "common/clock.h"
@@ -20,9 +16,8 @@
 
 namespace downpour {
 
-// ShardClient over gRPC. Push sends from the gradient's own memory, and returns only when gRPC no longer
-// refers to it; Fetch writes each chunk into the caller's memory. Transient failures are retried as
-// `retry` says.
+// ShardClient over gRPC. Push sends from the gradient's own memory, and returns only when gRPC is done with
+// it; Fetch writes each chunk into the caller's memory. Transient failures are retried as `retry` says.
 class GrpcShardClient final : public ShardClient {
  public:
   struct Options {

@@ -1,9 +1,6 @@
 // Where on the data's way: makes clients for shared memory where this process has any, else for gRPC alone.
 #include "worker/transport/grpc_shard_connector.h"
 
-#include <memory>
-#include <utility>
-
 #include "common/back_off.h"
 #include "common/program/logging.h"
 #include "common/random.h"
@@ -11,12 +8,6 @@
 #include "worker/transport/grpc_shared_memory_client.h"
 
 namespace downpour {
-namespace {
-
-// One TCP connection keeps about one core busy, and a process gains nothing from more than a few.
-constexpr int kConnections = 4;
-
-}  // namespace
 
 std::unique_ptr<SharedMemoryResource> SharedMemoryFor(const std::string& directory) {
   if (directory.empty()) return nullptr;
@@ -28,6 +19,8 @@ std::unique_ptr<SharedMemoryResource> SharedMemoryFor(const std::string& directo
 
 ShardConnector GrpcShardConnector(int index, std::function<bool()> stopped, const std::string& directory,
                                   SharedMemoryResource* memory) {
+  // One TCP connection keeps about one core busy, and a process gains nothing from more than a few.
+  constexpr int kConnections = 4;
   return [index, stopped = std::move(stopped), directory, memory](
              const ShardAddress& address, const KeyRange& range, const RunKey& run,
              const ClusterDescription& cluster) -> absl::StatusOr<std::unique_ptr<ShardClient>> {

@@ -2,9 +2,6 @@
 #ifndef DOWNPOUR_WORKER_TRANSPORT_GRPC_SHARD_CONNECTOR_H_
 #define DOWNPOUR_WORKER_TRANSPORT_GRPC_SHARD_CONNECTOR_H_
 
-#include <cstdint>
-#include <functional>
-#include <memory>
 #include <string>
 
 #include "common/wire/shared_memory.h"

@@ -5,11 +5,8 @@
 #include <grpcpp/client_context.h>
 #include <grpcpp/completion_queue.h>
 
-#include <algorithm>
 #include <chrono>
-#include <utility>
 
-#include "absl/status/status.h"
 #include "absl/time/clock.h"
 #include "common/program/logging.h"
 #include "common/rpc/grpc_status.h"
@@ -20,16 +17,6 @@
 #include "proto/shared_memory.grpc.pb.h"
 
 namespace downpour {
-namespace {
-
-// Whether this status of an attempt to attach says that no other attempt can succeed. Other statuses only say
-// that the shard does not answer now.
-bool MeansApart(const absl::Status& attached) {
-  return absl::IsNotFound(attached) || absl::IsUnimplemented(attached) ||
-         absl::IsFailedPrecondition(attached);
-}
-
-}  // namespace
 
 // The stream of requests and replies, which the calling thread drives step by step.
 class SharedMemoryShardClient::Session {
@@ -156,12 +143,15 @@ absl::StatusOr<SharedMemoryReply> SharedMemoryShardClient::Call(Session& session
 SharedMemoryShardClient::Session* SharedMemoryShardClient::Attached() {
   if (session_ != nullptr || apart_) return session_.get();
   absl::StatusOr<std::unique_ptr<Session>> session = Attach();
+  const absl::Status& status = session.status();
   if (session.ok()) {
     LogInfo("shard at ", options_.grpc.address, ": its gradients and parameters go through shared memory");
     session_ = *std::move(session);
-  } else if (MeansApart(session.status())) {
+  } else if (absl::IsNotFound(status) || absl::IsUnimplemented(status) ||
+             absl::IsFailedPrecondition(status)) {
+    // No other attempt can succeed. Other statuses only say that the shard does not answer now.
     LogInfo("shard at ", options_.grpc.address,
-            ": no shared memory, so all goes over gRPC: ", session.status().message());
+            ": no shared memory, so all goes over gRPC: ", status.message());
     apart_ = true;
   }
   return session_.get();

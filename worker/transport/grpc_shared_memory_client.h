@@ -2,14 +2,10 @@
 #ifndef DOWNPOUR_WORKER_TRANSPORT_GRPC_SHARED_MEMORY_CLIENT_H_
 #define DOWNPOUR_WORKER_TRANSPORT_GRPC_SHARED_MEMORY_CLIENT_H_
 
-#include <cstdint>
-#include <memory>
 #include <memory_resource>
 #include <optional>
-#include <string>
 #include <vector>
 
-#include "absl/status/statusor.h"
 #include "common/wire/shared_memory.h"
 #include "proto/shared_memory.pb.h"
 #include "worker/transport/grpc_shard_client.h"
