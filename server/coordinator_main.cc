@@ -1,5 +1,4 @@
-// Where on the data's way: server, the coordinator's program; it tells every other process what to do, and
-// keeps the run folder.
+// Where on the data's way: the coordinator's program; it directs the processes of a run and keeps its folder.
 #include <string>
 
 #include "absl/flags/flag.h"
@@ -37,8 +36,7 @@ and one downpour-evaluator, each with --coordinator=host:port. deploy/local star
 
 constexpr absl::Duration kTick = absl::Milliseconds(100);
 constexpr absl::Duration kDeathCheck = absl::Seconds(1);
-// Every replica, shard and evaluator asks the coordinator at least once a second, until it is told that the
-// run is over.
+// Every other process asks the coordinator at least once a second, until it is told that the run is over.
 constexpr absl::Duration kQuiet = absl::Milliseconds(2500);
 constexpr absl::Duration kLongestGoodbye = absl::Seconds(60);
 

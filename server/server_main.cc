@@ -1,5 +1,4 @@
-// Where on the data's way: server, a shard's program; it registers with the coordinator, then takes in
-// gradients, gives out parameters and writes checkpoints.
+// Where on the data's way: a shard's program; it takes in gradients and gives out parameters.
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -44,17 +43,9 @@ resumes.
 
 constexpr absl::Duration kPoll = absl::Seconds(1);
 
-// Claims the shard that the flag names, else one that has a checkpoint here and no server. None: the
-// coordinator chooses.
-absl::StatusOr<std::optional<ShardClaim>> ClaimKnownShard(const std::string& state_dir, int wanted) {
-  if (wanted < 0) return ClaimShardLeft(state_dir);
-  ASSIGN_OR_RETURN(ShardClaim claim, ClaimShard(state_dir, wanted));
-  return std::optional(std::move(claim));
-}
-
 // Returns when the run is over and no replica needs the shard any more. Registers at every poll, because a
-// coordinator that was restarted may have a checkpoint that does not know this address. CANCELLED:
-// interrupted. FAILED_PRECONDITION: the coordinator has been restarted with another run.
+// restarted coordinator may have a checkpoint that does not know this address. CANCELLED: interrupted.
+// FAILED_PRECONDITION: the coordinator has been restarted with another run.
 absl::Status ServeUntilFinished(CoordinatorStub& coordinator, const RegisterShardRequest& again) {
   bool finished = false;
   for (absl::Time next_poll = absl::Now(); !Interrupted(); Clock::Real()->SleepFor(absl::Milliseconds(50))) {
@@ -85,9 +76,12 @@ absl::Status Run(const CommandLine& /*command_line*/) {
   if (error) return absl::UnavailableError(absl::StrCat("cannot make ", state_dir, ": ", error.message()));
   RETURN_IF_ERROR(SetUpClusterProcess("server"));
 
-  absl::StatusOr<std::optional<ShardClaim>> known = ClaimKnownShard(state_dir, absl::GetFlag(FLAGS_shard));
-  RETURN_IF_ERROR(known.status());
-  std::optional<ShardClaim>& claim = *known;
+  std::optional<ShardClaim> claim;  // none: the coordinator chooses
+  if (const int wanted = absl::GetFlag(FLAGS_shard); wanted >= 0) {
+    ASSIGN_OR_RETURN(claim, ClaimShard(state_dir, wanted));
+  } else {
+    ASSIGN_OR_RETURN(claim, ClaimShardLeft(state_dir));
+  }
 
   ParameterService service({});
   std::vector<grpc::Service*> services = {&service};

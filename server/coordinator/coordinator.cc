@@ -1,9 +1,7 @@
-// Where on the data's way: the coordinator; answers each message from membership, slices and progress, under
-// one lock.
+// Where on the data's way: the coordinator; answers each message under one lock.
 #include "server/coordinator/coordinator.h"
 
 #include <cmath>
-#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/layout/network_layout.h"

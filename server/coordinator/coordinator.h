@@ -1,21 +1,12 @@
-// Where on the data's way: the coordinator; replicas, shards and the evaluator ask it which data slice is
-// whose, when to evaluate and when to stop.
+// Where on the data's way: the coordinator; deals data slices to replicas, says when to evaluate and stop.
 #ifndef DOWNPOUR_SERVER_COORDINATOR_COORDINATOR_H_
 #define DOWNPOUR_SERVER_COORDINATOR_COORDINATOR_H_
 
-#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
-#include <string>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
-#include "common/clock.h"
-#include "proto/checkpoint.pb.h"
-#include "proto/coordinator.pb.h"
 #include "server/coordinator/data_slices.h"
 #include "server/coordinator/membership.h"
 #include "server/coordinator/run_observer.h"
@@ -34,9 +25,8 @@ class Coordinator {
     Clock* clock = Clock::Real();       // not owned; decides who is dead and gives virtual_s
     Clock* wall_clock = Clock::Real();  // not owned; gives wall_s
     RunObserver* observer = nullptr;    // not owned, may be null; called outside the lock, in order
-    // Whether checkpoints are written. If so, STOP and FINISHED are answered only when CheckpointWritten()
-    // has said that the state behind them is on disk: whoever has been told them does not ask again, so a
-    // crash must not undo that state.
+    // Whether checkpoints are written. If so, STOP and FINISHED wait until CheckpointWritten() says that the
+    // state behind them is on disk: who is told them does not ask again, so a crash must not undo it.
     bool checkpointed = false;
   };
 
@@ -49,8 +39,7 @@ class Coordinator {
                                                               const CoordinatorCheckpoint& checkpoint);
 
   absl::StatusOr<DescribeReply> Describe(const DescribeRequest& request);
-  // A shard that wants no index gets the one under which its address is registered, or else the lowest
-  // free one.
+  // A shard that wants no index gets the one that its address has, or else the lowest free one.
   absl::StatusOr<RegisterShardReply> RegisterShard(const RegisterShardRequest& request);
   // The first data summary fixes the layout, even if an evaluator brings it or the Join is answered
   // UNAVAILABLE. Once the layout is known, an evaluator need not bring one.
@@ -61,10 +50,9 @@ class Coordinator {
   absl::StatusOr<ReportReply> Report(const ReportRequest& request);
   // Always OK. A replica or incarnation that is not in the cluster changes nothing.
   absl::StatusOr<LeaveReply> Leave(const LeaveRequest& request);
-  // EVALUATE is answered to one evaluator at a time. If its result stays away for replica_timeout_s (by
-  // `clock`), the next call is answered EVALUATE again, so that a restarted evaluator gets it too; `updates`
-  // and the log line are then as of that call. WAIT: none is due, or not all shards are registered. STOP: the
-  // last one is recorded.
+  // One evaluator at a time gets EVALUATE. If its result stays away for replica_timeout_s (by `clock`), the
+  // next call gets EVALUATE again, so that a restarted evaluator gets it too; `updates` and the log line are
+  // then as of that call. WAIT: none is due, or a shard is missing. STOP: the last one is recorded.
   absl::StatusOr<NextEvaluationReply> NextEvaluation(const NextEvaluationRequest& request);
   // A result changes nothing if its evaluation is not under way: it is recorded already, was handed out again
   // since, or was handed out before the coordinator was restored from an older checkpoint.
@@ -93,8 +81,7 @@ class Coordinator {
   void Remove(uint64_t replica_id, const char* why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Options options_;
-  // Held from a change until the observer knows of it, so that the observer is called in order and no
-  // checkpoint is taken in between.
+  // Held from a change until the observer knows of it: calls keep their order, no checkpoint is in between.
   mutable absl::Mutex observer_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
   mutable absl::Mutex mutex_;
   std::optional<DataSummary> data_ ABSL_GUARDED_BY(mutex_);

@@ -1,10 +1,7 @@
 // Where on the data's way: the coordinator's state at rest; looks for milestones and writes what is due.
 #include "server/coordinator/coordinator_checkpointer.h"
 
-#include <utility>
-
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "common/status_macros.h"
 #include "server/storage/checkpoint_file.h"
 
@@ -51,8 +48,7 @@ CoordinatorCheckpointer::CoordinatorCheckpointer(Coordinator* coordinator, RunLo
 
 absl::Status CoordinatorCheckpointer::Write() {
   const CoordinatorCheckpoint checkpoint = coordinator_->Checkpoint();
-  // The log first: a restored coordinator does not write the lines again that its checkpoint counts
-  // as written.
+  // The log first: a restored coordinator does not write again what its checkpoint counts as written.
   absl::Status status = log_->Flush();
   if (status.ok()) {
     CheckpointFile file;

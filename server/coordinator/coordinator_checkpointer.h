@@ -2,13 +2,7 @@
 #ifndef DOWNPOUR_SERVER_COORDINATOR_COORDINATOR_CHECKPOINTER_H_
 #define DOWNPOUR_SERVER_COORDINATOR_COORDINATOR_CHECKPOINTER_H_
 
-#include <string>
-
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/time/clock.h"
-#include "absl/time/time.h"
-#include "proto/checkpoint.pb.h"
 #include "server/coordinator/coordinator.h"
 #include "server/coordinator/run_log.h"
 #include "server/storage/periodic_writer.h"
@@ -18,9 +12,8 @@ namespace downpour {
 // Statuses as ReadCheckpointFile; DATA_LOSS also: the header is no CoordinatorCheckpoint.
 absl::StatusOr<CoordinatorCheckpoint> LoadCoordinatorCheckpoint(const std::string& path);
 
-// When a checkpoint is due: as soon as there is a milestone that the last one lacks, and every few seconds
-// besides. After a failed write it waits for the few seconds in any case, because the next write would most
-// likely fail too. A pure state machine; not thread-safe.
+// When a checkpoint is due: at a milestone that the last one lacks, and every kInterval; after a failed write
+// only the latter, as the next would likely fail too. A pure state machine; not thread-safe.
 class CheckpointSchedule {
  public:
   static constexpr absl::Duration kInterval = absl::Seconds(3);
@@ -37,16 +30,14 @@ class CheckpointSchedule {
   std::string written_milestones_;
 };
 
-// Writes the coordinator's checkpoint from a thread of its own: soon after shards, replicas or
-// evaluations change, and every few seconds besides. A failed write is logged and tried again a few
-// seconds later. Thread-safe.
+// Writes the coordinator's checkpoint from a thread of its own, as CheckpointSchedule says. A failed write is
+// logged and leaves the last good file. Thread-safe.
 class CoordinatorCheckpointer {
  public:
   // `coordinator` and `log` are not owned and must outlive it.
   CoordinatorCheckpointer(Coordinator* coordinator, RunLog* log, std::string path);
 
-  // Statuses as WriteCheckpointFile and RunLog::Flush. A clean end calls this; the destructor only waits for
-  // a write under way.
+  // Statuses as WriteCheckpointFile and RunLog::Flush. A clean end calls this: the destructor writes nothing.
   absl::Status CheckpointNow() { return writer_.WriteNow(); }
 
  private:

@@ -1,5 +1,4 @@
-// Where on the data's way: from the coordinator to the replicas' data; keeps slices by epoch and index, and
-// computes their bounds.
+// Where on the data's way: from the coordinator to the replicas' data; keeps slices by epoch and index.
 #include "server/coordinator/data_slices.h"
 
 #include <algorithm>

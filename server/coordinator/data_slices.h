@@ -1,16 +1,11 @@
-// Where on the data's way: from the coordinator to the replicas' data; deals the training data out in slices,
-// epoch after epoch.
+// Where on the data's way: from the coordinator to the replicas' data; deals out slices, epoch by epoch.
 #ifndef DOWNPOUR_SERVER_COORDINATOR_DATA_SLICES_H_
 #define DOWNPOUR_SERVER_COORDINATOR_DATA_SLICES_H_
 
-#include <cstdint>
 #include <set>
-#include <utility>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "proto/checkpoint.pb.h"
-#include "proto/coordinator.pb.h"
 
 namespace downpour {
 
@@ -25,7 +20,6 @@ class DataSlices {
 
   int64_t slices_per_epoch() const { return slices_; }
 
-  // Leases a slice to the replica.
   DataSlice Deal(uint64_t replica_id);
   // Ends a lease; false, and nothing changes, if the replica does not hold that slice.
   bool Finish(uint64_t replica_id, const DataSlice& slice);

@@ -1,10 +1,7 @@
-// Where on the data's way: from the coordinator to the run folder; one list of columns makes header, lines
-// and scalars.
+// Where on the data's way: from the coordinator to the run folder; header, lines and scalars of one list.
 #include "server/coordinator/evaluation_line.h"
 
 #include <algorithm>
-#include <map>
-#include <optional>
 #include <set>
 #include <vector>
 
@@ -28,8 +25,7 @@ struct Column {
 };
 
 std::optional<double> Ratio(double numerator, int64_t denominator) {
-  if (denominator == 0) return std::nullopt;
-  return numerator / denominator;
+  return denominator == 0 ? std::nullopt : std::optional(numerator / denominator);
 }
 
 // Every value of a line, in order: the one list that the header, the lines and the scalars come from.

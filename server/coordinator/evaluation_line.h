@@ -1,5 +1,4 @@
-// Where on the data's way: from the coordinator to the run folder; an evaluation as a line of
-// frame_accuracy.csv and as TensorBoard scalars.
+// Where on the data's way: from the coordinator to the run folder; an evaluation as CSV and as scalars.
 #ifndef DOWNPOUR_SERVER_COORDINATOR_EVALUATION_LINE_H_
 #define DOWNPOUR_SERVER_COORDINATOR_EVALUATION_LINE_H_
 
@@ -7,7 +6,6 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "proto/tensorboard_event.pb.h"
 #include "server/coordinator/run_observer.h"
 
@@ -28,15 +26,13 @@ namespace downpour {
 // Accuracies are fractions in [0, 1]. A value that is not known is left empty.
 std::string FrameAccuracyHeader();
 std::string FrameAccuracyLine(const EvaluationRecord& record);
-// The record's known values as scalars test/frame_accuracy, train/loss, cluster/live_replicas, ...; the step
-// is the number of updates.
+// The record's known values as scalars test/frame_accuracy, train/loss, ...; step: the number of updates.
 tensorboard::Event EvaluationEvent(const EvaluationRecord& record);
 
 // What a run that goes on after the line of `keep_updates` keeps of `csv`, a frame_accuracy.csv's whole
 // content: a FrameAccuracyHeader() and the whole lines of at most that many updates. An unfinished last line
-// is not kept. The file's own header may lack columns, as that of an earlier version does; the lines get
-// empty values for them. DATA_LOSS, with the line's number, what it is and what is wanted: any other header,
-// or a line of another form.
+// is not kept. The file's header may lack columns, as an earlier version's does; lines get empty values for
+// them. DATA_LOSS, with the line's number, what it is and what is wanted: any other header or line.
 absl::StatusOr<std::string> FrameAccuracyToKeep(absl::string_view csv, int64_t keep_updates);
 
 // The content of staleness.csv: "staleness,pushes", then a line for each staleness that was seen, ascending.

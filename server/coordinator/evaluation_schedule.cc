@@ -1,9 +1,7 @@
-// Where on the data's way: from the parameters to the evaluator; adds up what is reported between
-// two evaluations.
+// Where on the data's way: from the parameters to the evaluator; adds up reports between evaluations.
 #include "server/coordinator/evaluation_schedule.h"
 
 #include <limits>
-#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"

@@ -1,15 +1,11 @@
-// Where on the data's way: from the parameters to the evaluator; when an evaluation is due and what its log
-// line covers.
+// Where on the data's way: from the parameters to the evaluator; when an evaluation is due.
 #ifndef DOWNPOUR_SERVER_COORDINATOR_EVALUATION_SCHEDULE_H_
 #define DOWNPOUR_SERVER_COORDINATOR_EVALUATION_SCHEDULE_H_
 
-#include <cstdint>
 #include <optional>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "proto/checkpoint.pb.h"
-#include "proto/coordinator.pb.h"
 #include "server/coordinator/gradient_noise.h"
 #include "server/coordinator/staleness_histogram.h"
 
@@ -23,10 +19,9 @@ struct ReportedSpan {
   GradientNoise gradient_noise;
 };
 
-// Plans one evaluation before the first update, one whenever the updates have passed a multiple of
-// every_updates, and a last one when the budget is reached. Multiples that are passed while an evaluation is
-// under way share the next one. Each covers what was reported since the one before was handed out. A pure
-// state machine; not thread-safe.
+// Plans an evaluation before the first update, one for each multiple of every_updates that the updates pass
+// (those passed while one is under way share the next), and a last one when the budget is reached. Each
+// covers the reports since the one before was handed out. A pure state machine; not thread-safe.
 class EvaluationSchedule {
  public:
   struct Evaluation {
@@ -39,15 +34,13 @@ class EvaluationSchedule {
 
   // Where reports add what they bring.
   ReportedSpan& reported() { return reported_; }
-  // Mean cross-entropy in nats over the frames reported since the last line; the last line's own while no
-  // frame has been reported since.
+  // Mean cross-entropy in nats over the frames reported since the last line, if any, else that line's own.
   double train_loss() const;
 
   // Whether an evaluation is to be handed out. If one is under way, its result is awaited for `patience_s`
   // seconds of virtual_s; after that its evaluator is taken for lost.
   bool Due(const EvaluationPoint& now, double patience_s) const;
-  // Hands the due evaluation out as of now. If the one handed out before was not recorded, the new one
-  // replaces it and covers its reports as well.
+  // Hands the due evaluation out as of now. It replaces one that was not recorded and covers its reports too.
   void HandOut(const EvaluationPoint& now);
   // Ends the evaluation under way with its result, and returns it. NOT_FOUND, and nothing changes: no
   // evaluation of result.updates is under way (it is recorded already, or was handed out again since).

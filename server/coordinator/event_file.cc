@@ -1,5 +1,4 @@
-// Where on the data's way: from the coordinator to the run folder; writes events as records with
-// masked checksums.
+// Where on the data's way: from the coordinator to the run folder; frames events with masked checksums.
 #include "server/coordinator/event_file.h"
 
 #include <filesystem>
@@ -16,13 +15,12 @@ uint32_t MaskedCrc32c(absl::string_view bytes) {
   return ((crc >> 15) | (crc << 17)) + 0xa282ead8u;
 }
 
-std::string TfRecord(absl::string_view data) {
+std::string EventRecord(const tensorboard::Event& event) {
+  const std::string data = event.SerializeAsString();
   const uint64_t length = data.size();
   const uint32_t length_crc = MaskedCrc32c(BytesOf(length)), data_crc = MaskedCrc32c(data);
   return absl::StrCat(BytesOf(length), BytesOf(length_crc), data, BytesOf(data_crc));
 }
-
-std::string EventRecord(const tensorboard::Event& event) { return TfRecord(event.SerializeAsString()); }
 
 absl::StatusOr<AppendFile> OpenEventFile(const std::string& folder, absl::Time now, int64_t first_step) {
   int64_t seconds = absl::ToUnixSeconds(now);

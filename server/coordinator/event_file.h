@@ -1,5 +1,4 @@
-// Where on the data's way: from the coordinator to the run folder; the accuracy curve as TensorBoard
-// reads it.
+// Where on the data's way: from the coordinator to the run folder; the accuracy curve for TensorBoard.
 #ifndef DOWNPOUR_SERVER_COORDINATOR_EVENT_FILE_H_
 #define DOWNPOUR_SERVER_COORDINATOR_EVENT_FILE_H_
 
@@ -7,27 +6,22 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "proto/tensorboard_event.pb.h"
 #include "server/storage/append_file.h"
 
 namespace downpour {
 
-// TensorFlow's masked CRC-32C, ((crc >> 15) | (crc << 17)) + 0xa282ead8, which suits bytes that themselves
-// hold checksums.
+// TensorFlow's masked CRC-32C, which suits bytes that themselves hold checksums.
 uint32_t MaskedCrc32c(absl::string_view bytes);
 
-// One TFRecord, little-endian: u64 length, u32 masked CRC of those 8 bytes, data, u32 masked CRC of the data.
-std::string TfRecord(absl::string_view data);
+// A TFRecord, little-endian: u64 length, u32 masked CRC of it, the serialised event, u32 masked CRC of that.
+std::string EventRecord(const tensorboard::Event& event);
 
 // Opens <folder>/events.out.tfevents.<seconds since 1970>.downpour (a later second if that file exists) and
 // appends its first records: file_version "brain.Event:2", and a session start that voids the events of
 // `first_step` and later in older files of the folder. Statuses as AppendFile::Open.
 absl::StatusOr<AppendFile> OpenEventFile(const std::string& folder, absl::Time now, int64_t first_step);
-
-// The event as a TfRecord().
-std::string EventRecord(const tensorboard::Event& event);
 
 }  // namespace downpour
 

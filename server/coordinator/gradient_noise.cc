@@ -34,21 +34,6 @@ void GradientNoise::Merge(const GradientNoise& later) {
   squared_norm_sum_ += earlier.squared_norm_sum_;
 }
 
-std::optional<double> GradientNoise::Variance() const {
-  if (windows_ == 0) return std::nullopt;
-  return variance_sum_ / windows_;
-}
-
-std::optional<double> GradientNoise::SquaredNorm() const {
-  if (windows_ == 0) return std::nullopt;
-  return squared_norm_sum_ / windows_;
-}
-
-std::optional<double> GradientNoise::NoiseScale() const {
-  if (windows_ == 0 || squared_norm_sum_ <= 0) return std::nullopt;
-  return variance_sum_ / squared_norm_sum_;
-}
-
 GradientNoiseState GradientNoise::Save() const {
   GradientNoiseState state;
   state.set_windows(windows_);

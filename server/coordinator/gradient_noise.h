@@ -1,10 +1,8 @@
-// Where on the data's way: from the replicas' gradient sketches to the log; how much the gradients of
-// pushes differ.
+// Where on the data's way: from the replicas' gradient sketches to the log; how much gradients differ.
 #ifndef DOWNPOUR_SERVER_COORDINATOR_GRADIENT_NOISE_H_
 #define DOWNPOUR_SERVER_COORDINATOR_GRADIENT_NOISE_H_
 
 #include <array>
-#include <cstdint>
 #include <optional>
 
 #include "absl/status/status.h"
@@ -25,19 +23,18 @@ class GradientNoise {
 
   // `sketch` has kGradientSketchSize elements.
   void Add(absl::Span<const float> sketch);
-  // Adds the windows of `later`, which came after this one. Of the two windows under way only that of `later`
-  // is kept.
+  // Adds the windows of `later`, which came after. Of the two windows under way only that of `later` is kept.
   void Merge(const GradientNoise& later);
 
-  // tr(Sigma): the expected squared distance of a push's gradient from the mean gradient. Absent before the
-  // first window is whole.
-  std::optional<double> Variance() const;
+  // These three are absent before the first window is whole.
+
+  // tr(Sigma): the expected squared distance of a push's gradient from the mean gradient.
+  std::optional<double> Variance() const { return Ratio(variance_sum_, windows_); }
   // |G|^2, the mean gradient's squared norm. The estimate may be negative where the variance is much larger.
-  // Absent before the first window is whole.
-  std::optional<double> SquaredNorm() const;
+  std::optional<double> SquaredNorm() const { return Ratio(squared_norm_sum_, windows_); }
   // tr(Sigma) / |G|^2: how many pushes would have to be averaged for their noise to be no larger than the
-  // gradient. Absent before the first window is whole, and where the squared norm is not above 0.
-  std::optional<double> NoiseScale() const;
+  // gradient. Absent also where the squared norm is not above 0.
+  std::optional<double> NoiseScale() const { return Ratio(variance_sum_, squared_norm_sum_); }
 
   GradientNoiseState Save() const;
   // Replaces all. INVALID_ARGUMENT: a count is negative, the window under way is whole already, or its sum
@@ -45,6 +42,10 @@ class GradientNoise {
   absl::Status Load(const GradientNoiseState& state);
 
  private:
+  static std::optional<double> Ratio(double numerator, double denominator) {
+    return denominator > 0 ? std::optional(numerator / denominator) : std::nullopt;
+  }
+
   int64_t windows_ = 0;
   double variance_sum_ = 0;
   double squared_norm_sum_ = 0;

@@ -1,5 +1,4 @@
-// Where on the data's way: the coordinator; gives out ids and incarnations and checks that a replica's totals
-// only grow.
+// Where on the data's way: the coordinator; gives out ids and checks that a replica's totals only grow.
 #include "server/coordinator/membership.h"
 
 #include <algorithm>

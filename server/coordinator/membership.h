@@ -1,17 +1,13 @@
-// Where on the data's way: the coordinator; which replicas are in the cluster and what each has reported
-// so far.
+// Where on the data's way: the coordinator; which replicas are in the cluster and what each has reported.
 #ifndef DOWNPOUR_SERVER_COORDINATOR_MEMBERSHIP_H_
 #define DOWNPOUR_SERVER_COORDINATOR_MEMBERSHIP_H_
 
-#include <cstdint>
 #include <map>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "proto/checkpoint.pb.h"
-#include "proto/coordinator.pb.h"
 
 namespace downpour {
 
@@ -29,16 +25,13 @@ struct Member {
   absl::Time last_seen;
 };
 
-// The replicas in the cluster, by ascending id. Those that are taken for dead or have left are forgotten. A
-// pure state machine; not thread-safe.
+// The replicas that are in the cluster now, by ascending id. A pure state machine; not thread-safe.
 class Membership {
  public:
-  // Adds a replica under a new id. A coordinator that was restored from an older checkpoint may give an id
-  // again; the incarnation is greater than any given before even then: it is at least the time in
-  // microseconds since 1970.
+  // Adds a replica under a new id. After a restore from an older checkpoint an id may be given again; the
+  // incarnation still grows: it is at least the time in microseconds since 1970.
   const Member& Join(absl::Time now);
-  // NOT_FOUND: no such replica, or another incarnation of it. The pointer holds until the next
-  // non-const call.
+  // NOT_FOUND: no such replica, or another incarnation of it. The pointer holds until the replica is removed.
   absl::StatusOr<Member*> Find(uint64_t replica_id, uint64_t incarnation);
   bool Contains(uint64_t replica_id) const { return members_.contains(replica_id); }
   void Remove(uint64_t replica_id) { members_.erase(replica_id); }
@@ -57,8 +50,7 @@ class Membership {
 };
 
 // Takes in the totals of a report newer than the member's last and returns what they add. INVALID_ARGUMENT,
-// and nothing changes: a total is below that of the last report or above 2^50, or the loss is not finite; the
-// message names the field, the value seen and the value wanted.
+// and nothing changes: a total is below that of the last report or above 2^50, or the loss is not finite.
 absl::StatusOr<ReportTotals> AdvanceTotals(const ReportRequest& report, Member* member);
 
 }  // namespace downpour

@@ -3,24 +3,15 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <optional>
 #include <system_error>
-#include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/time.h"
 #include "common/file/file.h"
 #include "common/program/run_description_rules.h"
 #include "common/status_macros.h"
 
 namespace downpour {
 namespace {
-
-// A name that no other run has, so that shards and replicas of an earlier run at the same place are refused.
-std::string NewRunId(const RunDescription& description, Clock* clock) {
-  return absl::StrCat(description.name(), "-",
-                      absl::FormatTime("%Y%m%d-%H%M%E6S", clock->Now(), absl::UTCTimeZone()));
-}
 
 // Opening the log would wipe the lines of a run that has no coordinator.ckpt.
 absl::Status CheckNoOtherRun(const std::string& folder) {
@@ -61,7 +52,11 @@ absl::StatusOr<RunFolder> RunFolder::Open(const std::string& folder, const RunDe
 
   Coordinator::Options options;
   options.description = description;
-  options.run_id = run.resumed_ ? checkpoint->run_id() : NewRunId(description, clock);
+  // A new run gets a name that no other has, so that shards and replicas of an earlier run here are refused.
+  options.run_id = run.resumed_
+                       ? checkpoint->run_id()
+                       : absl::StrCat(description.name(), "-",
+                                      absl::FormatTime("%Y%m%d-%H%M%E6S", clock->Now(), absl::UTCTimeZone()));
   options.clock = options.wall_clock = clock;
   options.checkpointed = true;
   // Checked before the log is opened, which cuts it back to the checkpoint.

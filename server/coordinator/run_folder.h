@@ -1,15 +1,7 @@
-// Where on the data's way: a run at rest; opens its folder and begins a run in it or resumes the one
-// it holds.
+// Where on the data's way: a run at rest; begins a run in its folder or resumes the one it holds.
 #ifndef DOWNPOUR_SERVER_COORDINATOR_RUN_FOLDER_H_
 #define DOWNPOUR_SERVER_COORDINATOR_RUN_FOLDER_H_
 
-#include <memory>
-#include <string>
-#include <utility>
-
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
-#include "common/clock.h"
 #include "server/coordinator/coordinator.h"
 #include "server/coordinator/coordinator_checkpointer.h"
 #include "server/coordinator/run_log.h"
@@ -17,8 +9,7 @@
 
 namespace downpour {
 
-// A coordinator with its run folder: run.textproto, the log files of RunLog, and
-// checkpoints/coordinator.ckpt.
+// A coordinator with its run folder: run.textproto, RunLog's files and checkpoints/coordinator.ckpt.
 class RunFolder {
  public:
   // Makes the folder if it is not there and resumes the run in it if there is one. The coordinator's

@@ -1,9 +1,7 @@
-// Where on the data's way: from the coordinator to the run folder; a queue of what is to be written, and the
-// thread that writes it.
+// Where on the data's way: from the coordinator to the run folder; a thread writes what is queued.
 #include "server/coordinator/run_log.h"
 
 #include <filesystem>
-#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"

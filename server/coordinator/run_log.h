@@ -1,5 +1,4 @@
-// Where on the data's way: from the coordinator to the run folder; evaluations become the files that report
-// and dashboard read.
+// Where on the data's way: from the coordinator to the run folder; evaluations become files for the report.
 #ifndef DOWNPOUR_SERVER_COORDINATOR_RUN_LOG_H_
 #define DOWNPOUR_SERVER_COORDINATOR_RUN_LOG_H_
 
@@ -10,26 +9,21 @@
 #include <thread>
 #include <variant>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "common/clock.h"
-#include "proto/config.pb.h"
 #include "server/coordinator/run_observer.h"
 #include "server/storage/append_file.h"
 
 namespace downpour {
 
-// Writes run.textproto into the run folder: the description with every override in it. Statuses as
-// ReplaceFile (common/file/file.h).
+// Writes <folder>/run.textproto, the description with every override. Statuses as ReplaceFile().
 absl::Status WriteRunDescription(const std::string& folder, const RunDescription& description);
 
 // Keeps frame_accuracy.csv, staleness.csv, data_summary.textproto and a TensorBoard event file of the run
 // folder. Thread-safe. The calls hand over to a thread of the log's own, which gives every line to the
 // operating system as soon as it comes; a call blocks only while kMaxWaiting are waiting, that is when the
-// disk hangs. A write that fails (a full disk) is logged; what it could not write is tried again with the
-// next write and by Flush().
+// disk hangs. A write that fails (a full disk) is logged and tried again with the next write and by Flush().
 class RunLog final : public RunObserver {
  public:
   struct Options {
@@ -50,9 +44,8 @@ class RunLog final : public RunObserver {
   void OnDataSummary(const DataSummary& data) override;
   void OnEvaluation(const EvaluationRecord& record) override;
 
-  // Waits until what the calls before have handed over is written, tries once more what failed, and returns
-  // the status of the latest write. Call it before writing a checkpoint, so that no line the checkpoint
-  // counts as written is lost in a crash.
+  // Waits until what was handed over before is written, tries once more what failed, and returns the status
+  // of the latest write. Call it before writing a checkpoint: no line that it counts may be lost in a crash.
   absl::Status Flush();
 
  private:

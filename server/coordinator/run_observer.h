@@ -3,7 +3,6 @@
 #define DOWNPOUR_SERVER_COORDINATOR_RUN_OBSERVER_H_
 
 #include "proto/checkpoint.pb.h"
-#include "proto/coordinator.pb.h"
 #include "server/coordinator/evaluation_schedule.h"
 #include "server/coordinator/staleness_histogram.h"
 

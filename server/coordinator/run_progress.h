@@ -2,22 +2,14 @@
 #ifndef DOWNPOUR_SERVER_COORDINATOR_RUN_PROGRESS_H_
 #define DOWNPOUR_SERVER_COORDINATOR_RUN_PROGRESS_H_
 
-#include <cstdint>
-
-#include "absl/status/status.h"
-#include "absl/time/time.h"
 #include "common/clock.h"
-#include "proto/checkpoint.pb.h"
-#include "proto/config.pb.h"
-#include "proto/coordinator.pb.h"
 #include "server/coordinator/evaluation_schedule.h"
 #include "server/coordinator/membership.h"
 #include "server/coordinator/staleness_histogram.h"
 
 namespace downpour {
 
-// The updates, frames, time and staleness of a run since it began, its budget and its evaluations.
-// Not thread-safe.
+// Updates, frames, time and staleness of a run since it began, budget and evaluations. Not thread-safe.
 class RunProgress {
  public:
   // The run begins now. The clocks are not owned: `clock` gives virtual_s, `wall_clock` gives wall_s.

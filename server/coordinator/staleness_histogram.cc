@@ -1,8 +1,6 @@
 // Where on the data's way: what the replicas report; counts pushes by staleness, in a map.
 #include "server/coordinator/staleness_histogram.h"
 
-#include <utility>
-
 #include "absl/strings/str_cat.h"
 #include "common/staleness_counts.h"
 

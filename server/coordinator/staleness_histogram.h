@@ -1,9 +1,7 @@
-// Where on the data's way: what the replicas report; how many updates old the parameters were that pushes
-// were computed from.
+// Where on the data's way: what the replicas report; how old the parameters behind their pushes were.
 #ifndef DOWNPOUR_SERVER_COORDINATOR_STALENESS_HISTOGRAM_H_
 #define DOWNPOUR_SERVER_COORDINATOR_STALENESS_HISTOGRAM_H_
 
-#include <cstdint>
 #include <map>
 
 #include "absl/status/status.h"

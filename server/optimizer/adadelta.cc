@@ -21,12 +21,10 @@ void Step(float factor, float rho, float epsilon, size_t n, const float* __restr
   }
 }
 
-// Algorithm 1 of Zeiler 2012: dx_t = -sqrt(E[dx^2]_{t-1} + epsilon) / sqrt(E[g^2]_t + epsilon) g_t. State
-// "E[g^2]" and "E[dx^2]".
+// Algorithm 1 of Zeiler 2012: dx_t = -sqrt(E[dx^2]_{t-1} + epsilon) / sqrt(E[g^2]_t + epsilon) g_t.
 class Adadelta final : public Optimizer {
  public:
-  explicit Adadelta(const OptimizerDescription& description)
-      : rho_(description.rho()), epsilon_(description.epsilon()) {}
+  using Optimizer::Optimizer;
 
   std::vector<std::string> state_names() const override { return {"E[g^2]", "E[dx^2]"}; }
 
@@ -35,10 +33,6 @@ class Adadelta final : public Optimizer {
     Step(step.factor, rho_, epsilon_, parameters.size(), gradient.data(), parameters.data(), state[0],
          state[1]);
   }
-
- private:
-  const float rho_;
-  const float epsilon_;
 };
 
 }  // namespace

@@ -1,5 +1,4 @@
-// Where on the data's way: server/optimizer, inside the shard; the update rule ADAGRAD as Zeiler 2012
-// gives it.
+// Where on the data's way: server/optimizer, inside the shard; the update rule ADAGRAD as in Zeiler 2012.
 #include <cmath>
 #include <cstddef>
 
@@ -23,12 +22,11 @@ void Step(float learning_rate, size_t n, const float* __restrict gradient, float
   }
 }
 
-// Eqn. 5 of Zeiler 2012, without epsilon: dx_t = -learning_rate / sqrt(sum of g^2 up to t) g_t. State "sum
-// g^2". Where the sum is 0 the paper divides 0 by 0; there dx = 0, also where g^2 is too small for a float32
-// (|g| < 2^-75).
+// Eqn. 5 of Zeiler 2012, without epsilon: dx_t = -learning_rate / sqrt(sum of g^2 up to t) g_t. Where the sum
+// is 0 the paper divides 0 by 0; there dx = 0, also where g^2 is too small for a float32 (|g| < 2^-75).
 class Adagrad final : public Optimizer {
  public:
-  explicit Adagrad(const OptimizerDescription& description) : learning_rate_(description.learning_rate()) {}
+  using Optimizer::Optimizer;
 
   std::vector<std::string> state_names() const override { return {"sum g^2"}; }
 
@@ -36,9 +34,6 @@ class Adagrad final : public Optimizer {
              absl::Span<float* const> state) const override {
     Step(step.factor * learning_rate_, parameters.size(), gradient.data(), parameters.data(), state[0]);
   }
-
- private:
-  const float learning_rate_;
 };
 
 }  // namespace

@@ -24,14 +24,12 @@ inline float LimitMagnitude(float value, float limit) {
 inline float Saturate(float value) { return LimitMagnitude(value, std::numeric_limits<float>::max()); }
 
 // Rules that square the gradient first limit it to 1.8446743e19 in magnitude, the largest float whose square
-// is finite. If only the square were limited, the step of a larger gradient g would be |g| / 1.8e19 times as
-// long as it should be.
+// is finite. If only the square were limited, a larger gradient g would step |g| / 1.8e19 times too far.
 inline float Squarable(float gradient) { return LimitMagnitude(gradient, 0x1.fffffep63f); }
 
 // 0 for a subnormal value, else the value: for state that decays by rho at each step. The state of a unit
 // that is never active again would decay to a subnormal number and stay there, since rounding stops the decay
-// (0.95 times 10 smallest floats is 9.5, which rounds to 10). Arithmetic on subnormal numbers takes several
-// times as long on most CPUs.
+// (0.95 times 10 smallest floats is 9.5, which rounds to 10). Most CPUs are several times slower on them.
 inline float FlushSubnormal(float value) {
   constexpr uint32_t kExponent = 0x7f800000u;
   const uint32_t bits = std::bit_cast<uint32_t>(value);

@@ -20,8 +20,7 @@ void Step(float factor, float learning_rate, float rho, size_t n, const float* _
 // Eqn. 4 of Zeiler 2012: dx_t = rho dx_{t-1} - learning_rate g_t. State "dx".
 class Momentum final : public Optimizer {
  public:
-  explicit Momentum(const OptimizerDescription& description)
-      : learning_rate_(description.learning_rate()), rho_(description.rho()) {}
+  using Optimizer::Optimizer;
 
   std::vector<std::string> state_names() const override { return {"dx"}; }
 
@@ -29,10 +28,6 @@ class Momentum final : public Optimizer {
              absl::Span<float* const> state) const override {
     Step(step.factor, learning_rate_, rho_, parameters.size(), gradient.data(), parameters.data(), state[0]);
   }
-
- private:
-  const float learning_rate_;
-  const float rho_;
 };
 
 }  // namespace

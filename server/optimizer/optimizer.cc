@@ -1,11 +1,9 @@
-// Where on the data's way: server/optimizer, before a shard's first update; makes the rule that the run
-// description names, out of the rows of common/program/update_rules.h.
+// Where on the data's way: inside the shard; makes the update rule that the run description names.
 #include "server/optimizer/optimizer.h"
 
 #include <array>
 #include <cstddef>
 #include <iterator>
-#include <utility>
 
 #include "common/program/update_rules.h"
 #include "common/status_macros.h"
@@ -23,6 +21,10 @@ constexpr std::array<Factory, sizeof...(row)> Factories(std::index_sequence<row.
 constexpr auto kFactories = Factories(std::make_index_sequence<std::size(kUpdateRules)>());
 
 }  // namespace
+
+UpdateStep StepOf(const OptimizerDescription& /*optimizer*/, uint64_t update, uint64_t staleness) {
+  return {.update = update, .staleness = staleness, .factor = 1};
+}
 
 absl::StatusOr<std::unique_ptr<Optimizer>> Optimizer::Create(const OptimizerDescription& description) {
   RETURN_IF_ERROR(ValidateOptimizer(description));

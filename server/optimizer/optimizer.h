@@ -2,17 +2,32 @@
 #ifndef DOWNPOUR_SERVER_OPTIMIZER_OPTIMIZER_H_
 #define DOWNPOUR_SERVER_OPTIMIZER_OPTIMIZER_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "proto/config.pb.h"
-#include "server/optimizer/update_step.h"
 
 namespace downpour {
+
+// One update of a shard: what a step depends on besides the gradient and the rule's state. `update` and
+// `staleness` are fixed when the push begins and kept in the push ledger, so every chunk of the push is
+// stepped with the same values, also one that is sent again after a restart. If a push brings further vectors
+// along with its gradient, they become members here.
+struct UpdateStep {
+  // Updates that the shard had applied when the push began, plus 1; pushes under way together may share it.
+  uint64_t update = 1;
+  // Updates that the shard applied between the replica's fetch and the beginning of this push.
+  uint64_t staleness = 0;
+  // The change of every parameter is multiplied by this; the rule's state does not see it.
+  float factor = 1;
+};
+
+// The step of that update. Schedules of the step and factors that depend on staleness belong here.
+UpdateStep StepOf(const OptimizerDescription& optimizer, uint64_t update, uint64_t staleness);
 
 // An update rule of Zeiler 2012, applied element by element: a range that is applied in pieces gets the same
 // bits as one that is applied whole. Immutable and thread-safe, since all memory is the caller's.
@@ -21,6 +36,10 @@ class Optimizer {
   // INVALID_ARGUMENT as ValidateOptimizer (common/program/update_rules.h).
   static absl::StatusOr<std::unique_ptr<Optimizer>> Create(const OptimizerDescription& description);
 
+  explicit Optimizer(const OptimizerDescription& description)
+      : learning_rate_(description.learning_rate()),
+        rho_(description.rho()),
+        epsilon_(description.epsilon()) {}
   virtual ~Optimizer() = default;
 
   // Names of the state vectors, e.g. {"E[g^2]", "E[dx^2]"}; each has one float per parameter and starts at 0.
@@ -31,6 +50,9 @@ class Optimizer {
   // floats for each k of state_names(). Memory must not overlap.
   virtual void Apply(const UpdateStep& step, absl::Span<const float> gradient, absl::Span<float> parameters,
                      absl::Span<float* const> state) const = 0;
+
+ protected:
+  const float learning_rate_, rho_, epsilon_;  // each for the rules that have it
 };
 
 // The rule of `kind`. Each row of kUpdateRules has a specialisation, in the .cc of its rule; a missing one is

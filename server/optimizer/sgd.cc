@@ -1,5 +1,4 @@
-// Where on the data's way: server/optimizer, inside the shard; stochastic gradient descent, the simplest
-// update rule of Zeiler 2012.
+// Where on the data's way: server/optimizer, inside the shard; the update rule SGD as in Zeiler 2012.
 #include <cstddef>
 
 #include "common/tensor/simd_clones.h"
@@ -17,7 +16,7 @@ void Step(float learning_rate, size_t n, const float* __restrict gradient, float
 // Eqn. 2 of Zeiler 2012: dx = -learning_rate g. No state.
 class Sgd final : public Optimizer {
  public:
-  explicit Sgd(const OptimizerDescription& description) : learning_rate_(description.learning_rate()) {}
+  using Optimizer::Optimizer;
 
   std::vector<std::string> state_names() const override { return {}; }
 
@@ -25,9 +24,6 @@ class Sgd final : public Optimizer {
              absl::Span<float* const> /*state*/) const override {
     Step(step.factor * learning_rate_, parameters.size(), gradient.data(), parameters.data());
   }
-
- private:
-  const float learning_rate_;
 };
 
 }  // namespace

@@ -22,10 +22,7 @@ void Step(float learning_rate, float rho, float epsilon, size_t n, const float* 
 // Eqn. 10 with 8 and 9 of Zeiler 2012: dx_t = -learning_rate / sqrt(E[g^2]_t + epsilon) g_t. State "E[g^2]".
 class Windowed final : public Optimizer {
  public:
-  explicit Windowed(const OptimizerDescription& description)
-      : learning_rate_(description.learning_rate()),
-        rho_(description.rho()),
-        epsilon_(description.epsilon()) {}
+  using Optimizer::Optimizer;
 
   std::vector<std::string> state_names() const override { return {"E[g^2]"}; }
 
@@ -34,11 +31,6 @@ class Windowed final : public Optimizer {
     Step(step.factor * learning_rate_, rho_, epsilon_, parameters.size(), gradient.data(), parameters.data(),
          state[0]);
   }
-
- private:
-  const float learning_rate_;
-  const float rho_;
-  const float epsilon_;
 };
 
 }  // namespace

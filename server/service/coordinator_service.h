@@ -2,10 +2,11 @@
 #ifndef DOWNPOUR_SERVER_SERVICE_COORDINATOR_SERVICE_H_
 #define DOWNPOUR_SERVER_SERVICE_COORDINATOR_SERVICE_H_
 
-#include "absl/base/thread_annotations.h"
+#include <utility>
+
 #include "absl/synchronization/mutex.h"
-#include "absl/time/time.h"
 #include "common/clock.h"
+#include "common/rpc/grpc_status.h"
 #include "proto/coordinator.grpc.pb.h"
 #include "server/coordinator/coordinator.h"
 
@@ -19,23 +20,51 @@ class CoordinatorService final : public ClusterCoordinator::Service {
       : coordinator_(coordinator), clock_(clock), last_request_(clock->Now()) {}
 
   // When the last RPC was answered; before the first one, when the service was made.
-  absl::Time last_request() const;
+  absl::Time last_request() const {
+    absl::MutexLock lock(&mutex_);
+    return last_request_;
+  }
 
  private:
-  grpc::Status Describe(grpc::ServerContext*, const DescribeRequest* request, DescribeReply* reply) override;
-  grpc::Status RegisterShard(grpc::ServerContext*, const RegisterShardRequest* request,
-                             RegisterShardReply* reply) override;
-  grpc::Status Join(grpc::ServerContext*, const JoinRequest* request, JoinReply* reply) override;
-  grpc::Status Report(grpc::ServerContext*, const ReportRequest* request, ReportReply* reply) override;
-  grpc::Status Leave(grpc::ServerContext*, const LeaveRequest* request, LeaveReply* reply) override;
-  grpc::Status NextEvaluation(grpc::ServerContext*, const NextEvaluationRequest* request,
-                              NextEvaluationReply* reply) override;
-  grpc::Status RecordEvaluation(grpc::ServerContext*, const EvaluationResult* request,
-                                RecordEvaluationReply* reply) override;
-  grpc::Status GetRunStatus(grpc::ServerContext*, const RunStatusRequest* request, RunStatus* reply) override;
+  using Context = grpc::ServerContext;
+
+  grpc::Status Describe(Context*, const DescribeRequest* request, DescribeReply* reply) override {
+    return Answer(coordinator_->Describe(*request), reply);
+  }
+  grpc::Status RegisterShard(Context*, const RegisterShardRequest* request,
+                             RegisterShardReply* reply) override {
+    return Answer(coordinator_->RegisterShard(*request), reply);
+  }
+  grpc::Status Join(Context*, const JoinRequest* request, JoinReply* reply) override {
+    return Answer(coordinator_->Join(*request), reply);
+  }
+  grpc::Status Report(Context*, const ReportRequest* request, ReportReply* reply) override {
+    return Answer(coordinator_->Report(*request), reply);
+  }
+  grpc::Status Leave(Context*, const LeaveRequest* request, LeaveReply* reply) override {
+    return Answer(coordinator_->Leave(*request), reply);
+  }
+  grpc::Status NextEvaluation(Context*, const NextEvaluationRequest* request,
+                              NextEvaluationReply* reply) override {
+    return Answer(coordinator_->NextEvaluation(*request), reply);
+  }
+  grpc::Status RecordEvaluation(Context*, const EvaluationResult* request,
+                                RecordEvaluationReply* reply) override {
+    return Answer(coordinator_->RecordEvaluation(*request), reply);
+  }
+  grpc::Status GetRunStatus(Context*, const RunStatusRequest* request, RunStatus* reply) override {
+    return Answer(coordinator_->GetRunStatus(*request), reply);
+  }
 
   template <typename Reply>
-  grpc::Status Answer(absl::StatusOr<Reply> result, Reply* reply);
+  grpc::Status Answer(absl::StatusOr<Reply> result, Reply* reply) {
+    {
+      absl::MutexLock lock(&mutex_);
+      last_request_ = clock_->Now();
+    }
+    if (result.ok()) *reply = *std::move(result);
+    return ToGrpcStatus(result.status());
+  }
 
   Coordinator* const coordinator_;
   Clock* const clock_;

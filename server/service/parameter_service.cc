@@ -1,21 +1,9 @@
-// Where on the data's way: the shard's end of the wire; a reactor for each push and fetch, which works chunk
-// by chunk.
+// Where on the data's way: the shard's end of the wire; a reactor works on each push and fetch.
 #include "server/service/parameter_service.h"
 
-#include <algorithm>
-#include <utility>
-#include <vector>
-
-#include "absl/base/thread_annotations.h"
-#include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
-#include "absl/types/span.h"
 #include "common/rpc/grpc_chunk.h"
 #include "common/rpc/grpc_status.h"
 #include "common/status_macros.h"
-#include "common/tensor/tensor_view.h"
-#include "common/wire/chunk_codec.h"
 #include "common/wire/gradient_packing.h"
 #include "common/wire/run_identity.h"
 
@@ -51,9 +39,8 @@ class StreamSlot {
 
 }  // namespace
 
-// One push. Slot -> StartRead -> gRPC -> OnReadDone -> executor: Apply -> the next slot, until the sender
-// ends the stream or a chunk is refused. The next chunk is read while one is applied. The reactor deletes
-// itself when gRPC calls OnDone.
+// One push. Slot -> StartRead -> gRPC -> OnReadDone -> executor: Apply -> the next slot, until the stream
+// ends or a chunk is refused. The next chunk is read while one is applied. Deletes itself in OnDone().
 class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc::ByteBuffer> {
  public:
   PushReactor(ParameterService* service, grpc::ByteBuffer* reply)
@@ -201,9 +188,8 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
   int64_t next_key_ = 0;
 };
 
-// One fetch. Slot -> executor: PrepareNext -> StartWrite -> gRPC -> OnWriteDone -> the next, until the
-// range is covered. The next chunk is prepared while one is sent. The reactor deletes itself when gRPC
-// calls OnDone.
+// One fetch. Slot -> executor: PrepareNext -> StartWrite -> gRPC -> OnWriteDone -> the next, until the range
+// is covered. The next chunk is prepared while one is sent. Deletes itself in OnDone().
 class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
  public:
   FetchReactor(ParameterService* service, const grpc::ByteBuffer& request)

@@ -6,7 +6,6 @@
 #include <atomic>
 #include <memory>
 #include <thread>
-#include <utility>
 
 #include "proto/parameter_server.grpc.pb.h"
 #include "server/service/served_shard.h"
@@ -23,8 +22,7 @@ using ParameterServiceBase =
 // Serves one ParameterShard with the statuses documented in proto/parameter_server.proto; UNAVAILABLE until
 // it has one. Thread-safe. gRPC's callbacks only start tasks: the executor's threads check, apply and read
 // the chunks. A slow shard slows its senders down through HTTP/2's flow control: the service holds a chunk
-// each of at most max_chunks pushes; any other push can send no more than what HTTP/2 lets it send before the
-// service reads.
+// each of at most max_chunks pushes; any other can send no more than HTTP/2 lets it before the service reads.
 class ParameterService final : public ParameterServiceBase {
  public:
   struct Options {

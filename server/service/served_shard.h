@@ -2,22 +2,13 @@
 #ifndef DOWNPOUR_SERVER_SERVICE_SERVED_SHARD_H_
 #define DOWNPOUR_SERVER_SERVICE_SERVED_SHARD_H_
 
-#include <memory>
-#include <utility>
-
-#include "absl/base/thread_annotations.h"
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "common/wire/push.h"
-#include "proto/parameter_server.pb.h"
 #include "server/shard/parameter_shard.h"
 
 namespace downpour {
 
-// The shard that a service serves. A service has none until the coordinator has told the program which range
-// its shard holds. Thread-safe.
+// The shard that a service serves; none until the coordinator has told the program its range. Thread-safe.
 class ServedShard {
  public:
   void Set(std::shared_ptr<ParameterShard> shard) ABSL_LOCKS_EXCLUDED(mutex_) {

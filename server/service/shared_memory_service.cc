@@ -1,19 +1,10 @@
-// Where on the data's way: the shard's end of the way to replicas on its own host; one session for each
-// replica attaches its memory and then answers its pushes and fetches.
+// Where on the data's way: between the shard and replicas on its host; one session serves each replica.
 #include "server/service/shared_memory_service.h"
 
-#include <algorithm>
-#include <utility>
-#include <vector>
-
-#include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
-#include "absl/types/span.h"
 #include "common/rpc/grpc_status.h"
 #include "common/status_macros.h"
 #include "common/tensor/bfloat16.h"
 #include "common/tensor/copy_past_caches.h"
-#include "common/tensor/tensor_view.h"
 #include "common/wire/descriptor_socket.h"
 #include "common/wire/run_identity.h"
 #include "common/wire/shared_memory.h"
@@ -33,8 +24,7 @@ void CopyElements(absl::Span<const uint16_t> from, absl::Span<float> to) { FromB
 }  // namespace
 
 // gRPC -> OnReadDone -> executor: Handle -> StartWrite -> gRPC -> OnWriteDone -> StartRead -> ..., until the
-// replica ends the stream or is gone. Either gRPC or the executor works on the session, never both. It
-// deletes itself when gRPC calls OnDone.
+// stream ends. Either gRPC or the executor works on the session, never both. Deletes itself in OnDone().
 class SharedMemoryService::Session final
     : public grpc::ServerBidiReactor<SharedMemoryRequest, SharedMemoryReply> {
  public:

@@ -1,5 +1,4 @@
-// Where on the data's way: the shard's end of the way to replicas on its own host; gradients are applied from
-// their memory, and parameters are written to it.
+// Where on the data's way: between the shard and replicas on its host; tensors go through their memory.
 #ifndef DOWNPOUR_SERVER_SERVICE_SHARED_MEMORY_SERVICE_H_
 #define DOWNPOUR_SERVER_SERVICE_SHARED_MEMORY_SERVICE_H_
 
@@ -8,7 +7,6 @@
 #include <memory>
 #include <string>
 #include <thread>
-#include <utility>
 
 #include "proto/shared_memory.grpc.pb.h"
 #include "server/service/served_shard.h"
@@ -23,8 +21,7 @@ using SharedMemoryServiceBase = SharedMemory::WithCallbackMethod_Attach<SharedMe
 // has one. Thread-safe. A replica may write to the memory at any time and may die at any instruction. So the
 // service waits only for gRPC, never for something in that memory, and it copies a gradient segment by
 // segment before it checks and applies it. What it holds for a replica (a descriptor and two mappings of the
-// replica's memory) is released when gRPC says that the replica's stream is over. gRPC's callbacks only start
-// tasks on the executor's threads; each session works on one request at a time.
+// replica's memory) is released when gRPC says that the replica's stream is over.
 class SharedMemoryService final : public SharedMemoryServiceBase {
  public:
   struct Options {

@@ -1,8 +1,6 @@
 // Where on the data's way: the shard's end of the wire; a map by place holds the transfers that wait.
 #include "server/service/transfer_slots.h"
 
-#include <utility>
-
 #include "common/check.h"
 
 namespace downpour {

@@ -6,7 +6,6 @@
 #include <functional>
 #include <map>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 
 namespace downpour {

@@ -1,8 +1,6 @@
 // Where on the data's way: inside a shard's process; one queue of tasks, from which all threads take.
 #include "server/shard/bounded_executor.h"
 
-#include <utility>
-
 namespace downpour {
 
 BoundedExecutor::BoundedExecutor(int threads, size_t queue_capacity) : capacity_(queue_capacity) {

@@ -1,5 +1,4 @@
-// Where on the data's way: inside a shard's process, between the wire and the shard; the threads that apply
-// and read chunks.
+// Where on the data's way: inside a shard's process; the threads that apply and read chunks.
 #ifndef DOWNPOUR_SERVER_SHARD_BOUNDED_EXECUTOR_H_
 #define DOWNPOUR_SERVER_SHARD_BOUNDED_EXECUTOR_H_
 
@@ -8,7 +7,6 @@
 #include <thread>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 
 namespace downpour {

@@ -1,14 +1,8 @@
-// Where on the data's way: parameters at rest; turns a shard's snapshot into the sections of a checkpoint
-// file and back.
+// Where on the data's way: parameters at rest; a shard's snapshot as sections of a checkpoint file.
 #include "server/shard/checkpointer.h"
-
-#include <memory>
-#include <utility>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
-#include "server/optimizer/optimizer.h"
 
 namespace downpour {
 namespace {

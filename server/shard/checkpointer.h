@@ -1,25 +1,18 @@
-// Where on the data's way: parameters at rest; a shard's parameters, optimizer state and ledger to disk
-// and back.
+// Where on the data's way: parameters at rest; a shard's parameters, state and ledger to disk and back.
 #ifndef DOWNPOUR_SERVER_SHARD_CHECKPOINTER_H_
 #define DOWNPOUR_SERVER_SHARD_CHECKPOINTER_H_
 
 #include <cstdint>
 #include <string>
-#include <utility>
 
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
-#include "absl/time/time.h"
 #include "server/shard/parameter_shard.h"
 #include "server/storage/checkpoint_file.h"
 #include "server/storage/periodic_writer.h"
 
 namespace downpour {
 
-// Appends the snapshot's vectors to `file`, one section each: "<prefix>parameters" and "<prefix><state
-// name>", float32. They refer to `snapshot`'s memory. The header is the caller's to store: a file may hold
-// several shards.
+// Appends the snapshot's vectors to `file` as sections "<prefix>parameters" and "<prefix><state name>",
+// float32, which refer to `snapshot`'s memory. The caller stores the header: a file may hold several shards.
 void AddSections(const ShardSnapshot& snapshot, absl::string_view prefix, CheckpointFile* file);
 
 // The snapshot with this header from such sections. DATA_LOSS: a section is missing or is not of the header's
@@ -35,12 +28,10 @@ absl::Status SaveShardSnapshot(const std::string& path, const ShardSnapshot& sna
 absl::StatusOr<ShardSnapshot> LoadShardSnapshot(const std::string& path);
 
 // Writes one shard's checkpoint every `interval` from a thread of its own. Pushes and fetches wait for the
-// copy in memory, never for the disk. A failed write is logged, leaves the last good file, and is tried again
-// after the next interval. Thread-safe.
+// copy in memory, never for the disk. A failed write is logged and leaves the last good file. Thread-safe.
 class Checkpointer {
  public:
-  // `shard` must outlive it. The first checkpoint is due one interval from now; InfiniteDuration(): by
-  // CheckpointNow() only.
+  // `shard` must outlive it. The first is due after `interval`; InfiniteDuration(): CheckpointNow() only.
   Checkpointer(const ParameterShard* shard, std::string path, absl::Duration interval)
       : writer_(interval,
                 [shard, path = std::move(path)] { return SaveShardSnapshot(path, shard->Snapshot()); }) {}

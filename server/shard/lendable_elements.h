@@ -1,5 +1,4 @@
-// Where on the data's way: inside the shard; parameters that gRPC sends to replicas while the next push
-// changes them.
+// Where on the data's way: inside the shard; parameters that gRPC sends while the next push changes them.
 #ifndef DOWNPOUR_SERVER_SHARD_LENDABLE_ELEMENTS_H_
 #define DOWNPOUR_SERVER_SHARD_LENDABLE_ELEMENTS_H_
 
@@ -7,10 +6,8 @@
 #include <atomic>
 #include <cstddef>
 #include <memory>
-#include <utility>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
 
@@ -44,9 +41,8 @@ class SpareVectors {
   std::vector<std::vector<Element>> spare_ ABSL_GUARDED_BY(mutex_);
 };
 
-// A vector that readers may borrow without copying it. If it is to be written while it is lent, the owner
-// goes on with a copy and the readers keep the old elements. The owner must not call two members at once; a
-// loan may end on any thread.
+// A vector that readers may borrow without copying it. If it is to be written while lent, the owner goes on
+// with a copy and the readers keep the old elements. Not thread-safe, but a loan may end on any thread.
 template <typename Element>
 class LendableElements {
  public:

@@ -5,9 +5,6 @@
 #include <atomic>
 #include <memory>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
-
 namespace downpour {
 namespace {
 
@@ -15,8 +12,7 @@ class Loop {
  public:
   Loop(int64_t n, const std::function<void(int64_t)>& f) : n_(n), f_(f) {}
 
-  // A thread that comes when all indices are taken does not touch f_, since Await() may have returned and f_
-  // be gone.
+  // A thread that comes when all indices are taken does not touch f_, which may be gone after Await().
   void Work() {
     for (int64_t index; (index = next_++) < n_;) {
       f_(index);

@@ -9,13 +9,11 @@
 
 namespace downpour {
 
-// Calls each of f(0), ..., f(n - 1) once and returns when all calls have returned. f(i) may wait for f(j) if
-// j < i.
+// Calls each of f(0), ..., f(n - 1) once; returns when all have returned. f(i) may wait for f(j) if j < i.
 using ParallelFor = std::function<void(int64_t n, const std::function<void(int64_t)>& f)>;
 
 // Calls f on the calling thread and on up to `helpers` threads of the executor, as these become free.
-// Thread-safe. It may be called from a task of the same executor, since it never waits for a call that has
-// not begun.
+// Thread-safe. May be called from a task of the same executor: it never waits for a call not begun.
 ParallelFor ParallelForOn(BoundedExecutor* executor, int helpers);
 
 }  // namespace downpour

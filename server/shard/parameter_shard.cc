@@ -1,11 +1,6 @@
 // Where on the data's way: the shard; the ledger says which keys of a chunk are new, their segments step.
 #include "server/shard/parameter_shard.h"
 
-#include <algorithm>
-#include <optional>
-#include <string>
-#include <utility>
-
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"

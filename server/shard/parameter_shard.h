@@ -2,24 +2,14 @@
 #ifndef DOWNPOUR_SERVER_SHARD_PARAMETER_SHARD_H_
 #define DOWNPOUR_SERVER_SHARD_PARAMETER_SHARD_H_
 
-#include <cstdint>
 #include <functional>
 #include <memory>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
-#include "absl/types/span.h"
-#include "common/layout/key_range.h"
 #include "common/layout/parameter_layout.h"
-#include "common/tensor/tensor_view.h"
 #include "common/wire/chunk_codec.h"
-#include "common/wire/push.h"
-#include "proto/checkpoint.pb.h"
-#include "proto/config.pb.h"
-#include "proto/parameter_server.pb.h"
 #include "server/optimizer/optimizer.h"
 #include "server/shard/parallel_for.h"
 #include "server/shard/push_ledger.h"
@@ -78,10 +68,9 @@ class ParameterShard {
   absl::StatusOr<PushOutcome> ApplyChunk(const PushHeader& header, int64_t begin, TensorView gradient)
       ABSL_LOCKS_EXCLUDED(ledger_.snapshot_mutex());
 
-  // As ApplyChunk() of the gradient of `keys`, for a gradient in memory that others may be writing. It is
-  // applied segment by segment on the threads of `parallel_for`, which call `read` at the same time: that
-  // copies the gradient of [begin, begin + gradient.size()) out of the memory, once for each key. Snapshot()
-  // waits until all of `keys` is applied.
+  // As ApplyChunk() of `keys`, for a gradient in memory that others may be writing. It is applied by segments
+  // on the threads of `parallel_for`, which call `read` at the same time to copy the gradient of [begin,
+  // begin + gradient.size()) out of it, once for each key. Snapshot() waits until all of `keys` is applied.
   using GradientReader = std::function<void(int64_t begin, absl::Span<float> gradient)>;
   absl::StatusOr<PushOutcome> ApplySegments(const PushHeader& header, KeyRange keys,
                                             const GradientReader& read, const ParallelFor& parallel_for)
@@ -96,8 +85,7 @@ class ParameterShard {
   // Copies the parameters of `keys` as they are now, segment by segment; bfloat16 is rounded to nearest even.
   // OUT_OF_RANGE: keys outside range().
   absl::Status Read(KeyRange keys, MutableTensorView parameters) const;
-  // As Read(), but lends the parameters instead of copying them: one piece for each segment, in
-  // ascending order.
+  // As Read(), but lends the parameters instead of copying them: one piece for each segment, ascending.
   absl::StatusOr<std::vector<LentParameters>> Lend(KeyRange keys, bool bfloat16) const;
 
   // Copies everything at one instant. Pushes wait while it copies.
@@ -110,8 +98,7 @@ class ParameterShard {
 
   absl::Status CheckSnapshot(const ShardSnapshot& snapshot) const;
   absl::Status CheckReadable(KeyRange keys) const;
-  // Calls `each(segment, keys)` in ascending order for each segment that has some of `keys`, with those
-  // it has.
+  // Calls `each(segment, keys)`, ascending, for each segment that has some of `keys`, with those it has.
   template <typename Each>
   void ForEachSegment(KeyRange keys, Each each) const;
   // Fills a ShardStatus, or the same fields of a ShardCheckpoint.

@@ -2,7 +2,6 @@
 #include "server/shard/push_ledger.h"
 
 #include <algorithm>
-#include <string>
 
 #include "absl/strings/str_cat.h"
 #include "common/program/logging.h"

@@ -3,15 +3,11 @@
 #define DOWNPOUR_SERVER_SHARD_PUSH_LEDGER_H_
 
 #include <atomic>
-#include <cstdint>
 #include <memory>
 #include <optional>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "common/layout/key_range.h"
 #include "common/wire/push.h"
@@ -19,8 +15,7 @@
 
 namespace downpour {
 
-// Says which keys of which push a shard has applied, so that each push is applied exactly once, however often
-// its chunks arrive.
+// Says which keys of which push a shard has applied: each push exactly once, however often its chunks arrive.
 //
 // Invariants:
 //  1. Each replica has one entry: the last push that it began, and the key up to which that is applied.
@@ -33,10 +28,9 @@ namespace downpour {
 //  5. A rejected push is applied no further.
 //  6. version() is the number of pushes applied to the whole range; it never falls.
 //
-// Thread-safe. Whoever applies a chunk holds three locks, taken in this order: the mutex of the replica's
-// entry, from Admit() to the last Advance(); snapshot_mutex(), shared, while parameters and the next key
-// change together; the mutex of one segment. Who holds snapshot_mutex() exclusively sees parameters and
-// ledger of one instant.
+// Thread-safe. Whoever applies a chunk takes three mutexes in this order: that of the replica's entry, from
+// Admit() to the last Advance(); snapshot_mutex(), shared, while parameters and the next key change together;
+// one segment's. Who holds snapshot_mutex() exclusively sees parameters and ledger of one instant.
 class PushLedger {
  public:
   // The last push of one replica.
@@ -78,8 +72,7 @@ class PushLedger {
   PushOutcome Outcome(const Entry& entry) const ABSL_SHARED_LOCKS_REQUIRED(entry.mutex_) {
     return {version(), entry.push_.staleness(), false};
   }
-  // Ends an admitted push: INVALID_ARGUMENT, with `why` in the message. The first, second, fourth, eighth,
-  // ... of all rejected pushes are logged.
+  // Ends an admitted push: INVALID_ARGUMENT, with `why` in the message. The 1st, 2nd, 4th, ... is logged.
   absl::Status Reject(const PushHeader& header, absl::string_view why, Entry* entry)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(entry->mutex()) ABSL_LOCKS_EXCLUDED(snapshot_mutex_);
   // As Reject(), of a push that may not be under way; then only the status is returned.

@@ -1,9 +1,5 @@
-// Where on the data's way: inside the shard; a step widens the gradient, calls the rule and rounds the result
-// block by block.
+// Where on the data's way: inside the shard; widens, steps and rounds a segment block by block.
 #include "server/shard/segment.h"
-
-#include <algorithm>
-#include <utility>
 
 #include "absl/algorithm/container.h"
 #include "absl/container/inlined_vector.h"

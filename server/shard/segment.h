@@ -1,5 +1,4 @@
-// Where on the data's way: inside the shard; the keys that one lock guards. Pushes step them, fetches
-// read them.
+// Where on the data's way: inside the shard; the keys under one lock, which pushes step and fetches read.
 #ifndef DOWNPOUR_SERVER_SHARD_SEGMENT_H_
 #define DOWNPOUR_SERVER_SHARD_SEGMENT_H_
 
@@ -8,10 +7,7 @@
 #include <optional>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/types/span.h"
-#include "common/layout/key_range.h"
 #include "common/tensor/tensor_view.h"
 #include "server/optimizer/optimizer.h"
 #include "server/shard/lendable_elements.h"
@@ -30,12 +26,10 @@ struct SegmentMemory {
   LendableElements<uint16_t>::Spare bfloats = std::make_shared<SpareVectors<uint16_t>>();
 };
 
-// Parameters and optimizer state of a range of keys, with the lock that guards them. All keys in arguments
-// must lie in the range.
+// Parameters and optimizer state of a range of keys, with their lock. All keys given lie in the range.
 class Segment {
  public:
-  // Holds these parameters, of the keys from `begin` on, and `states` vectors of optimizer state, which start
-  // at 0.
+  // Holds these parameters, of the keys from `begin` on, and `states` vectors of state, which start at 0.
   Segment(int64_t begin, absl::Span<const float> parameters, size_t states, SegmentMemory memory);
 
   const KeyRange& range() const { return range_; }
@@ -63,9 +57,8 @@ class Segment {
   mutable absl::Mutex mutex_;
   LendableElements<float> parameters_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::vector<float>> state_ ABSL_GUARDED_BY(mutex_);
-  // All of parameters_ rounded, if it has a value. A step rounds what it has changed, while that is in
-  // the cache, if a replica fetched since the step before: it is then likely that another fetches before
-  // the next.
+  // All of parameters_ rounded, if it has a value. A step rounds what it has changed, while that is in the
+  // cache, if a replica fetched since the step before: another then likely fetches before the next.
   std::optional<LendableElements<uint16_t>> rounded_ ABSL_GUARDED_BY(mutex_);
   bool rounded_lent_ ABSL_GUARDED_BY(mutex_) = false;  // has been since the last step
 };

@@ -1,12 +1,9 @@
-// Where on the data's way: where a shard begins; its range and options are computed, its parameters drawn
-// or loaded.
+// Where on the data's way: where a shard begins; its range is computed, its parameters drawn or loaded.
 #include "server/shard/shard_start.h"
 
 #include <filesystem>
 #include <set>
 #include <system_error>
-#include <utility>
-#include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"

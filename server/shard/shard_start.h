@@ -1,15 +1,11 @@
-// Where on the data's way: where a shard begins; what the coordinator says becomes a shard that is ready
-// to serve.
+// Where on the data's way: where a shard begins; what the coordinator says becomes a shard that serves.
 #ifndef DOWNPOUR_SERVER_SHARD_SHARD_START_H_
 #define DOWNPOUR_SERVER_SHARD_SHARD_START_H_
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
-#include "absl/status/statusor.h"
 #include "proto/coordinator.pb.h"
 #include "server/shard/parameter_shard.h"
 #include "server/storage/folder_lock.h"
@@ -21,16 +17,13 @@ struct ShardClaim {
   uint32_t shard = 0;
   FolderLock lock;
 };
-// FAILED_PRECONDITION: another process serves the shard from this folder. UNAVAILABLE: the lock file cannot
-// be made.
+// FAILED_PRECONDITION: another process serves the shard from here. UNAVAILABLE: the lock file cannot be made.
 absl::StatusOr<ShardClaim> ClaimShard(const std::string& state_dir, uint32_t shard);
-// The shard with the lowest index that has a checkpoint in `state_dir` and that no other process serves, if
-// there is one. A server that was started without an index takes it up again. UNAVAILABLE: the folder cannot
-// be listed, or as ClaimShard().
+// For a server that is started without an index: the lowest shard that has a checkpoint in `state_dir` and
+// that no other process serves, if any. UNAVAILABLE: the folder cannot be listed, or as ClaimShard().
 absl::StatusOr<std::optional<ShardClaim>> ClaimShardLeft(const std::string& state_dir);
 
-// The options of every shard of a run, by ascending index. Statuses as NetworkLayout()
-// and ShardMap::Create().
+// The options of every shard of a run, by index. Statuses as NetworkLayout() and ShardMap::Create().
 absl::StatusOr<std::vector<ParameterShard::Options>> ShardOptions(const RunDescription& description,
                                                                   const std::string& run_id,
                                                                   const DataSummary& data);
@@ -39,10 +32,9 @@ absl::StatusOr<std::unique_ptr<ParameterShard>> CreateShard(ParameterShard::Opti
                                                             const RunDescription& description);
 
 // The shard that `registered` names. If `state_dir` has a checkpoint of it, it goes on from there; else it
-// gets the run's initial parameters, and a first checkpoint is written. FAILED_PRECONDITION: the
-// checkpoint is of another run, the run has no such shard, or this program gives the parameters another
-// layout than the coordinator. Other statuses as LoadShardSnapshot(), SaveShardSnapshot(), NetworkLayout()
-// and ShardMap::Create().
+// gets the run's initial parameters, and a first checkpoint is written. FAILED_PRECONDITION: the checkpoint
+// is of another run, the run has no such shard, or this program gives the parameters another layout than the
+// coordinator. Else as LoadShardSnapshot(), SaveShardSnapshot() and ShardOptions().
 absl::StatusOr<std::unique_ptr<ParameterShard>> StartShard(const RegisterShardReply& registered,
                                                            const std::string& state_dir);
 

@@ -4,11 +4,8 @@
 
 #include <cstdint>
 #include <string>
-#include <utility>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "common/file/file_descriptor.h"
 
 namespace downpour {
@@ -17,8 +14,7 @@ namespace downpour {
 // one stopped, so that no record is torn or written twice. Move-only; not thread-safe.
 class AppendFile {
  public:
-  // Creates the file if need be and cuts it to its first `keep_bytes`. Statuses as FileError()
-  // of common/file/file.h.
+  // Makes the file if need be and cuts it to `keep_bytes`. Statuses as FileError() of common/file/file.h.
   static absl::StatusOr<AppendFile> Open(const std::string& path, int64_t keep_bytes);
 
   void Append(absl::string_view bytes) { pending_.append(bytes.data(), bytes.size()); }

@@ -1,5 +1,4 @@
-// Where on the data's way: parameters at rest; writes the container in one go, and checks lengths and
-// checksum when it reads.
+// Where on the data's way: parameters at rest; writes the container, and checks it when it reads.
 #include "server/storage/checkpoint_file.h"
 
 #include <fcntl.h>
@@ -7,7 +6,6 @@
 
 #include <cstdint>
 #include <deque>
-#include <utility>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"

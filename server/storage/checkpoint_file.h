@@ -7,9 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 
 namespace downpour {
@@ -63,8 +61,7 @@ absl::Status WriteCheckpointFile(const std::string& path, const CheckpointFile& 
 
 // The sections refer to the file, which is mapped where that is possible, so that memory need not hold it.
 // NOT_FOUND, UNAVAILABLE: as ReadFile() of common/file/file.h. DATA_LOSS: truncated, wrong magic, wrong
-// checksum, or `kind` is not `wanted_kind`; the message names the file, the byte offset, the value seen and
-// the value wanted.
+// checksum, or `kind` is not `wanted_kind`; the message names file, byte offset, value seen and value wanted.
 absl::StatusOr<CheckpointFile> ReadCheckpointFile(const std::string& path, absl::string_view wanted_kind);
 // The same from memory; `name` stands for the file in messages. Takes any bytes.
 absl::StatusOr<CheckpointFile> ParseCheckpoint(std::string bytes, absl::string_view wanted_kind,

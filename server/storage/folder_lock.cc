@@ -4,8 +4,6 @@
 #include <fcntl.h>
 #include <sys/file.h>
 
-#include <utility>
-
 #include "absl/strings/str_cat.h"
 #include "common/file/file.h"
 

@@ -3,10 +3,8 @@
 #define DOWNPOUR_SERVER_STORAGE_FOLDER_LOCK_H_
 
 #include <string>
-#include <utility>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "common/file/file_descriptor.h"
 
 namespace downpour {

@@ -1,8 +1,6 @@
 // Where on the data's way: parameters at rest; waits, asks whether a checkpoint is due and has it written.
 #include "server/storage/periodic_writer.h"
 
-#include <utility>
-
 #include "common/program/logging.h"
 
 namespace downpour {
