@@ -1,6 +1,8 @@
-// Where on the data's way: the report's pictures; places every element in pixels and writes it as SVG text,
-// with its CSS.
+// Where on the data's way: the report's pictures; places every element in pixels and writes it as SVG text.
 #include "deploy/report/chart_frame.h"
+
+#include <algorithm>
+#include <cmath>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -15,13 +17,9 @@ constexpr double kLegendTop = 62;
 constexpr double kLegendRow = 20;
 constexpr double kLegendSample = 26;
 
-struct Place {
-  double x, y;
-};
-
-// Where each legend entry begins. Entries stand side by side; one that does not fit begins a new row.
-std::vector<Place> LegendPlaces(const ChartFrame& frame) {
-  std::vector<Place> places;
+// (x, y) where each legend entry begins. Entries stand side by side; one that does not fit begins a new row.
+std::vector<std::pair<double, double>> LegendPlaces(const ChartFrame& frame) {
+  std::vector<std::pair<double, double>> places;
   double x = frame.left(), y = kLegendTop;
   for (const ChartFrame::LegendEntry& entry : frame.legend) {
     const double wide = kLegendSample + 6 + TextWidth(entry.name) + 18;
@@ -29,13 +27,56 @@ std::vector<Place> LegendPlaces(const ChartFrame& frame) {
       x = frame.left();
       y += kLegendRow;
     }
-    places.push_back({x, y});
+    places.emplace_back(x, y);
     x += wide;
   }
   return places;
 }
 
 }  // namespace
+
+Axis Axis::Covering(double low, double high, int ticks) {
+  // With a smaller span, rounding the ends would lose a step, and the ticks would never reach `high`.
+  const double smallest_span = std::max({std::abs(low), std::abs(high), 1e-9}) * 1e-9;
+  const double span = high - low > smallest_span ? high - low : std::max(std::abs(high), 1.0);
+  const double rough = span / ticks;
+  const double power = std::pow(10, std::floor(std::log10(rough)));
+  const double ratio = rough / power;
+  Axis axis;
+  axis.step = power * (ratio < 1.5 ? 1 : ratio < 3.5 ? 2 : ratio < 7.5 ? 5 : 10);
+  axis.low = std::floor(low / axis.step + 1e-9) * axis.step;
+  axis.high = std::ceil(std::max(high, axis.low + axis.step) / axis.step - 1e-9) * axis.step;
+  return axis;
+}
+
+Axis Axis::Logarithmic(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  values.erase(std::unique(values.begin(), values.end()), values.end());
+  Axis axis;
+  axis.low = values.front() / 1.15;
+  axis.high = values.back() * 1.15;
+  axis.values = std::move(values);
+  return axis;
+}
+
+double Axis::Pixel(double value, double pixel_low, double pixel_high) const {
+  const double share =
+      values.empty() ? (value - low) / (high - low) : std::log(value / low) / std::log(high / low);
+  return pixel_low + share * (pixel_high - pixel_low);
+}
+
+std::vector<double> Axis::Ticks() const {
+  if (!values.empty()) return values;
+  std::vector<double> ticks;
+  const int steps = static_cast<int>((high - low) / step + 1e-6);
+  for (int i = 0; i <= steps; ++i) ticks.push_back(low + i * step);
+  return ticks;
+}
+
+std::string Axis::Label(double tick) const {
+  if (!values.empty()) return Number(tick, 2);
+  return Number(tick, std::max(0, static_cast<int>(-std::floor(std::log10(step) + 1e-9))));
+}
 
 std::string ColorClass(char kind, int color) {
   if (color == kBaseline) return absl::StrFormat("%cg", kind);
@@ -59,7 +100,9 @@ std::string Text(double x, double y, absl::string_view anchor, absl::string_view
                          x, y, anchor, EscapeMarkup(text));
 }
 
-double ChartFrame::top() const { return legend.empty() ? kLegendTop : LegendPlaces(*this).back().y + 16; }
+double ChartFrame::top() const {
+  return legend.empty() ? kLegendTop : LegendPlaces(*this).back().second + 16;
+}
 
 std::string ChartFrame::Draw(absl::string_view marks) const {
   const double whole_height = bottom() + 54;
@@ -85,7 +128,7 @@ std::string ChartFrame::Draw(absl::string_view marks) const {
   absl::StrAppendFormat(&svg, "<g transform=\"translate(18 %.1f) rotate(-90)\">%s</g>\n",
                         (top() + bottom()) / 2, Text(0, 0, "middle", "label", y_label));
 
-  const std::vector<Place> places = LegendPlaces(*this);
+  const auto places = LegendPlaces(*this);
   for (size_t i = 0; i < legend.size(); ++i) {
     const auto [x, y] = places[i];
     absl::StrAppend(&svg, StraightLine(legend[i].classes, x, y, x + kLegendSample, y),

@@ -1,5 +1,4 @@
-// Where on the data's way: the report's pictures; the marks of any kind of chart come in, and titles, axes,
-// grid and legend are drawn around them.
+// Where on the data's way: the report's pictures; the axes, grid and legend around the marks of any chart.
 #ifndef DOWNPOUR_DEPLOY_REPORT_CHART_FRAME_H_
 #define DOWNPOUR_DEPLOY_REPORT_CHART_FRAME_H_
 
@@ -8,12 +7,29 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
-#include "deploy/report/axis.h"
 
 namespace downpour {
 
-// The color of a line that the others are compared with, e.g. what a constant guess scores. It is grey and
-// has no dots.
+// A linear axis whose ticks are multiples of 1, 2 or 5 times a power of ten (Heckbert, "Nice numbers for
+// graph labels", Graphics Gems, 1990), or a logarithmic one with ticks at given values. A value.
+struct Axis {
+  double low = 0;
+  double high = 1;
+  double step = 0.2;
+  std::vector<double> values = {};  // ticks of a logarithmic axis, above 0 and ascending; empty: linear
+
+  // A linear axis over [low, high], finite, low <= high: about `ticks` steps, a tick at each end.
+  static Axis Covering(double low, double high, int ticks);
+  // A logarithmic axis, a little wider than `values`. There is at least one value, and all are above 0.
+  static Axis Logarithmic(std::vector<double> values);
+
+  std::vector<double> Ticks() const;  // low, low + step, ... up to high; or `values`
+  std::string Label(double tick) const;
+  // The pixel of `value`, where `low` falls on `pixel_low` and `high` on `pixel_high`.
+  double Pixel(double value, double pixel_low, double pixel_high) const;
+};
+
+// The color, grey, of a line without dots that others are compared with, e.g. what a constant guess scores.
 constexpr int kBaseline = -1;
 
 // The parts around a chart's marks. All lengths are in pixels; y grows downwards from the top. A value.
@@ -34,9 +50,8 @@ struct ChartFrame {
   std::vector<LegendEntry> legend;
   double width = 760;
   double right_margin = 24;  // room for labels at the ends of lines
-
-  double left_margin = 66;  // room for labels of the y axis
-  double height = 300;      // of the area between the axes
+  double left_margin = 66;   // room for labels of the y axis
+  double height = 300;       // of the area between the axes
 
   double left() const { return left_margin; }
   double right() const { return width - right_margin; }

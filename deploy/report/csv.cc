@@ -1,5 +1,4 @@
-// Where on the data's way: the report; splits a CSV log into lines and fields, and leaves out what
-// is damaged.
+// Where on the data's way: the report; splits a CSV log into fields, and leaves out what is damaged.
 #include "deploy/report/csv.h"
 
 #include <algorithm>
@@ -13,13 +12,10 @@
 namespace downpour {
 namespace {
 
-// Appends the numbers of a line to `row`. Returns why the line is not a row of `width` numbers; empty if
-// it is.
+// Appends the numbers of a line to `row`. Returns why it is not a row of `width` numbers; empty if it is.
 std::string ParseRow(absl::string_view line, size_t width, std::vector<std::optional<double>>* row) {
   const std::vector<absl::string_view> fields = absl::StrSplit(line, ',');
-  if (fields.size() != width) {
-    return absl::StrCat(fields.size(), " fields where the header has ", width);
-  }
+  if (fields.size() != width) return absl::StrCat(fields.size(), " fields where the header has ", width);
   for (absl::string_view field : fields) {
     field = absl::StripAsciiWhitespace(field);
     double value = 0;

@@ -1,5 +1,4 @@
-// Where on the data's way: the report; the text of a run folder's CSV log comes in, a table of numbers
-// goes out.
+// Where on the data's way: the report; a run folder's CSV log comes in, a table of numbers goes out.
 #ifndef DOWNPOUR_DEPLOY_REPORT_CSV_H_
 #define DOWNPOUR_DEPLOY_REPORT_CSV_H_
 

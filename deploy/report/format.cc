@@ -1,5 +1,4 @@
-// Where on the data's way: the report; prints numbers in a fixed notation and takes the superfluous
-// digits off.
+// Where on the data's way: the report; prints numbers in a fixed notation, then takes superfluous digits off.
 #include "deploy/report/format.h"
 
 #include <algorithm>

@@ -17,8 +17,7 @@ std::string EscapeMarkup(absl::string_view text);
 std::string WithThousands(int64_t value);
 // 0.6123 -> "61.2 %".
 std::string Percent(double fraction);
-// At most `decimals` digits after the point, no trailing zeros, a comma between thousands: (1234.50, 2)
-// -> "1,234.5".
+// At most `decimals` digits after the point, no trailing zeros, thousands apart: (1234.50, 2) -> "1,234.5".
 std::string Number(double value, int decimals);
 // 93.4 -> "93 s", 200 -> "3 min 20 s", 7300 -> "2 h 1 min".
 std::string Seconds(double seconds);

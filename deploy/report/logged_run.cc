@@ -1,5 +1,4 @@
-// Where on the data's way: the report; reads the run folder's files one by one, so that a damaged one costs
-// only its own numbers.
+// Where on the data's way: the report; reads each file by itself: a damaged one costs only its own numbers.
 #include "deploy/report/logged_run.h"
 
 #include <google/protobuf/text_format.h>
@@ -13,7 +12,6 @@
 #include "common/file/file.h"
 #include "common/layout/nonlinearity.h"
 #include "common/program/run_description.h"
-#include "common/staleness_counts.h"
 #include "deploy/report/format.h"
 #include "proto/coordinator.pb.h"
 
@@ -41,7 +39,7 @@ std::string WhatIsLeft(const LoggedRun& run) {
       budget.updates() > 0 && updates + rejected >= static_cast<double>(budget.updates());
   const bool epochs_done = budget.epochs() > 0 && epochs >= budget.epochs() - 1e-6;
   if (updates_done || epochs_done || (budget.updates() == 0 && budget.epochs() == 0)) return "";
-  std::string text = absl::StrCat("not at its budget: ");
+  std::string text = "not at its budget: ";
   if (budget.updates() > 0)
     absl::StrAppend(&text, Number(updates, 0), " of ", WithThousands(budget.updates()), " updates");
   if (budget.updates() > 0 && budget.epochs() > 0) absl::StrAppend(&text, ", ");
@@ -51,11 +49,9 @@ std::string WhatIsLeft(const LoggedRun& run) {
 }
 
 // The rows whose numbers can be counts, staleness ascending. Others are left out, with a note.
-std::vector<std::pair<double, double>> ReadStaleness(const CsvTable& table,
-                                                       std::vector<std::string>* notes) {
-  constexpr double kLargest = 1e15;
+std::vector<std::pair<double, double>> ReadStaleness(const CsvTable& table, std::vector<std::string>* notes) {
   const auto is_count = [](double value) {
-    return value >= 0 && value <= kLargest && value == std::floor(value);
+    return value >= 0 && value <= 1e15 && value == std::floor(value);
   };
   std::vector<std::pair<double, double>> counts = table.Points("staleness", "pushes");
   const auto refused = std::remove_if(counts.begin(), counts.end(), [&](const auto& row) {
@@ -82,12 +78,11 @@ double MajorityTestAccuracy(const std::string& directory) {
 absl::StatusOr<LoggedRun> ReadRun(const std::string& directory) {
   namespace fs = std::filesystem;
   std::error_code ignored;
-  const std::string description_path = absl::StrCat(directory, "/run.textproto");
+  const std::string description_path = directory + "/run.textproto";
   const bool described = fs::exists(description_path, ignored);
-  if (!described && !fs::exists(absl::StrCat(directory, "/frame_accuracy.csv"), ignored)) {
-    return absl::NotFoundError(
-        absl::StrCat(directory, ": not a run folder: neither run.textproto nor frame_accuracy.csv"));
-  }
+  if (!described && !fs::exists(directory + "/frame_accuracy.csv", ignored))
+    return absl::NotFoundError(directory +
+                               ": not a run folder: neither run.textproto nor frame_accuracy.csv");
   LoggedRun run;
   run.directory = directory;
   fs::path folder = fs::absolute(directory).lexically_normal();
@@ -109,12 +104,6 @@ absl::StatusOr<LoggedRun> ReadRun(const std::string& directory) {
   run.majority_test_accuracy = MajorityTestAccuracy(directory);
   if (std::string left = WhatIsLeft(run); !left.empty()) run.notes.push_back(std::move(left));
   return run;
-}
-
-std::optional<double> StalenessMean(const LoggedRun& run) { return StalenessMean(run.staleness); }
-
-std::optional<double> StalenessQuantile(const LoggedRun& run, double share) {
-  return StalenessQuantile(run.staleness, share);
 }
 
 std::optional<double> NoiseScaleFrames(const LoggedRun& run) {

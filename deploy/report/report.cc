@@ -1,5 +1,4 @@
-// Where on the data's way: the report; takes the columns of each run's log for each figure, and writes
-// the captions.
+// Where on the data's way: the report; takes each figure's columns from the runs' logs, writes captions.
 #include "deploy/report/report.h"
 
 #include <algorithm>
@@ -9,9 +8,9 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "common/program/update_rules.h"
+#include "common/staleness_counts.h"
 #include "deploy/report/chart_frame.h"
 #include "deploy/report/format.h"
-#include "deploy/report/line_chart.h"
 
 namespace downpour {
 namespace {
@@ -29,8 +28,7 @@ bool Virtual(const LoggedRun& run) {
   return false;
 }
 
-// what(run) of all runs, each text once: "20 replicas, 2 shards" or "20 replicas, 2 shards or 100 replicas,
-// 2 shards".
+// what(run) of all runs, each text once: "20 replicas, 2 shards or 100 replicas, 2 shards".
 std::string Common(const std::vector<LoggedRun>& runs, std::string (*what)(const LoggedRun&)) {
   std::vector<std::string> seen;
   for (const LoggedRun& run : runs) {
@@ -51,8 +49,7 @@ std::string TestSet(const LoggedRun& run) {
 }
 std::string HumanTestSet(const LoggedRun& run) { return run.description.data().test_human_dir(); }
 std::string Minibatch(const LoggedRun& run) {
-  const ClusterDescription& cluster = run.description.cluster();
-  return absl::StrCat("minibatches of ", cluster.minibatch(), " frames");
+  return absl::StrCat("minibatches of ", run.description.cluster().minibatch(), " frames");
 }
 
 void AddLines(const std::vector<LoggedRun>& runs, absl::string_view x, absl::string_view y, double x_unit,
@@ -96,8 +93,7 @@ LineChart AccuracyAgainstTime(const std::vector<LoggedRun>& runs) {
   return chart;
 }
 
-// The y axis ends a quarter above the first test loss, so that a run whose loss explodes for a while does not
-// press all other curves flat.
+// The y axis ends a quarter above the first test loss, so that a loss that explodes presses no curve flat.
 LineChart Loss(const std::vector<LoggedRun>& runs) {
   double first = 0, largest = 0;
   for (const LoggedRun& run : runs) {
@@ -136,9 +132,8 @@ std::string StalenessFigures(const std::vector<LoggedRun>& runs) {
   for (size_t i = 0; i < runs.size(); ++i) {
     Histogram histogram = StalenessOf(runs[i], runs[i].name, largest);
     histogram.color = static_cast<int>(i);
-    if (const auto p99 = StalenessQuantile(runs[i], 0.99)) {
+    if (const auto p99 = StalenessQuantile(runs[i].staleness, 0.99))
       histogram.marks.emplace_back(absl::StrCat("99th percentile ", Number(*p99, 0)), *p99);
-    }
     absl::StrAppend(&drawings, Draw(histogram));
   }
   return absl::StrCat(drawings, "</div>\n");
@@ -169,9 +164,9 @@ TextTable Results(const std::vector<LoggedRun>& runs) {
   last("test, non-silence frames, final", "test_nonsilence_frame_accuracy", Percent);
   last("human test frame accuracy, final", kHumanAccuracy, Percent);
   last("human test, non-silence frames, final", "test_human_nonsilence_frame_accuracy", Percent);
-  row("staleness, mean", [](const LoggedRun& run) { return OrDash(StalenessMean(run), 1); });
+  row("staleness, mean", [](const LoggedRun& run) { return OrDash(StalenessMean(run.staleness), 1); });
   row("staleness, 99th percentile",
-      [](const LoggedRun& run) { return OrDash(StalenessQuantile(run, 0.99), 1); });
+      [](const LoggedRun& run) { return OrDash(StalenessQuantile(run.staleness, 0.99), 1); });
   row("gradient noise scale, frames", [](const LoggedRun& run) { return OrDash(NoiseScaleFrames(run), 0); });
   last("pushes rejected", "pushes_rejected", 0);
   last("wall time", "wall_s", Seconds);
@@ -228,9 +223,8 @@ Histogram StalenessOf(const LoggedRun& run, absl::string_view whose, double larg
   Histogram histogram{absl::StrCat("Staleness, ", whose), "staleness (updates)", "share of pushes (%)"};
   histogram.largest = largest;
   histogram.counts = run.staleness;
-  if (const auto mean = StalenessMean(run)) {
+  if (const auto mean = StalenessMean(run.staleness))
     histogram.marks.emplace_back(absl::StrCat("mean ", Number(*mean, 1)), *mean);
-  }
   return histogram;
 }
 
@@ -262,7 +256,6 @@ Report MakeReport(std::vector<LoggedRun> runs) {
   Report report;
   report.results = Results(runs);
   report.svg = StandAlone(Draw(AccuracyAgainstUpdates(runs)));
-
   const std::string about =
       absl::StrCat("<p class=\"about\">",
                    EscapeMarkup(absl::StrCat("Asynchronous training on ", Common(runs, Cluster), "; ",

@@ -1,26 +1,20 @@
-// Where on the data's way: deploy/report, the program after or during runs; turns their folders into
-// report.html and report.svg.
+// Where on the data's way: deploy/report, the program after or during runs; turns their folders into a page.
 #include <filesystem>
 #include <iostream>
-#include <string>
-#include <vector>
 
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "common/file/file.h"
 #include "common/program/run_program.h"
 #include "common/status_macros.h"
-#include "deploy/report/report.h"
 #include "deploy/report/sweep_report.h"
 
 ABSL_FLAG(std::string, out, "",
           "where to write the page; the main figure has the same name with .svg; empty: report.html in the "
-          "folder that "
-          "holds the run folders");
+          "folder that holds the run folders");
 ABSL_FLAG(bool, sweep, false,
           "the runs are a grid of optimizers, replica counts and noise: draw final accuracy against replicas "
-          "and by "
-          "noise");
+          "and by noise");
 
 namespace downpour {
 namespace {

@@ -1,16 +1,12 @@
-// Where on the data's way: the report; sorts the runs into the cells of the grid, and draws a figure for each
-// row and column that has several.
+// Where on the data's way: the report; sorts runs into a grid, draws each row and column that has several.
 #include "deploy/report/sweep_report.h"
 
 #include <algorithm>
-#include <optional>
-#include <string>
 
 #include "absl/strings/str_cat.h"
 #include "common/program/update_rules.h"
-#include "deploy/report/dot_chart.h"
+#include "common/staleness_counts.h"
 #include "deploy/report/format.h"
-#include "deploy/report/line_chart.h"
 
 namespace downpour {
 namespace {
@@ -92,8 +88,7 @@ std::string ByNoise(const std::vector<Cell>& cells, const std::vector<std::strin
   return Draw(chart);
 }
 
-// Accuracy against frames rather than updates, so that runs whose pushes are dropped or repeated can
-// be compared.
+// Accuracy against frames, not updates, so that runs whose pushes are dropped or repeated can be compared.
 std::string Curves(const std::vector<Cell>& cells, const std::string& title, const auto& name) {
   LineChart chart{title, "", "frames trained on", "test frame accuracy (%)"};
   chart.fractions = true;
@@ -112,7 +107,7 @@ std::string StalenessFigures(const std::vector<Cell>& cells) {
     if (cell.optimizer != cells[0].optimizer) continue;
     const std::string whose = absl::StrCat(cell.replicas, cell.replicas == 1 ? " replica" : " replicas",
                                            cell.noise == "none" ? "" : absl::StrCat(", ", cell.noise));
-    const double most = StalenessQuantile(*cell.run, 0.999).value_or(0);
+    const double most = StalenessQuantile(cell.run->staleness, 0.999).value_or(0);
     absl::StrAppend(&drawings, Draw(StalenessOf(*cell.run, whose, most)));
   }
   return absl::StrCat(drawings, "</div>\n");
@@ -129,7 +124,7 @@ TextTable Results(const std::vector<Cell>& cells) {
     table.rows.push_back(
         {cell.optimizer, absl::StrCat(cell.replicas), cell.noise, OrDash(run.log.Last("updates"), 0),
          OrDash(cell.accuracy, Percent), OrDash(run.log.Max(kAccuracy), Percent),
-         OrDash(StalenessMean(run), 1), OrDash(StalenessQuantile(run, 0.99), 0),
+         OrDash(StalenessMean(run.staleness), 1), OrDash(StalenessQuantile(run.staleness, 0.99), 0),
          OrDash(run.log.Last("gradient_variance"), 4), OrDash(NoiseScaleFrames(run), 0),
          OrDash(run.log.Last("pushes_rejected"), 0), OrDash(run.log.Last("wall_s"), Seconds)});
   }
@@ -192,10 +187,8 @@ Report MakeSweepReport(std::vector<LoggedRun> runs) {
       "<p class=\"about\">", cells.size(), " runs; ",
       EscapeMarkup(NetworkText(runs[0].description.network())), ". Noise scale: tr(Σ)/|g|² of ",
       "McCandlish et al. 2018, the frames that would have to be averaged for the gradient's noise to be as ",
-      "large as the gradient, measured across replicas in the second half of the run (–: the gradient "
-      "drowned); gradient variance: tr(Σ) "
-      "of ",
-      "a push.</p>\n");
+      "large as the gradient, measured across replicas in the second half of the run (–: the gradient ",
+      "drowned); gradient variance: tr(Σ) of a push.</p>\n");
   report.html = HtmlPage("Downpour: a sweep", about + ReportBody(figures, report.results, runs));
   return report;
 }

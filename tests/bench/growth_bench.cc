@@ -36,7 +36,7 @@
 #include "common/check.h"
 #include "common/program/allocator.h"
 #include "common/rpc/channel.h"
-#include "deploy/report/line_chart.h"
+#include "deploy/report/charts.h"
 #include "deploy/report/report.h"
 #include "proto/parameter_server.grpc.pb.h"
 #include "server/service/parameter_service.h"

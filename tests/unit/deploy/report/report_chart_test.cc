@@ -2,12 +2,9 @@
 // its points.
 #include <regex>
 
-#include "deploy/report/axis.h"
 #include "deploy/report/chart_frame.h"
-#include "deploy/report/dot_chart.h"
+#include "deploy/report/charts.h"
 #include "deploy/report/format.h"
-#include "deploy/report/histogram.h"
-#include "deploy/report/line_chart.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

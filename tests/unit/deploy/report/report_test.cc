@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/random.h"
+#include "common/staleness_counts.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -139,10 +140,10 @@ TEST(Report, TableSaysWhatTheLogsSay) {
 
 TEST(Report, QuantilesAreTheSmallestValueThatEnoughPushesDoNotExceed) {
   const LoggedRun run = Read(WriteRun("quantiles", "SGD", 0.4, 2));
-  EXPECT_EQ(StalenessQuantile(run, 0.1), 0);
-  EXPECT_EQ(StalenessQuantile(run, 0.11), 10);
-  EXPECT_EQ(StalenessQuantile(run, 0.9), 10);
-  EXPECT_EQ(StalenessQuantile(run, 1.0), 200);
+  EXPECT_EQ(StalenessQuantile(run.staleness, 0.1), 0);
+  EXPECT_EQ(StalenessQuantile(run.staleness, 0.11), 10);
+  EXPECT_EQ(StalenessQuantile(run.staleness, 0.9), 10);
+  EXPECT_EQ(StalenessQuantile(run.staleness, 1.0), 200);
 }
 
 TEST(Report, NotesThatARunIsStillGoingOn) {
@@ -175,8 +176,8 @@ TEST(Report, LeavesOutWhatCannotBeACount) {
   Write(directory + "/staleness.csv", "staleness,pushes\n30,2\n-4,1\n1e30,1\n5,-1\n10,2\n2.5,1\n");
   const LoggedRun run = Read(directory);
   EXPECT_THAT(run.notes, ElementsAre("staleness.csv: 4 lines left out: not counts"));
-  EXPECT_EQ(StalenessMean(run), 20);
-  EXPECT_EQ(StalenessQuantile(run, 0.5), 10);
+  EXPECT_EQ(StalenessMean(run.staleness), 20);
+  EXPECT_EQ(StalenessQuantile(run.staleness, 0.5), 10);
   EXPECT_EQ(NestingFault(MakeReport({run}).html), "");
 }
 

@@ -1,12 +1,10 @@
-// Where on the data's way: the report's pictures; finds the axes that hold all curves, draws each with its
-// points, and spreads the labels at their ends.
-#include "deploy/report/line_chart.h"
+// Where on the data's way: the report's pictures; finds the axes that hold all values, then draws the marks.
+#include "deploy/report/charts.h"
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numeric>
-#include <utility>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -16,6 +14,8 @@
 namespace downpour {
 namespace {
 
+constexpr double kRowHeight = 26;      // of a dot chart
+constexpr double kMostBins = 48;       // of a histogram
 constexpr size_t kMostDots = 60;       // a longer curve shows its points only when hovered over
 constexpr double kLabelDistance = 15;  // between the labels at the ends of two lines, upright
 constexpr double kWidestLabel = 190;   // a longer one is cut
@@ -70,8 +70,7 @@ std::string DrawCurve(const LineChart& chart, const LineChart::Line& line, const
   return absl::StrFormat("<path class=\"%s\" d=\"%s\"/>\n%s", LineClasses(line), path, points);
 }
 
-// Heights of labels, `wanted` where the lines end, moved apart where two labels would overlap. Keeps
-// their order.
+// Heights of labels, `wanted` where the lines end; moved apart, in this order, where two would overlap.
 std::vector<double> SpreadLabels(const std::vector<double>& wanted, double top, double bottom) {
   std::vector<size_t> order(wanted.size());
   std::iota(order.begin(), order.end(), 0);
@@ -134,6 +133,78 @@ std::string Draw(const LineChart& chart) {
     absl::StrAppend(&marks,
                     Text(at, placed[i] + 4, "start", absl::StrCat("end ", ColorClass('f', lines[i]->color)),
                          EndLabel(chart, *lines[i])));
+  }
+  return frame.Draw(marks);
+}
+
+std::string Draw(const DotChart& chart) {
+  ChartFrame frame(chart.title, chart.subtitle, chart.x_label, "");
+  frame.height = kRowHeight * std::max<double>(1, static_cast<double>(chart.rows.size()));
+  double largest = 0;
+  std::set<std::string> named;
+  for (const DotChart::Row& row : chart.rows) {
+    frame.left_margin = std::max(frame.left_margin, TextWidth(row.name) + 24);
+    for (const DotChart::Dot& dot : row.dots) {
+      largest = std::max(largest, 100 * dot.x);
+      if (named.insert(dot.name).second)
+        frame.legend.push_back({dot.name, absl::StrCat("line ", ColorClass('s', dot.color))});
+    }
+  }
+  if (named.empty()) return frame.DrawEmpty();
+  frame.x_axis = Axis::Covering(0, largest, 8);
+  frame.y_ticks = false;  // a row has a name, which is drawn below instead
+  std::string marks;
+  for (size_t i = 0; i < chart.rows.size(); ++i) {
+    const DotChart::Row& row = chart.rows[i];
+    const double y = frame.top() + (static_cast<double>(i) + 0.5) * kRowHeight;
+    absl::StrAppend(&marks, StraightLine("grid", frame.left(), y, frame.right(), y),
+                    Text(frame.left() - 10, y + 4, "end", "label", row.name));
+    for (const DotChart::Dot& dot : row.dots) {
+      absl::StrAppendFormat(
+          &marks, "<circle class=\"%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"5.5\"><title>%s</title></circle>\n",
+          ColorClass('f', dot.color), frame.X(100 * dot.x), y,
+          EscapeMarkup(absl::StrCat(row.name, ", ", dot.name, ": ", Percent(dot.x))));
+    }
+  }
+  return frame.Draw(marks);
+}
+
+std::string Draw(const Histogram& histogram) {
+  ChartFrame frame(histogram.title, "", histogram.x_label, histogram.y_label);
+  frame.width = 500;
+  double total = 0;
+  for (const auto& [value, count] : histogram.counts) total += count;
+  if (total == 0) return frame.DrawEmpty();
+  const double largest = std::max(histogram.largest, histogram.counts.back().first);
+  const double bin_width = std::ceil((largest + 1) / kMostBins);
+  std::vector<double> bins(static_cast<size_t>(largest / bin_width) + 1);
+  for (const auto& [value, count] : histogram.counts) bins[static_cast<size_t>(value / bin_width)] += count;
+
+  frame.x_axis = Axis::Covering(0, bin_width * static_cast<double>(bins.size()), 6);
+  frame.x_axis.high = bin_width * static_cast<double>(bins.size());
+  frame.y_axis = Axis::Covering(0, 100 * *std::max_element(bins.begin(), bins.end()) / total, 5);
+  std::string marks;
+  for (size_t i = 0; i < bins.size(); ++i) {
+    const double low = bin_width * static_cast<double>(i), share = bins[i] / total;
+    const std::string values = bin_width == 1
+                                   ? Number(low, 0)
+                                   : absl::StrCat(Number(low, 0), " to ", Number(low + bin_width - 1, 0));
+    absl::StrAppendFormat(
+        &marks,
+        "<rect class=\"bar %s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"><title>%s: %s "
+        "(%s)</title></rect>\n",
+        ColorClass('f', histogram.color), frame.X(low) + 0.5, frame.Y(100 * share),
+        std::max(0.5, frame.X(low + bin_width) - frame.X(low) - 1), frame.bottom() - frame.Y(100 * share),
+        values, WithThousands(std::llround(bins[i])), Percent(share));
+  }
+  double label_y = frame.top() + 10;
+  for (const auto& [name, value] : histogram.marks) {
+    // The bar of a value covers [value, value + 1), so the mark goes through its middle.
+    const double x = frame.X(value + 0.5);
+    const bool leftwards = x + TextWidth(name) + 10 > frame.right();
+    absl::StrAppend(&marks, StraightLine("mark", x, frame.top(), x, frame.bottom()),
+                    Text(leftwards ? x - 6 : x + 6, label_y, leftwards ? "end" : "start", "label", name));
+    label_y += 16;
   }
   return frame.Draw(marks);
 }
