@@ -9,7 +9,6 @@
 #include "deploy/export/safetensors.h"
 #include "server/coordinator/coordinator_checkpointer.h"
 #include "server/shard/checkpointer.h"
-#include "server/storage/checkpoint_file.h"
 
 namespace downpour {
 namespace {
@@ -24,10 +23,8 @@ struct ShardPart {
 template <typename Header>
 absl::StatusOr<Header> ParseHeader(const CheckpointFile& file, const std::string& path) {
   Header header;
-  if (!header.ParseFromString(file.header)) {
-    return absl::DataLossError(absl::StrCat(path, ": its header is not a ", header.GetTypeName()));
-  }
-  return header;
+  if (header.ParseFromString(file.header)) return header;
+  return absl::DataLossError(absl::StrCat(path, ": its header is not a ", header.GetTypeName()));
 }
 
 absl::StatusOr<ParameterLayout> LayoutOf(const ShardPart& shard) {
@@ -40,19 +37,20 @@ absl::StatusOr<ParameterLayout> LayoutOf(const ShardPart& shard) {
   return layout;
 }
 
-// Copies the shards' ranges, each of which must begin where the one before ends, from key 0 to the
-// layout's end.
-absl::Status Join(const std::vector<ShardPart>& shards, TrainedNetwork* network) {
+// Copies the shards' ranges, each beginning where the one before ends, from key 0 to the layout's end.
+absl::StatusOr<TrainedNetwork> Join(CoordinatorCheckpoint run, const std::vector<ShardPart>& shards) {
   if (shards.empty()) return absl::DataLossError("the checkpoint holds no shard");
-  ASSIGN_OR_RETURN(network->layout, LayoutOf(shards[0]));
+  TrainedNetwork network;
+  network.run = std::move(run);
+  ASSIGN_OR_RETURN(network.layout, LayoutOf(shards[0]));
   uint64_t at = 0;
   for (const ShardPart& shard : shards) {
     const ShardCheckpoint& header = shard.header;
-    if (header.run().run_id() != network->run.run_id() ||
-        header.run().layout_fingerprint() != network->layout.fingerprint()) {
-      return absl::DataLossError(absl::StrCat(
-          shard.path, ": of run '", header.run().run_id(), "' and layout ", header.run().layout_fingerprint(),
-          ", want '", network->run.run_id(), "' and ", network->layout.fingerprint()));
+    if (header.run().run_id() != network.run.run_id() ||
+        header.run().layout_fingerprint() != network.layout.fingerprint()) {
+      return absl::DataLossError(absl::StrCat(shard.path, ": of run '", header.run().run_id(),
+                                              "' and layout ", header.run().layout_fingerprint(), ", want '",
+                                              network.run.run_id(), "' and ", network.layout.fingerprint()));
     }
     const size_t elements = shard.parameters.size() / sizeof(float);
     if (header.begin() != at || header.end() != at + elements) {
@@ -60,36 +58,32 @@ absl::Status Join(const std::vector<ShardPart>& shards, TrainedNetwork* network)
                                               header.begin(), ", ", header.end(), "), want them to begin at ",
                                               at));
     }
-    network->parameters.resize(header.end());
-    std::memcpy(network->parameters.data() + at, shard.parameters.data(), elements * sizeof(float));
+    network.parameters.resize(header.end());
+    std::memcpy(network.parameters.data() + at, shard.parameters.data(), elements * sizeof(float));
     at = header.end();
   }
-  if (at != static_cast<uint64_t>(network->layout.size())) {
+  if (at != static_cast<uint64_t>(network.layout.size())) {
     return absl::DataLossError(absl::StrCat(shards.back().path, ": the last shard ends at key ", at,
-                                            ", the layout at ", network->layout.size()));
+                                            ", the layout at ", network.layout.size()));
   }
-  return absl::OkStatus();
+  return network;
 }
 
 absl::StatusOr<TrainedNetwork> ReadCluster(const CheckpointFile& file, const std::string& path) {
   ASSIGN_OR_RETURN(const VirtualClusterCheckpoint header, ParseHeader<VirtualClusterCheckpoint>(file, path));
-  TrainedNetwork network;
-  network.run = header.coordinator();
   std::vector<ShardPart> shards;
   for (int k = 0; k < header.shards_size(); ++k) {
     ASSIGN_OR_RETURN(const absl::string_view parameters, file.Find(absl::StrCat("shard ", k, "/parameters")));
     shards.push_back({header.shards(k), parameters, path});
   }
-  RETURN_IF_ERROR(Join(shards, &network));
-  return network;
+  return Join(header.coordinator(), shards);
 }
 
 absl::StatusOr<TrainedNetwork> ReadProcesses(const std::string& directory) {
-  TrainedNetwork network;
-  ASSIGN_OR_RETURN(network.run, LoadCoordinatorCheckpoint(absl::StrCat(directory, "/coordinator.ckpt")));
+  ASSIGN_OR_RETURN(CoordinatorCheckpoint run, LoadCoordinatorCheckpoint(directory + "/coordinator.ckpt"));
   std::vector<CheckpointFile> files;
   std::vector<ShardPart> shards;
-  for (int k = 0; k < network.run.description().cluster().shards(); ++k) {
+  for (int k = 0; k < run.description().cluster().shards(); ++k) {
     const std::string path = ShardCheckpointPath(directory, k);
     ASSIGN_OR_RETURN(CheckpointFile file, ReadCheckpointFile(path, "downpour.ShardCheckpoint"));
     ASSIGN_OR_RETURN(ShardCheckpoint header, ParseHeader<ShardCheckpoint>(file, path));
@@ -97,8 +91,7 @@ absl::StatusOr<TrainedNetwork> ReadProcesses(const std::string& directory) {
     shards.push_back({std::move(header), parameters, path});
     files.push_back(std::move(file));
   }
-  RETURN_IF_ERROR(Join(shards, &network));
-  return network;
+  return Join(std::move(run), shards);
 }
 
 std::vector<std::pair<std::string, std::string>> Metadata(const CoordinatorCheckpoint& run) {
@@ -128,10 +121,8 @@ std::vector<std::pair<std::string, std::string>> Metadata(const CoordinatorCheck
 }  // namespace
 
 absl::StatusOr<TrainedNetwork> ReadTrainedNetwork(const std::string& run_dir) {
-  const std::string directory = absl::StrCat(run_dir, "/checkpoints");
-  const std::string cluster_path = absl::StrCat(directory, "/cluster.ckpt");
-  const absl::StatusOr<CheckpointFile> cluster =
-      ReadCheckpointFile(cluster_path, "downpour.VirtualClusterCheckpoint");
+  const std::string directory = run_dir + "/checkpoints", cluster_path = directory + "/cluster.ckpt";
+  const auto cluster = ReadCheckpointFile(cluster_path, "downpour.VirtualClusterCheckpoint");
   if (cluster.ok()) return ReadCluster(*cluster, cluster_path);
   if (!absl::IsNotFound(cluster.status())) return cluster.status();
   return ReadProcesses(directory);

@@ -2,11 +2,6 @@
 #ifndef DOWNPOUR_DEPLOY_EXPORT_EXPORT_H_
 #define DOWNPOUR_DEPLOY_EXPORT_EXPORT_H_
 
-#include <string>
-#include <vector>
-
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "common/layout/parameter_layout.h"
 #include "proto/checkpoint.pb.h"
 

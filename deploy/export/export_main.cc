@@ -1,7 +1,5 @@
-// Where on the data's way: deploy/export, the program after a run; writes its trained network for
-// other programs.
+// Where on the data's way: deploy/export, the program after a run; writes its network for other programs.
 #include <iostream>
-#include <string>
 
 #include "absl/flags/flag.h"
 #include "common/program/run_program.h"

@@ -31,8 +31,7 @@ std::string JsonString(absl::string_view text) {
 }  // namespace
 
 std::string SafetensorsHeader(const Safetensors& file) {
-  std::vector<std::string> members;
-  std::vector<std::string> metadata;
+  std::vector<std::string> members, metadata;
   for (const auto& [name, text] : file.metadata)
     metadata.push_back(absl::StrCat(JsonString(name), ":", JsonString(text)));
   members.push_back(absl::StrCat("\"__metadata__\":{", absl::StrJoin(metadata, ","), "}"));

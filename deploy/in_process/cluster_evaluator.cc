@@ -1,8 +1,6 @@
 // Where on the data's way: reads all parameters from the shards and scores them on one network per thread.
 #include "deploy/in_process/cluster_evaluator.h"
 
-#include <utility>
-
 #include "common/status_macros.h"
 #include "worker/evaluator/evaluator.h"
 

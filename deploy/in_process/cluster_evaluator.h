@@ -2,14 +2,7 @@
 #ifndef DOWNPOUR_DEPLOY_IN_PROCESS_CLUSTER_EVALUATOR_H_
 #define DOWNPOUR_DEPLOY_IN_PROCESS_CLUSTER_EVALUATOR_H_
 
-#include <memory>
-#include <vector>
-
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "deploy/in_process/in_process_shards.h"
-#include "proto/coordinator.pb.h"
-#include "server/coordinator/coordinator.h"
 #include "worker/data/run_data.h"
 #include "worker/network/network.h"
 
@@ -18,8 +11,7 @@ namespace downpour {
 // Scores the parameters of an in-process cluster. Not thread-safe.
 class ClusterEvaluator {
  public:
-  // `data` must outlive the evaluator, whose evaluations run on `threads` >= 1 threads. INVALID_ARGUMENT,
-  // UNIMPLEMENTED: as Network::Create.
+  // `data` must outlive the evaluator, which works on `threads` >= 1 threads. Statuses as Network::Create.
   static absl::StatusOr<ClusterEvaluator> Create(const RunDescription& description, const RunData& data,
                                                  int threads);
 

@@ -2,13 +2,10 @@
 #ifndef DOWNPOUR_DEPLOY_IN_PROCESS_COMPUTE_POOL_H_
 #define DOWNPOUR_DEPLOY_IN_PROCESS_COMPUTE_POOL_H_
 
-#include <cstdint>
 #include <functional>
-#include <memory>
 #include <set>
 #include <thread>
 #include <utility>
-#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -16,16 +13,14 @@
 
 namespace downpour {
 
-// Runs jobs, the one with the earliest deadline first. The calling thread computes inside Finish(); every
-// network but the first has a thread of its own. At most `most_ahead` jobs are running, or done and not yet
-// finished, which bounds the gradients in memory; the job that Finish() asks for may exceed this. All calls
-// must come from one thread.
+// Runs the job with the earliest deadline first. All calls must come from one thread, which computes inside
+// Finish(); every network but the first has a thread of its own. At most `most_ahead` jobs are running, or
+// done and not yet finished, which bounds the gradients in memory; the job Finish() asks for may exceed this.
 class ComputePool {
  public:
   using Compute = std::function<void(int job, Network& network)>;
 
-  // Jobs have the numbers 0 to jobs - 1. `compute` is called on any thread, once for each submitted job.
-  // `networks` must not be empty.
+  // Jobs are 0 to jobs - 1. `compute` is called on any thread, once a submitted job. `networks`: at least 1.
   ComputePool(std::vector<std::unique_ptr<Network>> networks, int jobs, int most_ahead, Compute compute);
   // Waits for the jobs that are running and drops those that have not begun.
   ~ComputePool();
@@ -36,8 +31,7 @@ class ComputePool {
   // it is running on another thread, this thread computes other jobs meanwhile.
   void Finish(int job);
 
-  // Pause() waits until no job is running, and none begins before Resume(). In between, the caller may read
-  // what the jobs use and what they have computed.
+  // Pause() waits until no job runs; none begins before Resume(). In between, the jobs' data may be read.
   void Pause();
   void Resume();
   // Only while paused: whether `job` is done and not yet finished.

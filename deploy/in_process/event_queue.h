@@ -2,7 +2,6 @@
 #ifndef DOWNPOUR_DEPLOY_IN_PROCESS_EVENT_QUEUE_H_
 #define DOWNPOUR_DEPLOY_IN_PROCESS_EVENT_QUEUE_H_
 
-#include <cstdint>
 #include <vector>
 
 #include "proto/checkpoint.pb.h"

@@ -2,7 +2,6 @@
 #ifndef DOWNPOUR_DEPLOY_IN_PROCESS_IN_PROCESS_CLIENTS_H_
 #define DOWNPOUR_DEPLOY_IN_PROCESS_IN_PROCESS_CLIENTS_H_
 
-#include "common/tensor/tensor_view.h"
 #include "server/coordinator/coordinator.h"
 #include "server/shard/parameter_shard.h"
 #include "worker/replica/coordinator_client.h"

@@ -1,35 +1,25 @@
 // Where on the data's way: makes shards from a description or snapshots and registers them.
 #include "deploy/in_process/in_process_shards.h"
 
-#include <utility>
-
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 #include "server/shard/shard_start.h"
 
 namespace downpour {
 
-absl::StatusOr<InProcessShards> CreateShards(const RunDescription& description, const std::string& run_id,
-                                             const DataSummary& data) {
+absl::StatusOr<InProcessShards> MakeShards(const RunDescription& description, const std::string& run_id,
+                                           const DataSummary& data,
+                                           const std::vector<ShardSnapshot>* snapshots) {
   ASSIGN_OR_RETURN(std::vector<ParameterShard::Options> options, ShardOptions(description, run_id, data));
-  InProcessShards shards;
-  for (ParameterShard::Options& shard : options) {
-    ASSIGN_OR_RETURN(shards.emplace_back(), CreateShard(std::move(shard), description));
-  }
-  return shards;
-}
-
-absl::StatusOr<InProcessShards> RestoreShards(const RunDescription& description, const std::string& run_id,
-                                              const DataSummary& data,
-                                              absl::Span<const ShardSnapshot> snapshots) {
-  ASSIGN_OR_RETURN(std::vector<ParameterShard::Options> options, ShardOptions(description, run_id, data));
-  if (options.size() != snapshots.size()) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("the checkpoint has ", snapshots.size(), " shards, cluster.shards is ", options.size()));
+  if (snapshots != nullptr && options.size() != snapshots->size()) {
+    return absl::FailedPreconditionError(absl::StrCat("the checkpoint has ", snapshots->size(),
+                                                      " shards, cluster.shards is ", options.size()));
   }
   InProcessShards shards;
   for (size_t i = 0; i < options.size(); ++i) {
-    ASSIGN_OR_RETURN(shards.emplace_back(), ParameterShard::Restore(std::move(options[i]), snapshots[i]));
+    ASSIGN_OR_RETURN(shards.emplace_back(),
+                     snapshots == nullptr ? CreateShard(std::move(options[i]), description)
+                                          : ParameterShard::Restore(std::move(options[i]), (*snapshots)[i]));
   }
   return shards;
 }

@@ -2,12 +2,6 @@
 #ifndef DOWNPOUR_DEPLOY_IN_PROCESS_IN_PROCESS_SHARDS_H_
 #define DOWNPOUR_DEPLOY_IN_PROCESS_IN_PROCESS_SHARDS_H_
 
-#include <memory>
-#include <vector>
-
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
-#include "absl/types/span.h"
 #include "server/coordinator/coordinator.h"
 #include "server/shard/parameter_shard.h"
 
@@ -16,16 +10,12 @@ namespace downpour {
 // In the order of their key ranges. Each shard is thread-safe.
 using InProcessShards = std::vector<std::unique_ptr<ParameterShard>>;
 
-// Makes shards with the run's initial parameters. INVALID_ARGUMENT: as ShardOptions and CreateShard
-// of server/shard/shard_start.h.
-absl::StatusOr<InProcessShards> CreateShards(const RunDescription& description, const std::string& run_id,
-                                             const DataSummary& data);
-
-// Makes shards from their snapshots. FAILED_PRECONDITION: as ParameterShard::Restore, or the number of
-// snapshots is not cluster.shards.
-absl::StatusOr<InProcessShards> RestoreShards(const RunDescription& description, const std::string& run_id,
-                                              const DataSummary& data,
-                                              absl::Span<const ShardSnapshot> snapshots);
+// Makes shards with the run's initial parameters or, if `snapshots` is not null, as these hold them.
+// INVALID_ARGUMENT: as ShardOptions and CreateShard of server/shard/shard_start.h. FAILED_PRECONDITION: as
+// ParameterShard::Restore, or the number of snapshots is not cluster.shards.
+absl::StatusOr<InProcessShards> MakeShards(const RunDescription& description, const std::string& run_id,
+                                           const DataSummary& data,
+                                           const std::vector<ShardSnapshot>* snapshots);
 
 // Makes the data and the run's `shards` shards known to the coordinator. Returns its replies, one per shard
 // in order. Statuses as Coordinator::Join and Coordinator::RegisterShard.

@@ -1,7 +1,5 @@
-// Where on the data's way: deploy/in_process, the program around all of it; trains on a cluster inside this
-// process and leaves a run folder.
+// Where on the data's way: deploy/in_process, the program around all of it: data in, a run folder out.
 #include <algorithm>
-#include <string>
 #include <thread>
 
 #include "absl/flags/flag.h"

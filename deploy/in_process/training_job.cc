@@ -2,9 +2,6 @@
 #include "deploy/in_process/training_job.h"
 
 #include <filesystem>
-#include <optional>
-#include <system_error>
-#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -45,12 +42,11 @@ absl::StatusOr<RunStatus> RunVirtualJob(const TrainingJob& job) {
   ASSIGN_OR_RETURN(const FolderLock lock, FolderLock::Acquire(checkpoints));
   VirtualCluster::Options options;
   options.checkpoint_path = checkpoints + "/cluster.ckpt";
-  if (const std::string other = checkpoints + "/coordinator.ckpt"; std::filesystem::exists(other)) {
+  if (const std::string other = checkpoints + "/coordinator.ckpt"; fs::exists(other)) {
     return absl::FailedPreconditionError(
         absl::StrCat(job.run_dir, " holds a run by the wall clock (", other,
                      "); name another --run_dir, or give --restart to throw that run away"));
   }
-
   std::optional<VirtualClusterSnapshot> checkpoint;
   if (absl::StatusOr<VirtualClusterSnapshot> read = ReadVirtualCluster(options.checkpoint_path); read.ok()) {
     checkpoint = *std::move(read);
@@ -101,7 +97,7 @@ absl::Status PrepareRunFolder(const std::string& run_dir, const RunDescription& 
   if (same.ok()) return absl::OkStatus();
   return absl::FailedPreconditionError(
       absl::StrCat(run_dir, " holds another run: ", same.message(),
-                   "; name another --run_dir, or give --restart to throw that run ", "away and begin anew"));
+                   "; name another --run_dir, or give --restart to throw that run away and begin anew"));
 }
 
 absl::StatusOr<RunStatus> RunJob(const TrainingJob& job) {

@@ -3,12 +3,7 @@
 #define DOWNPOUR_DEPLOY_IN_PROCESS_TRAINING_JOB_H_
 
 #include <functional>
-#include <memory>
-#include <string>
 
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
-#include "proto/coordinator.pb.h"
 #include "worker/data/run_data.h"
 
 namespace downpour {

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
@@ -40,8 +39,6 @@ VirtualCluster::VirtualCluster(Options options)
       times_(options_.description.virtual_clock()),
       link_free_ns_(2 * static_cast<size_t>(options_.description.cluster().shards())),
       checkpointer_(options_.checkpoint_path, options_.before_checkpoint) {}
-
-VirtualCluster::~VirtualCluster() = default;
 
 absl::StatusOr<std::unique_ptr<VirtualCluster>> VirtualCluster::Create(
     Options options, const VirtualClusterSnapshot* checkpoint) {
@@ -98,7 +95,7 @@ absl::Status VirtualCluster::Begin() {
   const RunDescription& description = options_.description;
   const DataSummary& data = options_.data->summary;
   ASSIGN_OR_RETURN(coordinator_, Coordinator::Create(CoordinatorOptions()));
-  ASSIGN_OR_RETURN(shards_, CreateShards(description, options_.run_id, data));
+  ASSIGN_OR_RETURN(shards_, MakeShards(description, options_.run_id, data, nullptr));
   RETURN_IF_ERROR(RegisterShards(description.cluster().shards(), data, *coordinator_).status());
   for (int index = 0; index < description.cluster().replicas(); ++index) {
     JoinRequest join;
@@ -119,7 +116,7 @@ absl::Status VirtualCluster::Resume(const VirtualClusterSnapshot& checkpoint) {
   clock_.Set(header.now_ns());
   RETURN_IF_ERROR(CheckSameRun(header.coordinator().description(), description));
   ASSIGN_OR_RETURN(coordinator_, Coordinator::Restore(CoordinatorOptions(), header.coordinator()));
-  ASSIGN_OR_RETURN(shards_, RestoreShards(description, options_.run_id, data, checkpoint.shards));
+  ASSIGN_OR_RETURN(shards_, MakeShards(description, options_.run_id, data, &checkpoint.shards));
   RETURN_IF_ERROR(RegisterShards(description.cluster().shards(), data, *coordinator_).status());
   if (header.replicas_size() != description.cluster().replicas()) {
     return absl::FailedPreconditionError(absl::StrCat("the checkpoint has ", header.replicas_size(),
@@ -253,8 +250,7 @@ absl::Status VirtualCluster::Report(uint32_t index) {
   ModelReplica& model = *replicas_[index].model;
   ASSIGN_OR_RETURN(const ReportReply reply, coordinator_->Report(model.TakeReport()));
   if (reply.has_slice()) RETURN_IF_ERROR(model.source().AddSlice(reply.slice()));
-  // A replica that is told to stop goes on reporting, so that it takes part again if the run's budget is
-  // raised later.
+  // A replica that is told to stop goes on reporting, so that a larger budget makes it take part again.
   if (reply.directive() == ReportReply::CONTINUE) {
     BeginStep(index);
   } else {

@@ -2,24 +2,11 @@
 #ifndef DOWNPOUR_DEPLOY_IN_PROCESS_VIRTUAL_CLUSTER_H_
 #define DOWNPOUR_DEPLOY_IN_PROCESS_VIRTUAL_CLUSTER_H_
 
-#include <functional>
-#include <memory>
-#include <optional>
-#include <string>
-#include <vector>
-
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
-#include "absl/time/time.h"
-#include "common/clock.h"
 #include "deploy/in_process/cluster_evaluator.h"
 #include "deploy/in_process/compute_pool.h"
 #include "deploy/in_process/event_queue.h"
-#include "deploy/in_process/in_process_shards.h"
 #include "deploy/in_process/virtual_cluster_checkpoint.h"
 #include "deploy/in_process/virtual_time.h"
-#include "server/coordinator/coordinator.h"
-#include "worker/data/run_data.h"
 #include "worker/replica/model_replica.h"
 #include "worker/replica/parameter_snapshot.h"
 
@@ -41,8 +28,7 @@ class VirtualCluster {
     std::shared_ptr<const RunData> data;
     int threads = 1;              // compute gradients and evaluations; the caller's is one of them
     std::string checkpoint_path;  // empty: no checkpoint is written
-    // Called before each checkpoint is written, perhaps on another thread. If it fails, no checkpoint
-    // is written.
+    // Called before each checkpoint is written, perhaps on another thread. If it fails, none is written.
     std::function<absl::Status()> before_checkpoint = [] { return absl::OkStatus(); };
     RunObserver* observer = nullptr;    // not owned
     Clock* wall_clock = Clock::Real();  // not owned; measures wall_s and checkpoint.every_s
@@ -52,16 +38,13 @@ class VirtualCluster {
 
   // Makes the cluster of a run at its beginning or, if `checkpoint` is not null, as that checkpoint holds it.
   // INVALID_ARGUMENT: no cluster can be made of this description. FAILED_PRECONDITION: the checkpoint is of
-  // another run, other data or another size; the message names the difference. DATA_LOSS: its parts do not
-  // fit together.
+  // another run, data or size; the message names the difference. DATA_LOSS: its parts do not fit together.
   static absl::StatusOr<std::unique_ptr<VirtualCluster>> Create(Options options,
                                                                 const VirtualClusterSnapshot* checkpoint);
-  ~VirtualCluster();
 
-  // Runs until the budget is used up (OK) or stopped() returns true (CANCELLED). In both cases it has
-  // written a last checkpoint; if that fails, its status is returned. Other statuses as
-  // Network::ComputeGradient, ParameterShard::ApplyChunk (except INVALID_ARGUMENT, which rejects that push
-  // and is counted) and EvaluateTestSet.
+  // Runs until the budget is used up (OK) or stopped() returns true (CANCELLED). In both cases it has written
+  // a last checkpoint; if that fails, its status is returned. Other statuses as Network::ComputeGradient,
+  // EvaluateTestSet and ParameterShard::ApplyChunk (except INVALID_ARGUMENT, counted as a rejected push).
   absl::Status Run();
 
   absl::StatusOr<RunStatus> Status() { return coordinator_->GetRunStatus({}); }

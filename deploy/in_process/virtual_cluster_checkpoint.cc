@@ -1,14 +1,10 @@
 // Where on the data's way: one file with a header and the vectors of all shards and replicas.
 #include "deploy/in_process/virtual_cluster_checkpoint.h"
 
-#include <chrono>
-#include <utility>
-
 #include "absl/strings/str_cat.h"
 #include "common/program/logging.h"
 #include "common/status_macros.h"
 #include "server/shard/checkpointer.h"
-#include "server/storage/checkpoint_file.h"
 
 namespace downpour {
 namespace {
@@ -20,8 +16,7 @@ std::string ReplicaSection(size_t replica, absl::string_view name) {
   return absl::StrCat("replica ", replica, "/", name);
 }
 
-// Gives the snapshot storage of its own. Where that would take more than `most_bytes`, does nothing and
-// returns false.
+// Gives the snapshot storage of its own, or returns false where that would take more than `most_bytes`.
 bool CopyReplicas(size_t most_bytes, VirtualClusterSnapshot* snapshot) {
   size_t size = 0;
   for (const auto& replica : snapshot->replicas)
@@ -101,8 +96,7 @@ bool VirtualClusterCheckpointer::ready() const {
 void VirtualClusterCheckpointer::WriteAside(VirtualClusterSnapshot snapshot, size_t most_copied_bytes) {
   Await();
   if (!CopyReplicas(most_copied_bytes, &snapshot)) return LogFailure(Write(snapshot));
-  // The task empties the snapshot it holds, so that the copy of all replicas is freed as soon as it
-  // is written.
+  // The task empties the snapshot it holds, so that the copy of all replicas is freed once it is written.
   writing_ = std::async(std::launch::async, [this, snapshot = std::move(snapshot)]() mutable {
     return Write(std::exchange(snapshot, {}));
   });

@@ -2,16 +2,8 @@
 #ifndef DOWNPOUR_DEPLOY_IN_PROCESS_VIRTUAL_CLUSTER_CHECKPOINT_H_
 #define DOWNPOUR_DEPLOY_IN_PROCESS_VIRTUAL_CLUSTER_CHECKPOINT_H_
 
-#include <functional>
 #include <future>
-#include <memory>
-#include <string>
-#include <vector>
 
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
-#include "proto/checkpoint.pb.h"
 #include "server/shard/parameter_shard.h"
 
 namespace downpour {
@@ -34,8 +26,8 @@ absl::Status WriteVirtualCluster(const std::string& path, const VirtualClusterSn
 // Statuses as ReadCheckpointFile; DATA_LOSS also if header and sections do not fit together.
 absl::StatusOr<VirtualClusterSnapshot> ReadVirtualCluster(const std::string& path);
 
-// Writes snapshots of a virtual cluster to one file. If a write fails, the last good file stays. Its
-// destructor waits for a write under way. Not thread-safe.
+// Writes snapshots to one file, whose last good one stays if a write fails. Its destructor waits for a write
+// under way. Not thread-safe.
 class VirtualClusterCheckpointer {
  public:
   // `before_write` is called before each write, on the thread that writes; if it fails, nothing is written.
@@ -51,8 +43,7 @@ class VirtualClusterCheckpointer {
   // cluster's memory. A failure is logged, at the latest by the next write.
   void WriteAside(VirtualClusterSnapshot snapshot, size_t most_copied_bytes = size_t{1} << 30);
 
-  // Must be enabled(). Waits for a write under way, then writes this snapshot. Statuses as
-  // WriteVirtualCluster, and before_write's.
+  // Must be enabled(). Waits for a write under way first. Statuses as WriteVirtualCluster and before_write.
   absl::Status WriteNow(const VirtualClusterSnapshot& snapshot);
 
  private:

@@ -3,7 +3,6 @@
 #define DOWNPOUR_DEPLOY_IN_PROCESS_VIRTUAL_TIME_H_
 
 #include <atomic>
-#include <cstdint>
 
 #include "common/clock.h"
 #include "common/random.h"

@@ -1,14 +1,9 @@
 // Where on the data's way: replicas and evaluator run on threads over shards in memory.
 #include "deploy/in_process/wall_cluster.h"
 
-#include <memory>
-#include <string>
 #include <thread>
-#include <utility>
-#include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "common/status_macros.h"
 #include "deploy/in_process/in_process_clients.h"
@@ -35,11 +30,9 @@ class WallCluster {
   void StartThreads();
   // Runs `body` on a thread of its own. If it fails, the whole cluster stops.
   void Start(std::function<absl::Status()> body);
-  void Fail(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status failure() const ABSL_LOCKS_EXCLUDED(mutex_);
   bool stopped() const { return job_.stopped() || !failure().ok(); }
   ShardConnector Connector() const;
-  absl::Status WriteLastCheckpoint();
 
   const TrainingJob& job_;
   std::unique_ptr<RunFolder> folder_;
@@ -56,13 +49,12 @@ absl::Status WallCluster::failure() const {
   return failure_;
 }
 
-void WallCluster::Fail(const absl::Status& status) {
-  absl::MutexLock lock(&mutex_);
-  failure_.Update(status);
-}
-
 void WallCluster::Start(std::function<absl::Status()> body) {
-  threads_.emplace_back([this, body = std::move(body)] { Fail(body()); });
+  threads_.emplace_back([this, body = std::move(body)] {
+    const absl::Status status = body();
+    absl::MutexLock lock(&mutex_);
+    failure_.Update(status);
+  });
 }
 
 ShardConnector WallCluster::Connector() const {
@@ -109,11 +101,6 @@ void WallCluster::StartThreads() {
   }
 }
 
-absl::Status WallCluster::WriteLastCheckpoint() {
-  for (const auto& checkpointer : checkpointers_) RETURN_IF_ERROR(checkpointer->CheckpointNow());
-  return folder_->CheckpointNow();
-}
-
 absl::StatusOr<RunStatus> WallCluster::Run() {
   ASSIGN_OR_RETURN(RunFolder folder, RunFolder::Open(job_.run_dir, job_.description, Clock::Real()));
   folder_ = std::make_unique<RunFolder>(std::move(folder));
@@ -133,7 +120,8 @@ absl::StatusOr<RunStatus> WallCluster::Run() {
   }
   for (std::thread& thread : threads_) thread.join();
   RETURN_IF_ERROR(failure());
-  RETURN_IF_ERROR(WriteLastCheckpoint());
+  for (const auto& checkpointer : checkpointers_) RETURN_IF_ERROR(checkpointer->CheckpointNow());
+  RETURN_IF_ERROR(folder_->CheckpointNow());
   return coordinator.GetRunStatus({});
 }
 
