@@ -8,10 +8,8 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
-#include <optional>
 #include <thread>
 
-#include "absl/cleanup/cleanup.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -25,10 +23,7 @@
 #include "common/random.h"
 #include "common/status_macros.h"
 #include "deploy/corpus/corpus_directory.h"
-#include "deploy/corpus/corpus_shard.h"
 #include "deploy/corpus/forked_tasks.h"
-#include "deploy/corpus/human_prompts.h"
-#include "deploy/corpus/sentences.h"
 #include "deploy/corpus/utterance_maker.h"
 
 namespace downpour {
@@ -171,16 +166,14 @@ class CorpusBuilder {
     return WriteShard(ShardPath(task), utterances, maker_->bins());
   }
 
-  // Reads the table of a finished shard. NOT_FOUND: there is none. DATA_LOSS: it is damaged. INTERNAL: it is
-  // of spoken sentences, and all of them were dropped.
+  // Reads a finished shard's table. NOT_FOUND: no shard. DATA_LOSS: damaged. INTERNAL: no sentence aligned.
   absl::Status TakeShard(int task) {
     ASSIGN_OR_RETURN(std::vector<StoredUtterance> shard, ReadShard(ShardPath(task), maker_->bins()));
     const auto [begin, end] = UtterancesOf(task);
     const int64_t count = static_cast<int64_t>(shard.size());
-    if (count != end - begin) {
+    if (count != end - begin)
       return absl::DataLossError(
           absl::StrCat(ShardPath(task), ": ", count, " utterances, want ", end - begin));
-    }
     shards_[task] = std::move(shard);
     if (task < human_shards_) {
       ++human_done_;
@@ -201,8 +194,7 @@ class CorpusBuilder {
                              : static_cast<double>(spoken_frames_) / spoken_done_;
   }
 
-  // The next shard that the cache lacks or has damaged; none once the shards made and being made are likely
-  // to be enough.
+  // The next shard that the cache lacks or has damaged; none once those made and being made probably suffice.
   std::optional<int> NextTask(absl::Status* status) {
     for (;;) {
       const int started_spoken = static_cast<int>(shards_.size()) - human_shards_;

@@ -2,11 +2,6 @@
 #ifndef DOWNPOUR_DEPLOY_CORPUS_CORPUS_BUILDER_H_
 #define DOWNPOUR_DEPLOY_CORPUS_CORPUS_BUILDER_H_
 
-#include <cstdint>
-#include <string>
-#include <vector>
-
-#include "absl/status/statusor.h"
 #include "common/clock.h"
 #include "deploy/corpus/forced_aligner.h"
 

@@ -17,18 +17,6 @@
 namespace downpour {
 namespace {
 
-// Removes the dropped utterances; counts them by reason.
-std::map<std::string, int64_t> TakeDropped(std::vector<StoredUtterance>* utterances) {
-  std::map<std::string, int64_t> dropped;
-  for (const StoredUtterance& u : *utterances) {
-    if (!u.dropped.empty()) ++dropped[u.dropped];
-  }
-  utterances->erase(std::remove_if(utterances->begin(), utterances->end(),
-                                   [](const auto& u) { return !u.dropped.empty(); }),
-                    utterances->end());
-  return dropped;
-}
-
 absl::Status WriteTables(const std::string& folder, const std::vector<StoredUtterance>& utterances,
                          const CorpusClasses& classes) {
   std::string text, utt2spk;
@@ -56,7 +44,12 @@ absl::StatusOr<std::string> WriteCorpusDirectory(const std::string& path,
                                                  std::vector<StoredUtterance> utterances,
                                                  const CorpusClasses& classes,
                                                  const std::function<absl::Status()>& written) {
-  const std::map<std::string, int64_t> dropped = TakeDropped(&utterances);
+  std::map<std::string, int64_t> dropped;  // by reason
+  for (const StoredUtterance& u : utterances) {
+    if (!u.dropped.empty()) ++dropped[u.dropped];
+  }
+  const size_t dropped_count =
+      std::erase_if(utterances, [](const StoredUtterance& u) { return !u.dropped.empty(); });
   std::sort(utterances.begin(), utterances.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
 
   ASSIGN_OR_RETURN(const std::string partial, NewPartialFolder(path));
@@ -79,12 +72,8 @@ absl::StatusOr<std::string> WriteCorpusDirectory(const std::string& path,
   RETURN_IF_ERROR(WriteTables(partial, utterances, classes));
   RETURN_IF_ERROR(ReplaceFolder(partial, path));
 
-  int64_t dropped_count = 0;
   std::vector<std::string> reasons;
-  for (const auto& [reason, count] : dropped) {
-    dropped_count += count;
-    reasons.push_back(absl::StrCat(count, " ", reason));
-  }
+  for (const auto& [reason, count] : dropped) reasons.push_back(absl::StrCat(count, " ", reason));
   return absl::StrFormat("%s: %d utterances, %.2f h, %d frames, %d of %d senones; dropped %d%s",
                          std::filesystem::path(path).filename().string(), utterances.size(),
                          static_cast<double>(frames) / kFramesAnHour, frames, senones.size(),

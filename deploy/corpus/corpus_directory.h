@@ -2,12 +2,8 @@
 #ifndef DOWNPOUR_DEPLOY_CORPUS_CORPUS_DIRECTORY_H_
 #define DOWNPOUR_DEPLOY_CORPUS_CORPUS_DIRECTORY_H_
 
-#include <cstdint>
 #include <functional>
-#include <string>
-#include <vector>
 
-#include "absl/status/statusor.h"
 #include "deploy/corpus/corpus_shard.h"
 
 namespace downpour {

@@ -1,7 +1,5 @@
-// Where on the data's way: deploy/corpus, the program before all others; makes speech data out of Debian
-// packages alone.
+// Where on the data's way: deploy/corpus, the program before all others; Debian packages become speech data.
 #include <cstdio>
-#include <string>
 
 #include "absl/flags/flag.h"
 #include "common/program/run_program.h"

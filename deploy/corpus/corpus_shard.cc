@@ -15,8 +15,7 @@
 namespace downpour {
 namespace {
 
-// The table's columns, separated by tabs: key, speaker, text, why dropped, frames, offset in feats.ark,
-// offset in pdf.ark.
+// Separated by tabs: key, speaker, text, why dropped, frames, offset in feats.ark, offset in pdf.ark.
 constexpr size_t kColumns = 7;
 constexpr int64_t kMostFrames = int64_t{1} << 28;
 

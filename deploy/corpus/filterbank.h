@@ -26,8 +26,7 @@ struct FilterbankOptions {
   bool remove_dc = true;         // a microphone's offset would leak into the low bins
   double preemphasis = 0.97;     // lifts the high frequencies, where speech is weak
   Window window = Window::kPovey;
-  double energy_floor =
-      1.1920928955078125e-07;  // float's epsilon; keeps the logarithm finite in digital silence
+  double energy_floor = 1.1920928955078125e-07;  // float's epsilon: keeps log finite in digital silence
   // As in HTK, by mistake: if low_frequency_hz > 0, the lowest bin ignores its first line of the spectrum.
   bool htk_first_line = false;
 };
@@ -59,9 +58,7 @@ class Filterbank {
   void ComputeFrame(const int16_t* samples, float* frame);
 
   FilterbankOptions options_;
-  int64_t length_;                   // samples
-  int64_t shift_;                    // samples
-  int64_t padded_;                   // samples, a power of two
+  int64_t length_, shift_, padded_;  // samples; padded_ is a power of two
   std::vector<double> window_;       // [length_]
   std::vector<Triangle> triangles_;  // [bins]
   std::vector<double> power_;        // [padded_ / 2]

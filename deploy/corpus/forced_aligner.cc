@@ -81,7 +81,6 @@ absl::StatusOr<std::vector<std::string>> ForcedAligner::FindPronunciations(
   ps_start_utt(decoder_);
   ps_process_raw(decoder_, samples.data(), samples.size(), FALSE, TRUE);
   ps_end_utt(decoder_);
-
   std::vector<std::string> said;
   size_t next = 0;
   for (ps_seg_t* segment = ps_seg_iter(decoder_); segment != nullptr; segment = ps_seg_next(segment)) {
@@ -92,9 +91,7 @@ absl::StatusOr<std::vector<std::string>> ForcedAligner::FindPronunciations(
     if (!IsFiller(word) && next < words.size() && BaseWord(word) == BaseWord(words[next])) ++next;
     said.push_back(word);
   }
-  if (next < words.size()) {
-    return absl::FailedPreconditionError("the speech does not fit the words");
-  }
+  if (next < words.size()) return absl::FailedPreconditionError("the speech does not fit the words");
   return said;
 }
 

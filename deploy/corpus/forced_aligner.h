@@ -2,13 +2,8 @@
 #ifndef DOWNPOUR_DEPLOY_CORPUS_FORCED_ALIGNER_H_
 #define DOWNPOUR_DEPLOY_CORPUS_FORCED_ALIGNER_H_
 
-#include <cstdint>
-#include <memory>
-#include <string>
 #include <utility>
-#include <vector>
 
-#include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "deploy/corpus/state_alignment.h"
 
@@ -28,8 +23,7 @@ struct ForcedAlignerOptions {
 // therefore the corpus maker forks a fresh copy for each shard. Not thread-safe.
 class ForcedAligner {
  public:
-  // NOT_FOUND: the model or the dictionary is missing (the message names the package). UNIMPLEMENTED: another
-  // version of pocketsphinx.
+  // NOT_FOUND: no model or dictionary (its package is named). UNIMPLEMENTED: another version of pocketsphinx.
   static absl::StatusOr<std::unique_ptr<ForcedAligner>> Create(const ForcedAlignerOptions& options);
   ~ForcedAligner();
 

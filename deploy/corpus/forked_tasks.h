@@ -11,11 +11,10 @@
 namespace downpour {
 
 struct ForkedTasks {
-  // Returns the next task to start, or nothing if there is none now; there may be one after another task has
-  // finished. Called in this process.
+  // Called in this process, also after a task has finished. Returns the next one to start, if any now.
   std::function<std::optional<int>()> next;
-  // Called in a process of its own, which is forked from this one for this task, so that the result cannot
-  // depend on which tasks ran before. It is killed if this process ends.
+  // Called in a process forked for this task, so that the result cannot depend on earlier tasks. The process
+  // is killed if this one ends.
   std::function<absl::Status(int task)> run;
   // Called in this process after `run` has succeeded.
   std::function<absl::Status(int task)> finished;

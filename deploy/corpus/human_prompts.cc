@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <memory>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -38,8 +37,7 @@ std::string WithoutBrackets(absl::string_view text) {
   return said;
 }
 
-// Splits into words of letters and apostrophes, and numbers. A point between letters becomes "dot", as
-// in "asterisk.org".
+// Splits into words of letters and apostrophes, and numbers. A point between letters becomes "dot".
 std::vector<std::string> Tokens(absl::string_view text) {
   std::vector<std::string> tokens(1);
   for (size_t i = 0; i < text.size(); ++i) {
@@ -55,7 +53,7 @@ std::vector<std::string> Tokens(absl::string_view text) {
       tokens.emplace_back();
     }
   }
-  tokens.erase(std::remove(tokens.begin(), tokens.end(), ""), tokens.end());
+  std::erase(tokens, "");
   return tokens;
 }
 
@@ -129,7 +127,6 @@ absl::StatusOr<std::vector<HumanPrompt>> ReadHumanPrompts(const std::string& tra
   std::string text;
   for (int byte = bytes->Get(); byte >= 0; byte = bytes->Get()) text.push_back(static_cast<char>(byte));
   RETURN_IF_ERROR(bytes->failure());
-
   std::vector<HumanPrompt> prompts;
   for (const absl::string_view line : absl::StrSplit(text, '\n', absl::SkipWhitespace())) {
     if (line[0] == ';') continue;

@@ -2,13 +2,8 @@
 #ifndef DOWNPOUR_DEPLOY_CORPUS_HUMAN_PROMPTS_H_
 #define DOWNPOUR_DEPLOY_CORPUS_HUMAN_PROMPTS_H_
 
-#include <cstdint>
-#include <string>
 #include <utility>
-#include <vector>
 
-#include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "deploy/corpus/sentences.h"
 
 namespace downpour {
@@ -24,9 +19,8 @@ struct HumanPrompt {
 // Words that the prompts use and the dictionary lacks, with their phones.
 const std::vector<std::pair<std::string, std::string>>& PromptPronunciations();
 
-// The words of a transcript as they are said: in lower case, numbers up to 9 spelled out, hyphens replaced
-// by spaces, text in brackets left out. Appends to `unknown` the words that are in neither `dictionary`
-// nor PromptPronunciations().
+// The words of a transcript as they are said: in lower case, numbers up to 9 spelled out, spaces for hyphens,
+// no text in brackets. Appends to `unknown` those that neither `dictionary` nor PromptPronunciations() has.
 std::string NormalizePrompt(absl::string_view transcript, const Dictionary& dictionary,
                             std::vector<std::string>* unknown);
 

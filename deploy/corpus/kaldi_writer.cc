@@ -46,12 +46,10 @@ ArchiveWriter::~ArchiveWriter() { Close().IgnoreError(); }
 
 absl::Status ArchiveWriter::Close() {
   absl::Status status;
-  if (archive_ != nullptr && std::fclose(std::exchange(archive_, nullptr)) != 0) {
+  if (archive_ != nullptr && std::fclose(std::exchange(archive_, nullptr)) != 0)
     status.Update(WriteError(path_, errno));
-  }
-  if (scp_ != nullptr && std::fclose(std::exchange(scp_, nullptr)) != 0) {
+  if (scp_ != nullptr && std::fclose(std::exchange(scp_, nullptr)) != 0)
     status.Update(WriteError(scp_path_, errno));
-  }
   return status;
 }
 

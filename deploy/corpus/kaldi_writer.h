@@ -2,12 +2,9 @@
 #ifndef DOWNPOUR_DEPLOY_CORPUS_KALDI_WRITER_H_
 #define DOWNPOUR_DEPLOY_CORPUS_KALDI_WRITER_H_
 
-#include <cstdint>
 #include <cstdio>
 #include <memory>
-#include <string>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
@@ -15,8 +12,7 @@
 namespace downpour {
 
 // Writes Kaldi archives (their bytes: worker/data/kaldi_io.h). Not thread-safe. Every method may return
-// RESOURCE_EXHAUSTED, if the disk is full, and UNAVAILABLE, if writing fails otherwise; the message names
-// file and cause.
+// RESOURCE_EXHAUSTED (the disk is full) and UNAVAILABLE (writing fails otherwise), with file and cause.
 class ArchiveWriter {
  public:
   // Replaces both files; an empty `scp_path` means no scp, which names the archive `name_in_scp`, or `path`.
@@ -27,8 +23,7 @@ class ArchiveWriter {
   ArchiveWriter(const ArchiveWriter&) = delete;
   ArchiveWriter& operator=(const ArchiveWriter&) = delete;
 
-  // INVALID_ARGUMENT: a key that is empty or has white space. `values`: [values.size() / cols,
-  // cols], row-major.
+  // INVALID_ARGUMENT: an empty key or white space in it. `values`: [values.size() / cols, cols], row-major.
   absl::Status WriteMatrix(absl::string_view key, int64_t cols, absl::Span<const float> values);
   absl::Status WriteIntVector(absl::string_view key, absl::Span<const int32_t> values);
   // OK: the operating system has everything.
@@ -38,9 +33,7 @@ class ArchiveWriter {
   ArchiveWriter() = default;
   absl::Status WriteEntry(absl::string_view key, absl::string_view object);
 
-  std::string path_;
-  std::string scp_path_;
-  std::string name_in_scp_;
+  std::string path_, scp_path_, name_in_scp_;
   std::FILE* archive_ = nullptr;
   std::FILE* scp_ = nullptr;
   int64_t offset_ = 0;

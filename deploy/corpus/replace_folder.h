@@ -4,13 +4,11 @@
 
 #include <string>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 namespace downpour {
 
-// Makes the empty folder `path`.partial after removing what an interrupted run may have left there, and
-// returns its path. UNAVAILABLE: it cannot be made.
+// Makes folder `path`.partial anew and empty, and returns its path. UNAVAILABLE: it cannot be made.
 absl::StatusOr<std::string> NewPartialFolder(const std::string& path);
 
 // Renames folder `partial` to `path`. A folder of that name is removed first, so for a moment there is

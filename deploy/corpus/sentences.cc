@@ -20,8 +20,7 @@ constexpr size_t kFewestWords = 6;
 constexpr size_t kMostWords = 24;
 constexpr uint32_t kTestPercent = 8;
 
-// The text as a terminal shows it: after a backspace, the next character replaces the one before. Fortunes
-// underline words this way.
+// The text as on a terminal, where fortunes underline: a character after a backspace replaces the one before.
 std::string Overstrike(absl::string_view text) {
   std::string shown;
   size_t place = 0;
@@ -121,7 +120,6 @@ absl::StatusOr<std::vector<std::string>> ReadSentences(const std::string& folder
   }
   if (error) return absl::NotFoundError(absl::StrCat(folder, ": ", error.message(), kPackage));
   std::sort(paths.begin(), paths.end());
-
   std::vector<std::string> sentences;
   absl::flat_hash_set<std::string> seen;
   for (const std::string& path : paths) {

@@ -23,9 +23,8 @@ absl::StatusOr<Dictionary> ReadDictionary(const std::string& path);
 // the order of `text`, and may repeat.
 std::vector<std::string> SentencesOf(absl::string_view text, const Dictionary& dictionary);
 
-// The sentences of all fortune files in `folder`, each once, sorted by file name and then in the file's
-// order. NOT_FOUND: there is no such folder, or no sentence in it (the message names the package).
-// UNAVAILABLE: one of its files cannot be read.
+// The sentences of all fortune files in `folder`, each once, by file name and then in the file's order.
+// NOT_FOUND: no folder or no sentence (the message names the package). UNAVAILABLE: a file cannot be read.
 absl::StatusOr<std::vector<std::string>> ReadSentences(const std::string& folder,
                                                        const Dictionary& dictionary);
 

@@ -8,7 +8,6 @@
 #include <cstdlib>
 #include <memory>
 
-#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/types/span.h"
@@ -53,8 +52,7 @@ using Utterance = std::unique_ptr<cst_utterance, void (*)(cst_utterance*)>;
 using Track = std::unique_ptr<cst_track, void (*)(cst_track*)>;
 using Wave = std::unique_ptr<cst_wave, void (*)(cst_wave*)>;
 
-// For a voice whose accent model ignores f0_shift (rms): scales its pitch track and synthesizes the
-// sound again.
+// For a voice whose accent model ignores f0_shift (rms): scales its pitch track and synthesizes again.
 Wave AtPitch(double pitch, cst_cg_db* voice, const cst_utterance* utterance) {
   cst_track* track = val_track(feat_val(utterance->features, "param_track"));
   for (int i = 0; i < track->num_frames; ++i)

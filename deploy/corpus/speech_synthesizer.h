@@ -39,8 +39,7 @@ class SpeechSynthesizer {
  public:
   SpeechSynthesizer();
 
-  // Returns 16 kHz mono samples. The same words and style give the same samples, whatever was spoken before.
-  // INTERNAL: flite made no sound.
+  // Returns 16 kHz mono samples, which depend on words and style alone. INTERNAL: flite made no sound.
   absl::StatusOr<std::vector<int16_t>> Speak(const std::string& words, const SpeakingStyle& style);
 
  private:

@@ -14,9 +14,8 @@
 namespace downpour {
 namespace {
 
-// The parts used here of pocketsphinx 0.8+5prealpha's structures
-// (src/libpocketsphinx/pocketsphinx_internal.h, ps_alignment.h, bin_mdef.h of that version). Create() checks
-// them against what the public interface says.
+// Parts of pocketsphinx 0.8+5prealpha's structures (src/libpocketsphinx/: pocketsphinx_internal.h,
+// ps_alignment.h, bin_mdef.h). Create() checks them against what the public interface says.
 struct DecoderHead {  // the first fields of ps_decoder_s
   cmd_ln_t* config;
   int reference_count;
@@ -183,15 +182,11 @@ class StateAlignment5prealpha : public StateAlignment {
   }
 
  private:
-  struct FreeWords {
-    int (*free)(Words*);
-    void operator()(Words* words) const { free(words); }
-  };
-  using WordsPointer = std::unique_ptr<Words, FreeWords>;
+  using WordsPointer = std::unique_ptr<Words, int (*)(Words*)>;
   static constexpr int kAnyDuration = 7;  // frames; replaced by the search
 
   absl::StatusOr<WordsPointer> NewWords(const std::vector<std::string>& names) {
-    WordsPointer words(f_.ps_alignment_init(head_->phone_dictionary), FreeWords{f_.ps_alignment_free});
+    WordsPointer words(f_.ps_alignment_init(head_->phone_dictionary), f_.ps_alignment_free);
     for (const std::string& name : names) {
       const int32 word = f_.dict_wordid(head_->dictionary, name.c_str());
       if (word < 0)

@@ -1,5 +1,4 @@
-// Where on the data's way: from speech, its words and their pronunciations to one senone a frame. The only
-// file that uses what libpocketsphinx exports without a public header.
+// Where on the data's way: from speech and its words' pronunciations to one senone a frame.
 #ifndef DOWNPOUR_DEPLOY_CORPUS_STATE_ALIGNMENT_H_
 #define DOWNPOUR_DEPLOY_CORPUS_STATE_ALIGNMENT_H_
 
@@ -8,9 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 
 struct ps_decoder_s;
 
@@ -26,14 +23,13 @@ struct Alignment {
   std::vector<Phone> phones;     // in order, without gaps
 };
 
-// The state alignment of pocketsphinx 0.8+5prealpha (Debian 12), whose structures differ from other
-// versions'. Not thread-safe.
+// The state alignment of pocketsphinx 0.8+5prealpha (Debian 12), by what that library exports without public
+// header: its structures differ from other versions'. Not thread-safe.
 class StateAlignment {
  public:
   // `decoder`, whose acoustic model is in `model_folder`, is not owned and must outlive the object.
-  // UNIMPLEMENTED: the installed libpocketsphinx lacks a function, or its structures are not those of this
-  // version; the message names the library found and the version wanted. NOT_FOUND: `model_folder` has no
-  // model definition.
+  // UNIMPLEMENTED: the installed libpocketsphinx lacks a function or has other structures; the message names
+  // the library found and the version wanted. NOT_FOUND: `model_folder` has no model definition.
   static absl::StatusOr<std::unique_ptr<StateAlignment>> Create(ps_decoder_s* decoder,
                                                                 const std::string& model_folder);
   virtual ~StateAlignment() = default;
@@ -44,8 +40,7 @@ class StateAlignment {
 
   // Aligns the utterance that `decoder` has finished last, whose features are used again, to `words`. These
   // include fillers and alternative pronunciations as the dictionary writes them: "<sil>", "read(2)".
-  // NOT_FOUND: a word is not in the dictionary. FAILED_PRECONDITION: there is no path through these words, or
-  // there are more than 32,767 frames.
+  // NOT_FOUND: a word is not in the dictionary. FAILED_PRECONDITION: no path, or more than 32,767 frames.
   virtual absl::StatusOr<Alignment> Align(const std::vector<std::string>& words) = 0;
 };
 

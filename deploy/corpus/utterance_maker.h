@@ -2,13 +2,6 @@
 #ifndef DOWNPOUR_DEPLOY_CORPUS_UTTERANCE_MAKER_H_
 #define DOWNPOUR_DEPLOY_CORPUS_UTTERANCE_MAKER_H_
 
-#include <cstdint>
-#include <memory>
-#include <string>
-#include <vector>
-
-#include "absl/status/statusor.h"
-#include "absl/types/span.h"
 #include "deploy/corpus/corpus_shard.h"
 #include "deploy/corpus/filterbank.h"
 #include "deploy/corpus/forced_aligner.h"
