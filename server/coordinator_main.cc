@@ -81,7 +81,7 @@ absl::Status Run(const CommandLine& command_line) {
   if (const std::string file = absl::GetFlag(FLAGS_port_file); !file.empty()) {
     RETURN_IF_ERROR(ReplaceFile(file, {server.address, "\n"}));
   }
-  const absl::Status status = Coordinate(run.coordinator(), service, clock);
+  absl::Status status = Coordinate(run.coordinator(), service, clock);
   RETURN_IF_ERROR(run.CheckpointNow());
   return status;
 }

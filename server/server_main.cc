@@ -60,8 +60,7 @@ absl::Status ServeUntilFinished(CoordinatorStub& coordinator, const RegisterShar
     }
     finished = status->phase() == RunStatus::FINISHED;
     if (finished && status->live_replicas() == 0) return absl::OkStatus();
-    const absl::Status registered =
-        coordinator.Call(&ClusterCoordinator::Stub::RegisterShard, again).status();
+    absl::Status registered = coordinator.Call(&ClusterCoordinator::Stub::RegisterShard, again).status();
     if (!registered.ok() && !IsTransient(registered)) return registered;
   }
   return absl::CancelledError("stopped; the same command resumes");
@@ -121,7 +120,7 @@ absl::Status Run(const CommandLine& /*command_line*/) {
   CoordinatorStub impatient(options);
   request.set_shard(registered.shard());
   request.set_run_id(registered.run().run_id());
-  const absl::Status status = ServeUntilFinished(impatient, request);
+  absl::Status status = ServeUntilFinished(impatient, request);
   RETURN_IF_ERROR(checkpointer.CheckpointNow());
   return status;
 }

@@ -62,8 +62,9 @@ class CoordinatorService final : public ClusterCoordinator::Service {
       absl::MutexLock lock(&mutex_);
       last_request_ = clock_->Now();
     }
-    if (result.ok()) *reply = *std::move(result);
-    return ToGrpcStatus(result.status());
+    if (!result.ok()) return ToGrpcStatus(result.status());
+    *reply = *std::move(result);
+    return grpc::Status::OK;
   }
 
   Coordinator* const coordinator_;

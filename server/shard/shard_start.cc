@@ -54,6 +54,7 @@ absl::StatusOr<std::vector<ParameterShard::Options>> ShardOptions(const RunDescr
                    NetworkLayout(description.network(), data.input_dim(), data.classes()));
   ASSIGN_OR_RETURN(const ShardMap map, ShardMap::Create(layout.size(), description.cluster().shards()));
   std::vector<ParameterShard::Options> options;
+  options.reserve(map.shards());
   for (int shard = 0; shard < map.shards(); ++shard) {
     options.push_back({.run = {run_id, layout.fingerprint()},
                        .shard = static_cast<uint32_t>(shard),

@@ -96,7 +96,7 @@ void BM_FullSteps(benchmark::State& state) {
   std::vector<double> triads, all_steps;
   for (auto _ : state) {
     // Parameters, E[g^2] and E[dx^2] are read and written; the gradient is read; the fetch reads and writes.
-    const int64_t bytes = (6 + 1) * 4 + 2 * state.range(0);
+    const int64_t bytes = int64_t{6 + 1} * 4 + 2 * state.range(0);
     triads.push_back(triad.SecondsFor(static_cast<size_t>(bytes * size) * workers * steps));
     all_steps.push_back(Seconds([&] {
       OnThreads(workers, [&](int worker) {

@@ -83,16 +83,17 @@ TEST_P(BadFeaturesTest, PushesAreRejectedAndCountedAndTrainingGoesOn) {
   description.mutable_optimizer()->set_kind(OptimizerDescription::ADAGRAD);
   description.mutable_optimizer()->set_learning_rate(0.1);
   description.mutable_budget()->clear_updates();
-  description.mutable_budget()->set_epochs(5);
+  description.mutable_budget()->set_epochs(6);
   TrainingJob job = SyntheticJob(description, FreshRunDir());
   job.data = data;
   const absl::StatusOr<RunStatus> end = PrepareAndRun(job);
   ASSERT_TRUE(end.ok()) << end.status();
   EXPECT_EQ(end->phase(), RunStatus::FINISHED);
   const Curve curve = ReadCurve(job.run_dir);
-  // Once in each epoch; one more epoch may have begun, or the fifth may not have reached it yet.
+  // Once in each epoch; one more epoch may have begun, and with the WALL clock the replicas may not have reached it yet
+  // in the last epoch, nor reported it in the one before.
   EXPECT_GE(std::stoi(curve.back().at("pushes_rejected")), 4);
-  EXPECT_LE(std::stoi(curve.back().at("pushes_rejected")), 6);
+  EXPECT_LE(std::stoi(curve.back().at("pushes_rejected")), 7);
   EXPECT_GT(std::stod(curve.back().at("test_frame_accuracy")), 0.9);
   EXPECT_LT(std::stod(curve.back().at("train_loss")), 1);
 }

@@ -99,7 +99,7 @@ TEST(Random, BelowIsEvenAndInBounds) {
   Random random(2);
   std::vector<int> counts(7);
   for (int i = 0; i < kDraws; ++i) ++counts.at(random.Below(7));
-  for (int count : counts) EXPECT_NEAR(count, kDraws / 7, 800);  // five standard deviations of 156
+  for (int count : counts) EXPECT_NEAR(count, kDraws / 7.0, 800);  // five standard deviations of 156
   EXPECT_EQ(random.Below(1), 0);
 }
 

@@ -24,7 +24,7 @@ NetworkDescription Network(std::vector<int32_t> widths) {
 
 // Zeiler 2012, 4.4: 26 frames of 40 filterbank outputs, 4 hidden layers of 2560, 8,000 senones.
 TEST(NetworkLayout, ThePapersNetworkHas42MillionParameters) {
-  const ParameterLayout layout = *NetworkLayout(Network({2560, 2560, 2560, 2560}), 26 * 40, 8000);
+  const ParameterLayout layout = *NetworkLayout(Network({2560, 2560, 2560, 2560}), int64_t{26} * 40, 8000);
   EXPECT_EQ(layout.size(), 42821440);
   EXPECT_EQ(layout.tensors().size(), 10);
   EXPECT_EQ(layout.Find("layer0/weights")->shape, (std::vector<int64_t>{2560, 1040}));

@@ -76,8 +76,8 @@ TEST_F(DescriptorSocketTest, SaysWhyThereIsNone) {
 TEST_F(DescriptorSocketTest, RemovesTheDeadAndNothingElse) {
   const auto alive = DescriptorSocket::Listen(directory_);
   ASSERT_TRUE(alive.ok());
-  std::ofstream(directory_ + "/downpour-x.socket");
-  std::ofstream(directory_ + "/other.socket");
+  const std::ofstream named_alike(directory_ + "/downpour-x.socket");
+  const std::ofstream other(directory_ + "/other.socket");
   {
     // What kill -9 leaves: the file is there, and nobody listens.
     const auto dead = DescriptorSocket::Listen(directory_);

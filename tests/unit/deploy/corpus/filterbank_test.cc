@@ -67,7 +67,7 @@ TEST(FilterbankTest, AgreesWithTheDerivationTo1e3) {
   const std::vector<float> frames = Filterbank(FilterbankOptions()).Compute(speech);
   ASSERT_EQ(frames.size(), 20u * 40);
   for (int frame = 0; frame < 20; ++frame) {
-    const std::vector<long double> derived = DerivedFrame(speech.data() + frame * 160, 40);
+    const std::vector<long double> derived = DerivedFrame(&speech[frame * 160], 40);
     for (int bin = 0; bin < 40; ++bin) {
       ASSERT_NEAR(frames[frame * 40 + bin], static_cast<double>(derived[bin]), 1e-3)
           << "frame " << frame << " bin " << bin;
