@@ -1,5 +1,5 @@
-// Where on the data's way: before it; what the documents promise is in the tree: the two commands come first in
-// README.md, no figure is left out, every link and folder exists, and CI runs what a user runs.
+// Where on the data's way: before it; what the documents promise is in the tree: the two commands come first
+// in README.md, no figure is left out, every link and folder exists, and CI runs what a user runs.
 #include <algorithm>
 #include <filesystem>
 #include <fstream>

@@ -90,8 +90,8 @@ TEST_P(BadFeaturesTest, PushesAreRejectedAndCountedAndTrainingGoesOn) {
   ASSERT_TRUE(end.ok()) << end.status();
   EXPECT_EQ(end->phase(), RunStatus::FINISHED);
   const Curve curve = ReadCurve(job.run_dir);
-  // Once in each epoch; one more epoch may have begun, and with the WALL clock the replicas may not have reached it yet
-  // in the last epoch, nor reported it in the one before.
+  // Once in each epoch; one more epoch may have begun, and with the WALL clock the replicas may not have
+  // reached it yet in the last epoch, nor reported it in the one before.
   EXPECT_GE(std::stoi(curve.back().at("pushes_rejected")), 4);
   EXPECT_LE(std::stoi(curve.back().at("pushes_rejected")), 7);
   EXPECT_GT(std::stod(curve.back().at("test_frame_accuracy")), 0.9);

@@ -1,4 +1,5 @@
-// Where on the data's way: pushes, counted by staleness; mean and quantiles compared with those found by hand.
+// Where on the data's way: pushes, counted by staleness; mean and quantiles compared with those found
+// by hand.
 #include "common/staleness_counts.h"
 
 #include <cstdint>

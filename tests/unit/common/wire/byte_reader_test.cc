@@ -1,4 +1,5 @@
-// Where on the data's way: the wire and files at rest; bytes taken off the front, and what is said when too few are left.
+// Where on the data's way: the wire and files at rest; bytes taken off the front, and what is said when too
+// few are left.
 #include "common/wire/byte_reader.h"
 
 #include <limits>

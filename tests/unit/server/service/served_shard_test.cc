@@ -1,4 +1,5 @@
-// Where on the data's way: at the shard's end of the wire; a service before and after it has its shard, and its answers.
+// Where on the data's way: at the shard's end of the wire; a service before and after it has its shard, and
+// its answers.
 #include "server/service/served_shard.h"
 
 #include <gmock/gmock.h>

@@ -1,4 +1,5 @@
-// Where on the data's way: the shard; a push that several threads apply, from memory that others may be writing.
+// Where on the data's way: the shard; a push that several threads apply, from memory that others may
+// be writing.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -1,4 +1,5 @@
-// Where on the data's way: inside the shard; what a fetch was lent does not change, and is what the last push left.
+// Where on the data's way: inside the shard; what a fetch was lent does not change, and is what the last
+// push left.
 #include "server/shard/segment.h"
 
 #include <memory>
