@@ -73,6 +73,7 @@ absl::StatusOr<std::string> WriteCorpusDirectory(const std::string& path,
   RETURN_IF_ERROR(ReplaceFolder(partial, path));
 
   std::vector<std::string> reasons;
+  reasons.reserve(dropped.size());
   for (const auto& [reason, count] : dropped) reasons.push_back(absl::StrCat(count, " ", reason));
   return absl::StrFormat("%s: %d utterances, %.2f h, %d frames, %d of %d senones; dropped %d%s",
                          std::filesystem::path(path).filename().string(), utterances.size(),

@@ -57,7 +57,7 @@ absl::Status ArchiveWriter::WriteEntry(absl::string_view key, absl::string_view 
   DOWNPOUR_CHECK(archive_ != nullptr);
   if (key.empty() || key.find_first_of(" \t\r\n\v\f") != absl::string_view::npos) {
     return absl::InvalidArgumentError(
-        absl::StrCat(path_, ": key \"", key, "\": wanted at least one character and no white space"));
+        absl::StrCat(path_, ": key \"", key, "\", want at least one character and no white space"));
   }
   const std::string head = absl::StrCat(key, " ");
   const int64_t object_offset = offset_ + static_cast<int64_t>(head.size());

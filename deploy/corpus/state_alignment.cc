@@ -90,7 +90,7 @@ absl::Status WrongVersion(absl::string_view reason) {
   std::error_code ignored;
   const auto file = std::filesystem::canonical(library.dli_fname ? library.dli_fname : "", ignored);
   return absl::UnimplementedError(absl::StrCat("state alignment: the installed pocketsphinx, ", file.string(),
-                                               ", ", reason, "; wanted: ", kWanted));
+                                               ", ", reason, ", want ", kWanted));
 }
 
 template <typename F>

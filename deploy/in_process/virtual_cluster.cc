@@ -107,7 +107,7 @@ absl::Status VirtualCluster::Begin() {
     events_.Schedule(0, Event::REPORT, index);
   }
   return absl::OkStatus();
-}
+}  // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks): it loses sight of the models in the vector
 
 absl::Status VirtualCluster::Resume(const VirtualClusterSnapshot& checkpoint) {
   const VirtualClusterCheckpoint& header = checkpoint.header;
@@ -159,7 +159,7 @@ absl::Status VirtualCluster::Resume(const VirtualClusterSnapshot& checkpoint) {
     }
   }
   return absl::OkStatus();
-}
+}  // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks): it loses sight of the models in the vector
 
 VirtualClusterSnapshot VirtualCluster::Snapshot() {
   VirtualClusterSnapshot snapshot;

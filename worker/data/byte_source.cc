@@ -112,7 +112,7 @@ int64_t ByteSource::ReadUpTo(int64_t size, void* to) {
 
 absl::Status ByteSource::Truncated(int64_t begin, int64_t wanted, int64_t got) const {
   return Error(absl::StatusCode::kDataLoss, begin,
-               absl::StrCat("truncated: wanted ", wanted, " bytes, the file has ", got, " more"));
+               absl::StrCat("truncated, want ", wanted, " bytes, the file has ", got, " more"));
 }
 
 absl::Status ByteSource::Read(int64_t size, void* to) {

@@ -53,7 +53,7 @@ absl::Status ReadAlignments(const std::string& path, Alignments* alignments) {
     if (bad != labels.end()) {
       return absl::InvalidArgumentError(absl::StrCat(path, ": utterance ", key, ": label ", *bad,
                                                      " of frame ", bad - labels.begin(),
-                                                     ": wanted a pdf id from 0, below ", kMostClasses));
+                                                     ", want a pdf id from 0, below ", kMostClasses));
     }
     if (!alignments->try_emplace(key, std::move(labels)).second) {
       return absl::InvalidArgumentError(
@@ -67,7 +67,7 @@ absl::StatusOr<Alignments> ReadAllAlignments(const std::string& directory, const
   if (files.empty()) {
     return absl::NotFoundError(
         absl::StrCat(directory, "/", pattern,
-                     ": no such file; wanted alignments as archives of pdf ids. Kaldi makes them with ",
+                     ": no such file, want alignments as archives of pdf ids. Kaldi makes them with ",
                      "ali-to-pdf final.mdl \"ark:gunzip -c ali.*.gz|\" ark:", directory, "/pdf.ark"));
   }
   Alignments alignments;
@@ -87,8 +87,8 @@ absl::StatusOr<std::vector<int32_t>> ReadNumbers(const std::string& path, int32_
     if (absl::StripAsciiWhitespace(line).empty()) continue;
     int32_t number = 0;
     if (!absl::SimpleAtoi(line, &number) || number < least || number > most) {
-      return absl::InvalidArgumentError(absl::StrCat(path, ":", line_number, ": \"", line,
-                                                     "\": wanted a number from ", least, " to ", most));
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, ":", line_number, ": \"", line, "\", want a number from ", least, " to ", most));
     }
     numbers.push_back(number);
   }
@@ -141,7 +141,7 @@ class DirectoryReader {
     const bool too_few_aligned = 2 * (unaligned_.count + unequal_.count) > utterances;
     if (too_few_aligned || read_.utterances.empty()) {
       std::string message = absl::StrCat(directory_, ": ", read_.utterances.size(), " of ", utterances,
-                                         " utterances can be used: wanted ",
+                                         " utterances can be used, want ",
                                          too_few_aligned ? "half of them" : "one", " at least");
       for (const std::string& note : read_.notes) absl::StrAppend(&message, "; ", note);
       return absl::InvalidArgumentError(message);
@@ -169,7 +169,7 @@ class DirectoryReader {
     if (read_.feature_dim == 0) read_.feature_dim = static_cast<int32_t>(matrix.cols);
     if (matrix.cols != read_.feature_dim) {
       return absl::InvalidArgumentError(absl::StrCat(Place(entry), " has feature dimension ", matrix.cols,
-                                                     ": wanted ", read_.feature_dim,
+                                                     ", want ", read_.feature_dim,
                                                      ", the first utterance's"));
     }
     if (!AllFinite(matrix.values)) {
@@ -197,7 +197,7 @@ class DirectoryReader {
     const int64_t bytes = static_cast<int64_t>(matrix->values.size() * sizeof(float));
     if (file->size() - matrix->values_at < bytes) {
       return absl::DataLossError(
-          absl::StrCat(entry.path, ": ", file->size(), " bytes: wanted ", matrix->values_at + bytes,
+          absl::StrCat(entry.path, ": ", file->size(), " bytes, want ", matrix->values_at + bytes,
                        " at least, as when it was read a moment ago (", Place(entry), ")"));
     }
     return std::shared_ptr<const char>(file, begin);

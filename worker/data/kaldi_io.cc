@@ -30,9 +30,8 @@ absl::StatusOr<bool> IsBinary(ByteSource* bytes) {
   bytes->Get();
   const int second = bytes->Get();
   if (second == 'B') return true;
-  return bytes->Error(
-      second < 0 ? StatusCode::kDataLoss : StatusCode::kInvalidArgument, at,
-      second < 0 ? "truncated: wanted \"\\0B\"" : "\"\\0\" without \"B\": not a Kaldi object");
+  return bytes->Error(second < 0 ? StatusCode::kDataLoss : StatusCode::kInvalidArgument, at,
+                      second < 0 ? "truncated, want \"\\0B\"" : "\"\\0\" without \"B\": not a Kaldi object");
 }
 
 absl::Status ReadBinaryIntVector(ByteSource* bytes, std::vector<int32_t>* values) {
@@ -41,7 +40,7 @@ absl::Status ReadBinaryIntVector(ByteSource* bytes, std::vector<int32_t>* values
   if (size_byte >= 0 && size_byte != 4) {
     return bytes->Error(StatusCode::kInvalidArgument, at,
                         absl::StrCat("object begins with byte ", size_byte,
-                                     ": wanted 4, an int32 vector (a matrix begins with a letter)"));
+                                     ", want 4, an int32 vector (a matrix begins with a letter)"));
   }
   int32_t size = 0;
   RETURN_IF_ERROR(bytes->Read(sizeof(size), &size));
@@ -58,9 +57,9 @@ absl::Status ReadBinaryIntVector(ByteSource* bytes, std::vector<int32_t>* values
   for (int64_t i = 0; i < size; ++i) {
     const char* element = elements.data() + i * kElementBytes;
     if (element[0] != 4) {
-      return bytes->Error(StatusCode::kDataLoss, elements_at + i * kElementBytes,
-                          absl::StrCat("size byte ", static_cast<unsigned char>(element[0]), " of element ",
-                                       i, ": wanted 4"));
+      return bytes->Error(
+          StatusCode::kDataLoss, elements_at + i * kElementBytes,
+          absl::StrCat("size byte ", static_cast<unsigned char>(element[0]), " of element ", i, ", want 4"));
     }
     std::memcpy(&(*values)[i], element + 1, sizeof(int32_t));
   }
@@ -73,15 +72,14 @@ absl::Status ReadTextIntVector(ByteSource* bytes, std::vector<int32_t>* values) 
     SkipBlanks(bytes);
     const int next = bytes->Peek();
     // Without a line end the last number may be cut short.
-    if (next < 0)
-      return bytes->Error(StatusCode::kDataLoss, bytes->position(), "truncated: wanted a line end");
+    if (next < 0) return bytes->Error(StatusCode::kDataLoss, bytes->position(), "truncated, want a line end");
     if (next == '\n') return absl::OkStatus();
     const int64_t at = bytes->position();
     const std::string token = next == ']' ? "]" : ReadTextToken(bytes);
     int32_t value = 0;
     if (!absl::SimpleAtoi(token, &value)) {
       return bytes->Error(StatusCode::kInvalidArgument, at,
-                          absl::StrCat("\"", absl::CHexEscape(token), "\": wanted an int32 vector"));
+                          absl::StrCat("\"", absl::CHexEscape(token), "\", want an int32 vector"));
     }
     values->push_back(value);
   }
@@ -105,7 +103,7 @@ absl::StatusOr<ScpEntry> ParseScpLine(absl::string_view line) {
       key_end == absl::string_view::npos ? absl::string_view() : line.substr(key_end));
   if (entry.key.empty() || place.empty()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("\"", absl::CHexEscape(line), "\": wanted \"key archive:offset\""));
+        absl::StrCat("\"", absl::CHexEscape(line), "\", want \"key archive:offset\""));
   }
   const char last = place.back();
   if (last == '|' || place.front() == '|' || place == "-" || last == ']') {
@@ -117,12 +115,12 @@ absl::StatusOr<ScpEntry> ParseScpLine(absl::string_view line) {
     const absl::string_view offset = place.substr(colon + 1);
     if (!offset.empty() && offset.find_first_not_of("0123456789") == absl::string_view::npos) {
       if (!absl::SimpleAtoi(offset, &entry.offset))
-        return absl::InvalidArgumentError(absl::StrCat("offset ", offset, ": wanted one below 2^63"));
+        return absl::InvalidArgumentError(absl::StrCat("offset ", offset, ", want one below 2^63"));
       place = place.substr(0, colon);
     }
   }
   if (place.empty())
-    return absl::InvalidArgumentError("an offset without an archive: wanted \"key archive:offset\"");
+    return absl::InvalidArgumentError("an offset without an archive, want \"key archive:offset\"");
   entry.path = std::string(place);
   return entry;
 }
@@ -152,7 +150,7 @@ absl::StatusOr<bool> ArchiveReader::NextKey(std::string* key) {
     if (next == 0 || key->size() > kMostKeyBytes) {
       return bytes_->Error(StatusCode::kInvalidArgument, at,
                            absl::StrCat("\"", absl::CHexEscape(key->substr(0, 32)),
-                                        "\": wanted a key and a space; not a Kaldi archive"));
+                                        "\", want a key and a space; not a Kaldi archive"));
     }
   }
   return true;

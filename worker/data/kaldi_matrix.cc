@@ -31,9 +31,8 @@ using ColumnPercentiles = std::array<uint16_t, 4>;  // 0, 25, 75, 100
 absl::Status Shape(const ByteSource& bytes, int64_t at, int32_t rows, int32_t cols, int64_t value_bytes,
                    int64_t column_bytes, FloatMatrix* matrix) {
   if (rows < 0 || cols < 0 || (rows == 0) != (cols == 0)) {
-    return bytes.Error(
-        StatusCode::kDataLoss, at,
-        absl::StrCat("matrix of ", rows, " rows and ", cols, " columns: wanted both positive"));
+    return bytes.Error(StatusCode::kDataLoss, at,
+                       absl::StrCat("matrix of ", rows, " rows and ", cols, " columns, want both positive"));
   }
   const int64_t count = int64_t{rows} * cols;
   if (count > kMostObjectValues || count * value_bytes + cols * column_bytes > bytes.most_left()) {
@@ -49,8 +48,7 @@ absl::Status Shape(const ByteSource& bytes, int64_t at, int32_t rows, int32_t co
 absl::Status ReadSizedInt32(ByteSource* bytes, int32_t* value) {
   const int64_t at = bytes->position();
   const int size = bytes->Get();
-  if (size != 4)
-    return bytes->Error(StatusCode::kDataLoss, at, absl::StrCat("size byte ", size, ": wanted 4"));
+  if (size != 4) return bytes->Error(StatusCode::kDataLoss, at, absl::StrCat("size byte ", size, ", want 4"));
   return bytes->Read(sizeof(*value), value);
 }
 
@@ -119,7 +117,7 @@ absl::Status ReadTextRow(ByteSource* bytes, std::vector<float>* values) {
     float value = 0;
     if (!absl::SimpleAtof(token, &value)) {
       return bytes->Error(StatusCode::kDataLoss, at,
-                          absl::StrCat("\"", absl::CHexEscape(token), "\": wanted a number or \"]\""));
+                          absl::StrCat("\"", absl::CHexEscape(token), "\", want a number or \"]\""));
     }
     if (static_cast<int64_t>(values->size()) == kMostObjectValues) {
       return bytes->Error(StatusCode::kDataLoss, at,
@@ -149,7 +147,7 @@ absl::Status ReadBinaryMatrix(ByteSource* bytes, FloatMatrix* matrix) {
   const int64_t at = bytes->position();
   matrix->values_at = -1;
   if (bytes->Peek() == 4)
-    return bytes->Error(StatusCode::kInvalidArgument, at, "an int32 vector: wanted a float matrix");
+    return bytes->Error(StatusCode::kInvalidArgument, at, "an int32 vector, want a float matrix");
   std::string token;
   for (int next = bytes->Get(); next >= 0 && next != ' ' && token.size() < 8; next = bytes->Get())
     token.push_back(static_cast<char>(next));
@@ -160,7 +158,7 @@ absl::Status ReadBinaryMatrix(ByteSource* bytes, FloatMatrix* matrix) {
     return bytes->Error(
         truncated ? StatusCode::kDataLoss : StatusCode::kInvalidArgument, at,
         absl::StrCat(truncated ? "truncated: " : "", "object type \"", absl::CHexEscape(token),
-                     "\": wanted a float matrix: FM, DM, CM, CM2 or CM3"));
+                     "\", want a float matrix: FM, DM, CM, CM2 or CM3"));
   }
   CompressedHeader header;
   RETURN_IF_ERROR(bytes->Read(sizeof(header), &header));
@@ -173,11 +171,11 @@ absl::Status ReadTextMatrix(ByteSource* bytes, FloatMatrix* matrix) {
   SkipBlanks(bytes);
   const int64_t begin = bytes->position();
   if (const int first = bytes->Get(); first != '[') {
-    if (first < 0) return bytes->Error(StatusCode::kDataLoss, begin, "truncated: wanted a matrix");
+    if (first < 0) return bytes->Error(StatusCode::kDataLoss, begin, "truncated, want a matrix");
     const std::string seen(1, static_cast<char>(first));
     return bytes->Error(
         StatusCode::kInvalidArgument, begin,
-        absl::StrCat("\"", absl::CHexEscape(seen), "\": wanted a float matrix, \"\\0B\" or \"[\""));
+        absl::StrCat("\"", absl::CHexEscape(seen), "\", want a float matrix, \"\\0B\" or \"[\""));
   }
   *matrix = FloatMatrix();
   for (;;) {
@@ -190,12 +188,12 @@ absl::Status ReadTextMatrix(ByteSource* bytes, FloatMatrix* matrix) {
       if (row_values != matrix->cols) {
         return bytes->Error(StatusCode::kDataLoss, at,
                             absl::StrCat("row ", matrix->rows, " of the matrix has ", row_values,
-                                         " values: wanted ", matrix->cols, " as in its first"));
+                                         " values, want ", matrix->cols, " as in its first"));
       }
     }
     const int end = bytes->Get();
     if (end == ']') return absl::OkStatus();
-    if (end < 0) return bytes->Error(StatusCode::kDataLoss, bytes->position(), "truncated: wanted \"]\"");
+    if (end < 0) return bytes->Error(StatusCode::kDataLoss, bytes->position(), "truncated, want \"]\"");
   }
 }
 

@@ -54,7 +54,7 @@ absl::Status MinibatchSource::CheckSlice(const DataSlice& slice) const {
   }
   return absl::InvalidArgumentError(absl::StrCat("data slice ", slice.index(), " of epoch ", slice.epoch(),
                                                  ", positions ", slice.begin(), " to ", slice.end(),
-                                                 ": wanted them within 0 to ", utterances));
+                                                 ", want them within 0 to ", utterances));
 }
 
 absl::Status MinibatchSource::AddSlice(const DataSlice& slice) {
@@ -124,9 +124,8 @@ absl::Status MinibatchSource::Load(const MinibatchSourceState& state) {
     const uint64_t open = frame >> kRowBits;
     const int64_t row = static_cast<int64_t>(frame & kRowMask);
     if (open >= frames_left.size() || row >= data_->frames()) {
-      return absl::InvalidArgumentError(absl::StrCat("frame ", row, " of open slice ", open,
-                                                     ": wanted below ", data_->frames(), " and ",
-                                                     frames_left.size()));
+      return absl::InvalidArgumentError(absl::StrCat("frame ", row, " of open slice ", open, ", want below ",
+                                                     data_->frames(), " and ", frames_left.size()));
     }
     ++frames_left[open];
   }
@@ -135,7 +134,7 @@ absl::Status MinibatchSource::Load(const MinibatchSourceState& state) {
     RETURN_IF_ERROR(CheckSlice(state.open(i).slice()));
     if (state.open(i).frames_left() != frames_left[i]) {
       return absl::InvalidArgumentError(absl::StrCat("open slice ", i, " has ", state.open(i).frames_left(),
-                                                     " frames left: wanted ", frames_left[i], ", as listed"));
+                                                     " frames left, want ", frames_left[i], ", as listed"));
     }
     open.push_back({state.open(i).slice(), frames_left[i]});
   }

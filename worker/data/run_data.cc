@@ -21,7 +21,7 @@ absl::Status CheckLabels(const KaldiDirectory& part, const std::string& director
       const int32_t label = part.labels[utterance.first_frame + i];
       if (label < classes) continue;
       return absl::InvalidArgumentError(absl::StrCat(
-          directory, ": utterance ", utterance.key, ": label ", label, " of frame ", i, ": wanted below ",
+          directory, ": utterance ", utterance.key, ": label ", label, " of frame ", i, ", want below ",
           classes,
           ", the number of classes; data.classes, or num_pdfs in the training directory, sets another"));
     }
@@ -35,7 +35,7 @@ absl::StatusOr<std::vector<bool>> SilenceClasses(const std::vector<int32_t>& sil
   std::vector<bool> silence_class(silence_pdfs.empty() ? 0 : classes);
   for (const int32_t pdf : silence_pdfs) {
     if (pdf >= classes) {
-      return absl::InvalidArgumentError(absl::StrCat(directory, "/silence_pdfs: ", pdf, ": wanted below ",
+      return absl::InvalidArgumentError(absl::StrCat(directory, "/silence_pdfs: ", pdf, ", want below ",
                                                      classes, ", the number of classes"));
     }
     silence_class[pdf] = true;
@@ -107,13 +107,12 @@ class KaldiRunReader {
     const size_t dim = part.feature_dim;
     const int64_t window = int64_t{description_.left_context()} + 1 + description_.right_context();
     if (window * part.feature_dim > std::numeric_limits<int32_t>::max()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(directory, ": a window of ", window,
-                       " frames (data.left_context, data.right_context) of dimension ", dim,
-                       ": wanted below 2^31 values"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          directory, ": a window of ", window,
+          " frames (data.left_context, data.right_context) of dimension ", dim, ", want below 2^31 values"));
     }
     if (data_.normalization.mean.size() != dim || data_.normalization.stddev.size() != dim) {
-      return absl::InvalidArgumentError(absl::StrCat(directory, ": feature dimension ", dim, ": wanted ",
+      return absl::InvalidArgumentError(absl::StrCat(directory, ": feature dimension ", dim, ", want ",
                                                      data_.normalization.mean.size(),
                                                      ", that of the normalisation"));
     }

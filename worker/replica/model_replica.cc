@@ -28,7 +28,7 @@ absl::Status CheckCoherent(const ReplicaState& state) {
       "replica ", state.totals().replica_id(), " is at step ", state.step(), " with ", state.accumulated(),
       " gradients accumulated, sequence ", state.sequence(), " and the last of its fetches from ",
       state.fetched_versions_size(), " shards at step ", state.fetched_step(),
-      ": wanted sequences from 1, no more gradients than steps, and a fetch before any step"));
+      ", want sequences from 1, no more gradients than steps, and a fetch before any step"));
 }
 
 }  // namespace

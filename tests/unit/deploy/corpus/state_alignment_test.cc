@@ -58,7 +58,7 @@ TEST_F(StateAlignmentTest, NamesTheVersionFoundAndTheOneWantedWhereStructuresDif
   EXPECT_EQ(alignment.status().code(), absl::StatusCode::kUnimplemented);
   const std::string message(alignment.status().message());
   EXPECT_THAT(message, HasSubstr("libpocketsphinx.so.3")) << "the library found";
-  EXPECT_THAT(message, HasSubstr("wanted: pocketsphinx 0.8+5prealpha"));
+  EXPECT_THAT(message, HasSubstr("want pocketsphinx 0.8+5prealpha"));
 }
 
 TEST_F(StateAlignmentTest, WordsOutsideTheDictionaryAreNamed) {

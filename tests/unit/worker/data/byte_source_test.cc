@@ -85,7 +85,7 @@ TEST_P(ByteSourceKinds, SaysWhereAndHowMuchWasMissing) {
   char buffer[20];
   const absl::Status status = source->Read(20, buffer);
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(status.message(), HasSubstr("byte 4: truncated: wanted 20 bytes, the file has 6 more"));
+  EXPECT_THAT(status.message(), HasSubstr("byte 4: truncated, want 20 bytes, the file has 6 more"));
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, ByteSourceKinds, ::testing::Values("memory", "plain", "gzip"),
@@ -115,7 +115,7 @@ TEST_P(ByteSourceKinds, ReadsVectorsInOneGo) {
   EXPECT_EQ(source->position(), 2'800'000);
   EXPECT_EQ(std::string(reinterpret_cast<char*>(values.data()), 2'800'000), bytes.substr(0, 2'800'000));
   EXPECT_THAT(source->ReadVector(70'000, &values).message(),
-              HasSubstr("byte 2800000: truncated: wanted 280000 bytes, the file has 200000 more"));
+              HasSubstr("byte 2800000: truncated, want 280000 bytes, the file has 200000 more"));
 }
 
 TEST(ByteSource, AGzippedFileGetsNoMoreMemoryThanItHasBytesFor) {

@@ -76,7 +76,7 @@ TEST(KaldiDirectory, ReadsCountOfPdfsAndSilence) {
   std::filesystem::remove(folder + "/silence_pdfs");
   WriteText(folder + "/num_pdfs", "1048577\n");
   EXPECT_THAT(ReadKaldiDirectory(folder, "pdf*").status().ToString(),
-              AllOf(HasSubstr("INVALID_ARGUMENT"), HasSubstr("num_pdfs:1: \"1048577\": wanted a number")));
+              AllOf(HasSubstr("INVALID_ARGUMENT"), HasSubstr("num_pdfs:1: \"1048577\", want a number")));
   std::filesystem::remove(folder + "/num_pdfs");
   std::filesystem::create_directory(folder + "/num_pdfs");  // it is there, but cannot be read
   EXPECT_THAT(ReadKaldiDirectory(folder, "pdf*").status().ToString(),
@@ -185,7 +185,7 @@ TEST(KaldiDirectory, RefusesAnotherFeatureDimension) {
   const std::string folder = WriteKaldiDirectory("d", {kFirst, {"u3", {1, 2, 3}, {1}, 3}});
   EXPECT_THAT(ReadKaldiDirectory(folder, "pdf*").status().ToString(),
               AllOf(HasSubstr("INVALID_ARGUMENT"),
-                    HasSubstr("feats.scp:2: utterance u3 has feature dimension 3: wanted 2")));
+                    HasSubstr("feats.scp:2: utterance u3 has feature dimension 3, want 2")));
 }
 
 TEST(KaldiDirectory, RefusesLabelsOutOfRangeAndKeysGivenTwice) {

@@ -134,10 +134,9 @@ TEST(ArchiveReader, ReadsTextForms) {
 TEST(ArchiveReader, WhatIsOfAnotherTypeIsMislabelled) {
   EXPECT_THAT(MatrixOf(kVectorObject).status().ToString(),
               AllOf(HasSubstr("INVALID_ARGUMENT"),
-                    HasSubstr("mem.ark: byte 2: an int32 vector: wanted a float matrix")));
-  EXPECT_THAT(
-      IntVectorOf(kMatrixObject).status().ToString(),
-      AllOf(HasSubstr("INVALID_ARGUMENT"), HasSubstr("byte 2: object begins with byte 70: wanted 4")));
+                    HasSubstr("mem.ark: byte 2: an int32 vector, want a float matrix")));
+  EXPECT_THAT(IntVectorOf(kMatrixObject).status().ToString(),
+              AllOf(HasSubstr("INVALID_ARGUMENT"), HasSubstr("byte 2: object begins with byte 70, want 4")));
   EXPECT_THAT(MatrixOf(Bytes("\0BFV \4\1\0\0\0\0\0\0\0")).status().ToString(),
               AllOf(HasSubstr("INVALID_ARGUMENT"), HasSubstr("object type \"FV\"")));
   EXPECT_EQ(MatrixOf("3 1 4\n").status().code(), StatusCode::kInvalidArgument);
@@ -175,9 +174,9 @@ TEST(ArchiveReader, CorruptInsidesAreNamedByTheirPlace) {
   std::string vector = kVectorObject;
   vector[12] = 8;  // the size byte of element 1
   EXPECT_THAT(IntVectorOf(vector).status().ToString(),
-              AllOf(HasSubstr("DATA_LOSS"), HasSubstr("byte 12: size byte 8 of element 1: wanted 4")));
+              AllOf(HasSubstr("DATA_LOSS"), HasSubstr("byte 12: size byte 8 of element 1, want 4")));
   EXPECT_THAT(MatrixOf("[ 1 2\n3 ]").status().ToString(),
-              AllOf(HasSubstr("DATA_LOSS"), HasSubstr("byte 6: row 2 of the matrix has 1 values: wanted 2")));
+              AllOf(HasSubstr("DATA_LOSS"), HasSubstr("byte 6: row 2 of the matrix has 1 values, want 2")));
   EXPECT_THAT(MatrixOf("[ 1 2x ]").status().ToString(),
               AllOf(HasSubstr("DATA_LOSS"), HasSubstr("byte 4: \"2x\"")));
 }

@@ -124,17 +124,17 @@ TEST(LoadRunData, ClassesComeFromTheDescriptionOrTheDirectoryOrTheLabels) {
   description.set_classes(6);
   EXPECT_THAT(LoadRunData(description, nullptr).status().ToString(),
               AllOf(HasSubstr("INVALID_ARGUMENT"),
-                    HasSubstr(train + ": utterance a: label 6 of frame 1: wanted below 6")));
+                    HasSubstr(train + ": utterance a: label 6 of frame 1, want below 6")));
 }
 
 TEST(LoadRunData, RefusesTestLabelsThatTrainingDoesNotHave) {
   const std::string train = WriteKaldiDirectory("train", {{"a", {0, 5, 2, 5}, {0, 1}}});
   const std::string test = WriteKaldiDirectory("test", {{"b", {4, 5.5}, {2}}});
   DataDescription description = Describe(train, test);
-  EXPECT_THAT(LoadRunData(description, nullptr).status().ToString(),
-              AllOf(HasSubstr("INVALID_ARGUMENT"),
-                    HasSubstr(test + ": utterance b: label 2 of frame 0: wanted below 2"),
-                    HasSubstr("data.classes")));
+  EXPECT_THAT(
+      LoadRunData(description, nullptr).status().ToString(),
+      AllOf(HasSubstr("INVALID_ARGUMENT"),
+            HasSubstr(test + ": utterance b: label 2 of frame 0, want below 2"), HasSubstr("data.classes")));
   description.set_classes(3);
   EXPECT_TRUE(LoadRunData(description, nullptr).ok());
 }
@@ -143,7 +143,7 @@ TEST(LoadRunData, RefusesAnotherFeatureDimension) {
   const std::string train = WriteKaldiDirectory("train", {{"a", {0, 5, 2, 5}, {0, 1}}});
   const std::string test = WriteKaldiDirectory("test", {{"b", {4, 5, 6}, {1}, 3}});
   EXPECT_THAT(LoadRunData(Describe(train, test), nullptr).status().ToString(),
-              AllOf(HasSubstr("INVALID_ARGUMENT"), HasSubstr(test + ": feature dimension 3: wanted 2")));
+              AllOf(HasSubstr("INVALID_ARGUMENT"), HasSubstr(test + ": feature dimension 3, want 2")));
   const Normalization other = {{0, 0, 0}, {1, 1, 1}};
   EXPECT_EQ(LoadRunData(Describe(train, train), &other).status().code(), absl::StatusCode::kInvalidArgument);
 }
@@ -164,7 +164,7 @@ TEST(LoadRunData, SilenceComesFromEachDirectoryOrElseFromTraining) {
   EXPECT_FALSE(data->train->is_silence(2));
   WriteText(test + "/silence_pdfs", "4\n");
   EXPECT_THAT(LoadRunData(Describe(train, test), nullptr).status().ToString(),
-              AllOf(HasSubstr("INVALID_ARGUMENT"), HasSubstr(test + "/silence_pdfs: 4: wanted below 4")));
+              AllOf(HasSubstr("INVALID_ARGUMENT"), HasSubstr(test + "/silence_pdfs: 4, want below 4")));
 }
 
 TEST(LoadRunData, SummaryTellsDataSetsApart) {
