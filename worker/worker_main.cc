@@ -54,8 +54,8 @@ absl::Status Run(const CommandLine& command_line) {
   if (status.phase() == RunStatus::FINISHED) return absl::OkStatus();
   ASSIGN_OR_RETURN(DescribedRun run, LoadWorkersRun(coordinator, command_line));
 
-  std::string host(256, '\0');
-  gethostname(host.data(), host.size() - 1);
+  char host[256] = {};
+  gethostname(host, sizeof(host) - 1);
   const std::string shared_memory_dir = absl::GetFlag(FLAGS_shared_memory_dir);
   const std::unique_ptr<SharedMemoryResource> memory = SharedMemoryFor(shared_memory_dir);
   std::vector<absl::Status> results(replicas);
@@ -68,7 +68,7 @@ absl::Status Run(const CommandLine& command_line) {
     options.data = run.data.train;
     options.data_summary = run.data.summary;
     options.run_id = run.run_id;
-    options.host = host.c_str();
+    options.host = host;
     options.compute_threads = absl::GetFlag(FLAGS_compute_threads);
     options.jitter_seed = RandomAt(ProcessJitterSeed(), index);
     options.stopped = stopped;
