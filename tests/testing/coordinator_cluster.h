@@ -65,7 +65,7 @@ class FakeReplica {
   // Adds `updates` pushes of 10 frames each at a loss of 2 nats a frame.
   FakeReplica& Push(int updates, uint64_t staleness = 0) {
     report.set_minibatches(report.minibatches() + updates);
-    report.set_frames(report.frames() + 10 * updates);
+    report.set_frames(report.frames() + int64_t{10} * updates);
     report.set_pushes_applied(report.pushes_applied() + updates);
     report.set_loss_sum(report.loss_sum() + 20.0 * updates);
     for (int i = 0; i < updates; ++i) report.add_staleness(staleness);
