@@ -26,7 +26,7 @@ void AddPushes(int pushes, RunProgress* progress) {
   for (int i = 0; i < pushes; ++i) report.add_staleness(3);
   ReportTotals added;
   added.pushes_applied = pushes;
-  added.frames = 10 * pushes;
+  added.frames = int64_t{10} * pushes;
   added.loss_sum = 20.0 * pushes;
   progress->Add(added, report);
 }
