@@ -308,7 +308,8 @@ TEST_F(KaldiReference, FloatsAreExact) {
   const FloatMatrix matrix = Read("kio_test.ark");
   const std::string file = Slurp(folder_ + "kio_test.ark");
   const size_t header = 6 + 5 + 10;
-  EXPECT_EQ(std::memcmp(matrix.values.data(), file.data() + header, 800), 0);
+  const auto* const bytes = reinterpret_cast<const char*>(matrix.values.data());
+  EXPECT_EQ(std::memcmp(bytes, file.data() + header, 800), 0);
 }
 
 TEST_F(KaldiReference, TextAgrees) { ExpectNear("kio_test.text.ark", 1e-6); }
