@@ -19,6 +19,7 @@
 #include "absl/time/clock.h"
 #include "common/program/run_program.h"
 #include "common/rpc/coordinator_stub.h"
+#include "server/coordinator/coordinator_checkpointer.h"
 #include "tests/testing/child_process.h"
 #include "tests/testing/toy_corpus.h"
 
@@ -179,6 +180,10 @@ TEST_F(Processes, RunResumesAfterEverythingIsKilledAtOnce) {
   ASSERT_TRUE(WaitFor([&] {
     return std::filesystem::exists(folder_ + "/run/checkpoints/shard-0.ckpt") &&
            std::filesystem::exists(folder_ + "/run/checkpoints/shard-1.ckpt");
+  }));
+  ASSERT_TRUE(WaitFor([&] {
+    const auto saved = LoadCoordinatorCheckpoint(folder_ + "/run/checkpoints/coordinator.ckpt");
+    return saved.ok() && saved->updates() > 0;
   }));
   updates_ = Status().updates() + kEnoughToLearn;
   const std::string run_id = stub_->Call(&ClusterCoordinator::Stub::Describe, DescribeRequest())->run_id();
