@@ -1,9 +1,11 @@
 // Where on the data's way: the shard; the ledger says which keys of a chunk are new, their segments step.
 #include "server/shard/parameter_shard.h"
 
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/text_format.h>
+
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "common/check.h"
 #include "common/status_macros.h"
 #include "common/tensor/bfloat16.h"
@@ -13,10 +15,17 @@
 namespace downpour {
 namespace {
 
+// The rule and every other field, also those at their defaults, so that a field added later is compared too.
 std::string Describe(const OptimizerDescription& optimizer) {
-  return absl::StrFormat("%s rho=%.9g epsilon=%.9g learning_rate=%.9g",
-                         OptimizerDescription::Kind_Name(optimizer.kind()), optimizer.rho(),
-                         optimizer.epsilon(), optimizer.learning_rate());
+  std::string text = OptimizerDescription::Kind_Name(optimizer.kind());
+  const google::protobuf::Descriptor& fields = *OptimizerDescription::descriptor();
+  for (int i = 0; i < fields.field_count(); ++i) {
+    if (fields.field(i)->number() == OptimizerDescription::kKindFieldNumber) continue;
+    std::string value;
+    google::protobuf::TextFormat::PrintFieldValueToString(optimizer, fields.field(i), -1, &value);
+    absl::StrAppend(&text, " ", fields.field(i)->name(), "=", value);
+  }
+  return text;
 }
 
 float At(TensorView values, size_t index) {

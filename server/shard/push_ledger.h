@@ -57,9 +57,8 @@ class PushLedger {
   absl::StatusOr<Entry*> EntryFor(const PushHeader& header, int64_t begin, int64_t size)
       ABSL_LOCKS_EXCLUDED(map_mutex_);
 
-  // Begins the push of which a chunk that begins at key `begin` has arrived, or finds it begun. The result is
-  // the answer to a duplicate, which is not to be applied; none: the chunk is to be applied from
-  // push().next_key() on.
+  // Begins the push of which a chunk that begins at key `begin` has arrived, or finds it begun. Returns the
+  // answer to a duplicate, which is not applied; or none, and the chunk is applied from push().next_key() on.
   //   OUT_OF_RANGE: `begin` is beyond the next key wanted of this push, which the message names.
   //   INVALID_ARGUMENT: the push was rejected before.
   //   FAILED_PRECONDITION: a newer incarnation of the replica has pushed.
