@@ -39,7 +39,7 @@ class Segment {
   void Step(const Optimizer& optimizer, const UpdateStep& step, int64_t begin, TensorView gradient)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  // Each [range().size()].
+  // The parameters, and the state vector of that index, of all keys: [range().size()] each.
   absl::Span<const float> parameters() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return parameters_.Get(); }
   absl::Span<float> state(size_t index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return absl::MakeSpan(state_[index]);

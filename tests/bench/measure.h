@@ -1,5 +1,4 @@
-// Where on the data's way: for the benchmarks: timing, and the memory bandwidth with which they compare what
-// moves memory.
+// Where on the data's way: for the benchmarks: timing, and the memory bandwidth that they compare with.
 #ifndef DOWNPOUR_TESTS_BENCH_MEASURE_H_
 #define DOWNPOUR_TESTS_BENCH_MEASURE_H_
 

@@ -1,5 +1,4 @@
-// Where on the data's way: measures server/shard/: how fast pushes are applied, compared with the memory
-// they move.
+// Where on the data's way: measures server/shard/: how fast pushes are applied, beside the memory they move.
 //   optimizer_bench
 // BM_Apply/<rule>/<bytes of a gradient's element>/<threads>: pushes to a shard of 16 Mi parameters (64 MiB
 // per vector, more than most caches hold), chunk by chunk as they arrive; each thread applies one push.
