@@ -50,6 +50,10 @@ absl::Status ValidateCluster(const ClusterDescription& cluster) {
   RETURN_IF_ERROR(Want(cluster.n_fetch(), 1, kInfinity, "cluster.n_fetch", "1 or more"));
   RETURN_IF_ERROR(
       Want(cluster.warm_start_updates(), 0, kInfinity, "cluster.warm_start_updates", "0 or more"));
+  const absl::Status warm_start = ValidateOptimizer(cluster.warm_start_optimizer());
+  if (!warm_start.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat("cluster.warm_start_optimizer: ", warm_start.message()));
+  }
   RETURN_IF_ERROR(Want(cluster.top_k_share(), kAboveZero, 1, "cluster.top_k_share", "above 0, up to 1"));
   return Want(cluster.replica_timeout_s(), kAboveZero, kInfinity, "cluster.replica_timeout_s", "above 0");
 }

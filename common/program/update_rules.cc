@@ -46,6 +46,8 @@ absl::Status ValidateOptimizer(const OptimizerDescription& optimizer) {
     const bool used = kUpdateRules[optimizer.kind()].Uses(*hyperparameter);
     RETURN_IF_ERROR(CheckBounds(*hyperparameter, Value(optimizer, *hyperparameter), used));
   }
+  for (const Hyperparameter* hyperparameter : {&kStalenessExponent, &kStalenessTolerance})
+    RETURN_IF_ERROR(CheckBounds(*hyperparameter, Value(optimizer, *hyperparameter), true));
   return absl::OkStatus();
 }
 
@@ -58,6 +60,10 @@ std::string OptimizerText(const OptimizerDescription& optimizer) {
   for (const Hyperparameter* hyperparameter : kHyperparameters) {
     if (kUpdateRules[optimizer.kind()].Uses(*hyperparameter))
       absl::StrAppend(&text, ", ", hyperparameter->label, " ", Value(optimizer, *hyperparameter));
+  }
+  if (optimizer.staleness_exponent() > 0) {
+    absl::StrAppend(&text, ", (1 + staleness / ", optimizer.staleness_tolerance(), ")^-",
+                    optimizer.staleness_exponent());
   }
   return text;
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
@@ -139,6 +140,16 @@ std::string StalenessFigures(const std::vector<LoggedRun>& runs) {
   return absl::StrCat(drawings, "</div>\n");
 }
 
+bool HasWarmStart(const LoggedRun& run) { return run.description.cluster().warm_start_updates() > 0; }
+
+std::string WarmStartText(const LoggedRun& run) {
+  const ClusterDescription& cluster = run.description.cluster();
+  if (!HasWarmStart(run)) return "none";
+  const bool own = cluster.has_warm_start_optimizer();
+  return absl::StrCat(cluster.warm_start_updates(), " updates by one replica",
+                      own ? absl::StrCat(", ", OptimizerText(cluster.warm_start_optimizer())) : "");
+}
+
 TextTable Results(const std::vector<LoggedRun>& runs) {
   TextTable table;
   table.header = {"run"};
@@ -151,6 +162,7 @@ TextTable Results(const std::vector<LoggedRun>& runs) {
     row(name, [=](const LoggedRun& run) { return OrDash(run.log.Last(column), format); });
   };
   row("optimizer", [](const LoggedRun& run) { return OptimizerText(run.description.optimizer()); });
+  if (absl::c_any_of(runs, HasWarmStart)) row("warm start", WarmStartText);
   row("network", Network);
   row("replicas", [](const LoggedRun& run) { return absl::StrCat(run.description.cluster().replicas()); });
   last("updates", "updates", 0);

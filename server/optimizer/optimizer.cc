@@ -2,11 +2,14 @@
 #include "server/optimizer/optimizer.h"
 
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <iterator>
+#include <utility>
 
 #include "common/program/update_rules.h"
 #include "common/status_macros.h"
+#include "server/optimizer/warm_start.h"
 
 namespace downpour {
 namespace {
@@ -22,13 +25,20 @@ constexpr auto kFactories = Factories(std::make_index_sequence<std::size(kUpdate
 
 }  // namespace
 
-UpdateStep StepOf(const OptimizerDescription& /*optimizer*/, uint64_t update, uint64_t staleness) {
-  return {.update = update, .staleness = staleness, .factor = 1};
+UpdateStep StepOf(const OptimizerDescription& optimizer, uint64_t update, uint64_t staleness) {
+  const double relative = static_cast<double>(staleness) / optimizer.staleness_tolerance();
+  const double factor = std::pow(1 + relative, -optimizer.staleness_exponent());
+  return {.update = update, .staleness = staleness, .factor = static_cast<float>(factor)};
 }
 
-absl::StatusOr<std::unique_ptr<Optimizer>> Optimizer::Create(const OptimizerDescription& description) {
+absl::StatusOr<std::unique_ptr<Optimizer>> Optimizer::Create(const OptimizerDescription& description,
+                                                             const WarmStart& warm_start) {
   RETURN_IF_ERROR(ValidateOptimizer(description));
-  return kFactories[description.kind()](description);
+  std::unique_ptr<Optimizer> run = kFactories[description.kind()](description);
+  if (!warm_start.has_optimizer()) return run;
+  RETURN_IF_ERROR(ValidateOptimizer(warm_start.optimizer()));
+  return WithWarmStart(std::move(run), kFactories[warm_start.optimizer().kind()](warm_start.optimizer()),
+                       warm_start.updates());
 }
 
 }  // namespace downpour

@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "proto/checkpoint.pb.h"
 #include "proto/config.pb.h"
 
 namespace downpour {
@@ -26,15 +27,17 @@ struct UpdateStep {
   float factor = 1;
 };
 
-// The step of that update. Schedules of the step and factors that depend on staleness belong here.
+// The step of that update: its factor is (1 + staleness / staleness_tolerance)^-staleness_exponent.
 UpdateStep StepOf(const OptimizerDescription& optimizer, uint64_t update, uint64_t staleness);
 
 // An update rule of Zeiler 2012, applied element by element: a range that is applied in pieces gets the same
 // bits as one that is applied whole. Immutable and thread-safe, since all memory is the caller's.
 class Optimizer {
  public:
+  // The rule of `description`, by WithWarmStart() with that of `warm_start` if it names one.
   // INVALID_ARGUMENT as ValidateOptimizer (common/program/update_rules.h).
-  static absl::StatusOr<std::unique_ptr<Optimizer>> Create(const OptimizerDescription& description);
+  static absl::StatusOr<std::unique_ptr<Optimizer>> Create(const OptimizerDescription& description,
+                                                           const WarmStart& warm_start = {});
 
   explicit Optimizer(const OptimizerDescription& description)
       : learning_rate_(description.learning_rate()),

@@ -17,9 +17,10 @@ absl::StatusOr<std::vector<float>> FloatsFrom(const CheckpointFile& file, const 
       absl::StrCat("section '", name, "' has ", values.size(), " float32, want ", elements));
 }
 
-// Of a description that a shard was made with, or that comes from a file.
-absl::StatusOr<std::vector<std::string>> StateNames(const OptimizerDescription& description) {
-  const absl::StatusOr<std::unique_ptr<Optimizer>> optimizer = Optimizer::Create(description);
+// Of a header that a shard has made, or that comes from a file.
+absl::StatusOr<std::vector<std::string>> StateNames(const ShardCheckpoint& header) {
+  const absl::StatusOr<std::unique_ptr<Optimizer>> optimizer =
+      Optimizer::Create(header.optimizer(), header.warm_start());
   if (!optimizer.ok())
     return absl::DataLossError(absl::StrCat("checkpoint header: ", optimizer.status().message()));
   return (*optimizer)->state_names();
@@ -29,7 +30,7 @@ absl::StatusOr<std::vector<std::string>> StateNames(const OptimizerDescription& 
 
 void AddSections(const ShardSnapshot& snapshot, absl::string_view prefix, CheckpointFile* file) {
   file->AddFloats(absl::StrCat(prefix, "parameters"), snapshot.parameters);
-  const std::vector<std::string> names = *StateNames(snapshot.header.optimizer());
+  const std::vector<std::string> names = *StateNames(snapshot.header);
   for (size_t i = 0; i < names.size(); ++i)
     file->AddFloats(absl::StrCat(prefix, names[i]), snapshot.state[i]);
 }
@@ -43,7 +44,7 @@ absl::StatusOr<ShardSnapshot> SnapshotFromSections(const CheckpointFile& file, a
   const uint64_t elements = header.end() - header.begin();
   ShardSnapshot snapshot;
   ASSIGN_OR_RETURN(snapshot.parameters, FloatsFrom(file, absl::StrCat(prefix, "parameters"), elements));
-  ASSIGN_OR_RETURN(const std::vector<std::string> names, StateNames(header.optimizer()));
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, StateNames(header));
   for (const std::string& name : names) {
     ASSIGN_OR_RETURN(snapshot.state.emplace_back(), FloatsFrom(file, absl::StrCat(prefix, name), elements));
   }

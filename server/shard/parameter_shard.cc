@@ -44,7 +44,8 @@ absl::StatusOr<std::unique_ptr<ParameterShard>> ParameterShard::Create(Options o
                                                                        absl::Span<const float> initial) {
   DOWNPOUR_CHECK(options.range.begin >= 0 && options.range.size() > 0);
   DOWNPOUR_CHECK(static_cast<int64_t>(initial.size()) == options.range.size());
-  ASSIGN_OR_RETURN(std::unique_ptr<Optimizer> optimizer, Optimizer::Create(options.optimizer));
+  ASSIGN_OR_RETURN(std::unique_ptr<Optimizer> optimizer,
+                   Optimizer::Create(options.optimizer, options.warm_start));
   return absl::WrapUnique(new ParameterShard(std::move(options), std::move(optimizer), initial));
 }
 
@@ -84,6 +85,10 @@ absl::Status ParameterShard::CheckSnapshot(const ShardSnapshot& snapshot) const 
   RETURN_IF_ERROR(RequireEqual<int64_t>("first key", header.begin(), range().begin));
   RETURN_IF_ERROR(RequireEqual<int64_t>("last key", header.end(), range().end));
   RETURN_IF_ERROR(RequireEqual("optimizer", Describe(header.optimizer()), Describe(options_.optimizer)));
+  RETURN_IF_ERROR(RequireEqual("optimizer of the warm start", Describe(header.warm_start().optimizer()),
+                               Describe(options_.warm_start.optimizer())));
+  RETURN_IF_ERROR(
+      RequireEqual("length of the warm start", header.warm_start().updates(), options_.warm_start.updates()));
   RETURN_IF_ERROR(
       RequireEqual("number of state vectors", snapshot.state.size(), optimizer_->state_names().size()));
   for (const std::vector<float>& state : snapshot.state) {
@@ -218,6 +223,7 @@ ShardSnapshot ParameterShard::Snapshot() const {
   snapshot.state.assign(optimizer_->state_names().size(), std::vector<float>(range().size()));
   ShardCheckpoint& header = snapshot.header;
   *header.mutable_optimizer() = options_.optimizer;
+  *header.mutable_warm_start() = options_.warm_start;
   for (const ParameterLayout::Tensor& tensor : options_.layout.tensors()) {
     TensorShape* shape = header.add_layout();
     shape->set_name(tensor.name);

@@ -38,6 +38,7 @@ class ParameterShard {
     KeyRange range;
     ParameterLayout layout;  // of the whole vector; kept for the checkpoint
     OptimizerDescription optimizer;
+    WarmStart warm_start = {};
   };
   static constexpr int64_t kSegmentElements = kChunkElements;  // a chunk on the wire is one segment here
 

@@ -53,6 +53,12 @@ absl::StatusOr<std::vector<ParameterShard::Options>> ShardOptions(const RunDescr
   ASSIGN_OR_RETURN(const ParameterLayout layout,
                    NetworkLayout(description.network(), data.input_dim(), data.classes()));
   ASSIGN_OR_RETURN(const ShardMap map, ShardMap::Create(layout.size(), description.cluster().shards()));
+  const ClusterDescription& cluster = description.cluster();
+  WarmStart warm_start;
+  if (cluster.has_warm_start_optimizer() && cluster.warm_start_updates() > 0) {
+    *warm_start.mutable_optimizer() = cluster.warm_start_optimizer();
+    warm_start.set_updates(cluster.warm_start_updates());
+  }
   std::vector<ParameterShard::Options> options;
   options.reserve(map.shards());
   for (int shard = 0; shard < map.shards(); ++shard) {
@@ -60,7 +66,8 @@ absl::StatusOr<std::vector<ParameterShard::Options>> ShardOptions(const RunDescr
                        .shard = static_cast<uint32_t>(shard),
                        .range = map.range(shard),
                        .layout = layout,
-                       .optimizer = description.optimizer()});
+                       .optimizer = description.optimizer(),
+                       .warm_start = warm_start});
   }
   return options;
 }

@@ -29,9 +29,9 @@ using ::testing::HasSubstr;
 
 class TransportConformance : public ::testing::TestWithParam<TransportKind> {
  protected:
-  void Serve(int64_t size) {
+  void Serve(int64_t size, float staleness_exponent = 0) {
     client_.reset();  // must not outlive its transport
-    shard_ = IntegerShard(size);
+    shard_ = IntegerShard(size, staleness_exponent);
     transport_ = GetParam().serve(shard_);
     client_ = transport_->Connect(shard_->run());
   }
@@ -82,6 +82,18 @@ TEST_P(TransportConformance, TellsVersionAndStaleness) {
       client_->Push({.replica_id = 2, .incarnation = 1, .sequence = 1, .fetched_version = 1}, gradient);
   EXPECT_EQ(outcome->version, 4);
   EXPECT_EQ(outcome->staleness, 2);
+}
+
+TEST_P(TransportConformance, StepsLessWithAStalePush) {
+  Serve(kChunkElements + 10, /*staleness_exponent=*/1);
+  const std::vector<float> gradient(kChunkElements + 10, 1);
+  for (uint64_t sequence = 1; sequence <= 3; ++sequence) {
+    const PushHeader fresh{
+        .replica_id = 1, .incarnation = 1, .sequence = sequence, .fetched_version = sequence - 1};
+    ASSERT_TRUE(client_->Push(fresh, gradient).ok());
+  }
+  ASSERT_TRUE(client_->Push({.replica_id = 2, .incarnation = 1, .sequence = 1}, gradient).ok());
+  EXPECT_THAT(Fetched(), Each(-3.25f));  // the last is 3 updates old: 1 / (1 + 3)
 }
 
 TEST_P(TransportConformance, AppliesARepeatedPushOnce) {

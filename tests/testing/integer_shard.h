@@ -15,7 +15,7 @@ namespace downpour {
 
 // A shard of the keys [1000, 1000 + size) that starts from zeros and does SGD with learning rate 1: after
 // pushes of small integers its parameters are exactly minus their sum.
-inline std::shared_ptr<ParameterShard> IntegerShard(int64_t size) {
+inline std::shared_ptr<ParameterShard> IntegerShard(int64_t size, float staleness_exponent = 0) {
   absl::StatusOr<ParameterLayout> layout =
       ParameterLayout::Create({{"before", {1000}}, {"here", {size}}, {"after", {7}}});
   DOWNPOUR_CHECK(layout.ok());
@@ -25,6 +25,7 @@ inline std::shared_ptr<ParameterShard> IntegerShard(int64_t size) {
   options.layout = *layout;
   options.optimizer.set_kind(OptimizerDescription::SGD);
   options.optimizer.set_learning_rate(1);
+  options.optimizer.set_staleness_exponent(staleness_exponent);
   absl::StatusOr<std::unique_ptr<ParameterShard>> shard =
       ParameterShard::Create(options, std::vector<float>(size));
   DOWNPOUR_CHECK(shard.ok());

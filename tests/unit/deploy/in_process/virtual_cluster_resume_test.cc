@@ -108,7 +108,14 @@ TEST(VirtualClusterResumeTest, WarmStartResumesToo) {
   RunDescription description = SyntheticRun();
   description.mutable_cluster()->set_warm_start_updates(30);
   int pieces = 0;
-  EXPECT_EQ(RunInPieces(description, 37, &pieces), RunVirtually(description));
+  const VirtualRunResult by_its_own_rule = RunVirtually(description);
+  EXPECT_EQ(RunInPieces(description, 37, &pieces), by_its_own_rule);
+  OptimizerDescription& warm_start = *description.mutable_cluster()->mutable_warm_start_optimizer();
+  warm_start.set_kind(OptimizerDescription::MOMENTUM);
+  description.mutable_optimizer()->set_staleness_exponent(0.5);
+  const VirtualRunResult by_another = RunVirtually(description);
+  EXPECT_EQ(RunInPieces(description, 37, &pieces), by_another);
+  EXPECT_NE(by_another.parameters, by_its_own_rule.parameters);
 }
 
 TEST(VirtualClusterResumeTest, AFinishedRunDoesNothingAndALargerBudgetGoesOn) {

@@ -23,7 +23,7 @@ struct Oracle {
   double mean_dx2 = 0;
   double dx = 0;
 
-  void Step(const OptimizerDescription& rule, double g) {
+  void Step(const OptimizerDescription& rule, double g, double factor = 1) {
     const double rho = rule.rho();
     const double epsilon = rule.epsilon();
     const double eta = rule.learning_rate();
@@ -48,7 +48,7 @@ struct Oracle {
         mean_dx2 = rho * mean_dx2 + (1 - rho) * dx * dx;
         break;
     }
-    x += dx;
+    x += factor * dx;
   }
 
   // In the order of Optimizer::state_names().
@@ -72,10 +72,10 @@ struct Rule {
         parameters(kElements),
         state(optimizer->state_names().size(), std::vector<float>(kElements)) {}
 
-  void Step(const std::vector<float>& gradient) {
+  void Step(const std::vector<float>& gradient, const UpdateStep& step = {}) {
     std::vector<float*> pointers;
     for (std::vector<float>& vector : state) pointers.push_back(vector.data());
-    optimizer->Apply(UpdateStep(), gradient, absl::MakeSpan(parameters), pointers);
+    optimizer->Apply(step, gradient, absl::MakeSpan(parameters), pointers);
   }
 
   std::unique_ptr<Optimizer> optimizer;
@@ -169,7 +169,10 @@ double RelativeError(OptimizerDescription::Kind kind) {
   return 0;
 }
 
+// Every push has another staleness, so that its change is another part of the rule's.
 TEST_P(OptimizerOracle, TenThousandStepsStayWithinWhatRoundingAllows) {
+  description_.set_staleness_exponent(0.75);
+  description_.set_staleness_tolerance(4);
   for (const Gradients& gradients : AllGradients()) {
     SCOPED_TRACE(gradients.name);
     Random random(2);
@@ -178,9 +181,10 @@ TEST_P(OptimizerOracle, TenThousandStepsStayWithinWhatRoundingAllows) {
     std::vector<double> way(kElements), roundings(kElements);
     for (int t = 0; t < kSteps; ++t) {
       for (float& g : gradient_) g = gradients.next(t, &random);
-      rule.Step(gradient_);
+      const int staleness = t * 37 % 200;
+      rule.Step(gradient_, StepOf(description_, t + 1, staleness));
       for (int i = 0; i < kElements; ++i) {
-        exact[i].Step(description_, gradient_[i]);
+        exact[i].Step(description_, gradient_[i], std::pow(1 + staleness / 4.0, -0.75));
         way[i] += std::abs(exact[i].dx);
         roundings[i] += kUlp / 2 * std::abs(exact[i].x);
       }

@@ -35,10 +35,8 @@ void Apply(const Optimizer& optimizer, const UpdateStep& step, const std::vector
 
 class OptimizerSplit : public ::testing::TestWithParam<OptimizerDescription::Kind> {};
 
-TEST_P(OptimizerSplit, PiecesGiveTheBitsOfTheWhole) {
-  OptimizerDescription description;
-  description.set_kind(GetParam());
-  const auto optimizer = *Optimizer::Create(description);
+void ExpectPiecesGiveTheBitsOfTheWhole(const OptimizerDescription& description, const WarmStart& warm_start) {
+  const auto optimizer = *Optimizer::Create(description, warm_start);
   Random random(7);
   Memory whole{std::vector<float>(kElements), {}};
   whole.state.assign(optimizer->state_names().size(), std::vector<float>(kElements));
@@ -52,7 +50,7 @@ TEST_P(OptimizerSplit, PiecesGiveTheBitsOfTheWhole) {
               ? 0.f
               : static_cast<float>(random.Normal() * std::pow(10, 40 * random.Uniform() - 20));
     }
-    const UpdateStep step{.update = static_cast<uint64_t>(t) + 1, .factor = t % 2 == 0 ? 1.0f : 0.37f};
+    const UpdateStep step = StepOf(description, t + 1, t % 2 == 0 ? 0 : random.Below(300));
     Apply(*optimizer, step, gradient, 0, kElements, &whole);
     for (size_t begin = 0; begin < kElements;) {
       const size_t end =
@@ -62,6 +60,20 @@ TEST_P(OptimizerSplit, PiecesGiveTheBitsOfTheWhole) {
     }
     ASSERT_EQ(whole, pieces) << "step " << t;
   }
+}
+
+TEST_P(OptimizerSplit, PiecesGiveTheBitsOfTheWhole) {
+  OptimizerDescription description;
+  description.set_kind(GetParam());
+  description.set_staleness_exponent(0.5);
+  ExpectPiecesGiveTheBitsOfTheWhole(description, {});
+}
+
+TEST_P(OptimizerSplit, AlsoWhereTheWarmStartHasThisRule) {
+  WarmStart warm_start;
+  warm_start.mutable_optimizer()->set_kind(GetParam());
+  warm_start.set_updates(150);
+  ExpectPiecesGiveTheBitsOfTheWhole({}, warm_start);
 }
 
 INSTANTIATE_TEST_SUITE_P(Rules, OptimizerSplit,

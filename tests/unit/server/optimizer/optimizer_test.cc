@@ -146,6 +146,25 @@ TEST(Factor, OfAdadelta) {
   EXPECT_FLOAT_EQ(x.state()[1], 1.36654623e-6f);
 }
 
+OptimizerDescription Stale(float exponent, float tolerance) {
+  OptimizerDescription description;
+  description.set_staleness_exponent(exponent);
+  description.set_staleness_tolerance(tolerance);
+  return description;
+}
+
+TEST(StepOf, ShrinksWithStaleness) {
+  EXPECT_EQ(StepOf(Stale(1, 1), 7, 0).factor, 1);
+  EXPECT_EQ(StepOf(Stale(1, 1), 7, 3).factor, 0.25f);      // 1 / (1 + 3)
+  EXPECT_EQ(StepOf(Stale(0.5, 1), 7, 3).factor, 0.5f);     // 1 / sqrt(1 + 3)
+  EXPECT_EQ(StepOf(Stale(1, 4), 7, 12).factor, 0.25f);     // 1 / (1 + 12 / 4)
+  EXPECT_EQ(StepOf(Stale(2, 0.5), 7, 1).factor, 1.f / 9);  // 1 / (1 + 1 / 0.5)^2
+  EXPECT_EQ(StepOf(Stale(1, 4), 7, 12).update, 7);
+  EXPECT_EQ(StepOf(Stale(1, 4), 7, 12).staleness, 12);
+}
+
+TEST(StepOf, IsTheWholeStepByDefault) { EXPECT_EQ(StepOf(OptimizerDescription(), 1, 1'000'000).factor, 1); }
+
 class AnyRule : public ::testing::TestWithParam<OptimizerDescription::Kind> {
  protected:
   Dimension NewDimension() const { return {Describe(GetParam(), 0.9, 1e-6, 0.1), 1}; }
@@ -240,6 +259,9 @@ TEST(OptimizerCreate, NamesTheFieldTheValueAndWhatIsWanted) {
   ExpectRefused(Describe(D::SGD, 0.9, 1e-6, 0), "optimizer.learning_rate is 0, want");
   ExpectRefused(Describe(D::ADAGRAD, 0.9, 1e-6, kInfinity), "optimizer.learning_rate is inf, want");
   ExpectRefused(Describe(D::ADAGRAD, 0.9, 1e-6, NAN), "optimizer.learning_rate is nan, want");
+  ExpectRefused(Stale(-1, 1), "optimizer.staleness_exponent is -1, want 0 <= staleness_exponent <= 10");
+  ExpectRefused(Stale(NAN, 1), "optimizer.staleness_exponent is nan, want");
+  ExpectRefused(Stale(1, 0), "optimizer.staleness_tolerance is 0, want 0 < staleness_tolerance");
   EXPECT_TRUE(Optimizer::Create(Describe(D::ADAGRAD, 0, 0, 1)).ok());
 }
 

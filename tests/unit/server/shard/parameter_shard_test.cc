@@ -300,6 +300,35 @@ TEST(ParameterShard, ReadsAcrossSegmentsAndRefusesOtherKeys) {
   EXPECT_EQ(ParametersOf(*shard), initial);
 }
 
+// Staleness 3 makes a quarter of the step, of every chunk: also of those that come after another push and of
+// those that a restored shard gets.
+TEST(ParameterShard, AStalePushStepsLessAndAllItsChunksAlike) {
+  ParameterShard::Options options = OptionsFor(kRange);
+  options.optimizer.set_staleness_exponent(1);
+  const auto shard = *ParameterShard::Create(options, std::vector<float>(10));
+  for (uint64_t sequence : {1, 2, 3}) {
+    const PushHeader fresh = Push(sequence, 1, sequence - 1);
+    ASSERT_EQ(shard->ApplyChunk(fresh, 100, Ones(10))->staleness, 0);
+  }
+  PushHeader stale = Push(1);
+  stale.replica_id = 6;
+  ASSERT_EQ(shard->ApplyChunk(stale, 100, Ones(4))->staleness, 3);
+  ASSERT_TRUE(shard->ApplyChunk(Push(4, 1, 3), 100, Ones(10)).ok());
+  const auto restored = *ParameterShard::Restore(options, shard->Snapshot());
+  ASSERT_TRUE(restored->ApplyChunk(stale, 104, Ones(6)).ok());
+  EXPECT_THAT(ParametersOf(*restored), Each(4.25f));
+}
+
+TEST(ParameterShard, FollowsTheWarmStartsRuleUpToItsLastUpdate) {
+  ParameterShard::Options options = OptionsFor(kRange);
+  options.warm_start.mutable_optimizer()->set_kind(OptimizerDescription::SGD);
+  options.warm_start.mutable_optimizer()->set_learning_rate(16);
+  options.warm_start.set_updates(2);
+  const auto shard = *ParameterShard::Create(options, std::vector<float>(10));
+  for (uint64_t sequence : {1, 2, 3}) ASSERT_TRUE(shard->ApplyChunk(Push(sequence), 100, Ones(10)).ok());
+  EXPECT_THAT(ParametersOf(*shard), Each(33));  // 16 + 16 + 1
+}
+
 TEST(ParameterShard, RefusesAnOptimizerThatIsNone) {
   ParameterShard::Options options = OptionsFor(kRange);
   options.optimizer.set_learning_rate(-1);
@@ -352,6 +381,12 @@ TEST(ParameterShardRestore, RefusesASnapshotOfAnythingElse) {
   options = OptionsFor(kRange);
   options.optimizer.set_learning_rate(std::nextafter(1.f, 2.f));
   ExpectRefused(options, good, "learning_rate=1.00000012");
+  options = OptionsFor(kRange);
+  options.warm_start.mutable_optimizer()->set_kind(OptimizerDescription::SGD);
+  ExpectRefused(options, good, "other optimizer of the warm start");
+  options = OptionsFor(kRange);
+  options.warm_start.set_updates(5);
+  ExpectRefused(options, good, "other length of the warm start: 0, want 5");
 
   options = OptionsFor(kRange);
   ShardSnapshot bad = good;
