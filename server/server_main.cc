@@ -43,10 +43,12 @@ resumes.
 
 constexpr absl::Duration kPoll = absl::Seconds(1);
 
-// Returns when the run is over and no replica needs the shard any more. Registers at every poll, because a
+// Returns when the run is over and no replica needs the shard any more. Until then it passes on the plateau
+// factor at every poll, and registers at every poll, because a
 // restarted coordinator may have a checkpoint that does not know this address. CANCELLED: interrupted.
 // FAILED_PRECONDITION: the coordinator has been restarted with another run.
-absl::Status ServeUntilFinished(CoordinatorStub& coordinator, const RegisterShardRequest& again) {
+absl::Status ServeUntilFinished(CoordinatorStub& coordinator, const RegisterShardRequest& again,
+                                ParameterShard& shard) {
   bool finished = false;
   for (absl::Time next_poll = absl::Now(); !Interrupted(); Clock::Real()->SleepFor(absl::Milliseconds(50))) {
     if (absl::Now() < next_poll) continue;
@@ -58,6 +60,7 @@ absl::Status ServeUntilFinished(CoordinatorStub& coordinator, const RegisterShar
       if (finished && IsTransient(status.status())) return absl::OkStatus();
       continue;
     }
+    shard.set_plateau_factor(status->plateau_factor());
     finished = status->phase() == RunStatus::FINISHED;
     if (finished && status->live_replicas() == 0) return absl::OkStatus();
     absl::Status registered = coordinator.Call(&ClusterCoordinator::Stub::RegisterShard, again).status();
@@ -120,7 +123,7 @@ absl::Status Run(const CommandLine& /*command_line*/) {
   CoordinatorStub impatient(options);
   request.set_shard(registered.shard());
   request.set_run_id(registered.run().run_id());
-  absl::Status status = ServeUntilFinished(impatient, request);
+  absl::Status status = ServeUntilFinished(impatient, request, *shard);
   RETURN_IF_ERROR(checkpointer.CheckpointNow());
   return status;
 }

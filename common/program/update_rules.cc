@@ -5,6 +5,7 @@
 #include <google/protobuf/message.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -35,6 +36,29 @@ absl::Status CheckBounds(const Hyperparameter& hyperparameter, float value, bool
                                                  limit_allowed ? " <= " : " < ", hyperparameter.limit));
 }
 
+absl::Status CheckSchedule(const ScheduleDescription& schedule) {
+  const bool has_length = schedule.updates() > 0 || schedule.epochs() > 0;
+  const bool wants_length =
+      schedule.kind() == ScheduleDescription::EXPONENTIAL || schedule.kind() == ScheduleDescription::COSINE;
+  const auto refuse = [](const auto& what, const auto& seen, const char* wanted) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("optimizer.schedule.", what, " is ", seen, ", want ", wanted));
+  };
+  if (schedule.updates() < 0) return refuse("updates", schedule.updates(), "0 or more");
+  if (!(schedule.epochs() >= 0 && std::isfinite(schedule.epochs())))
+    return refuse("epochs", schedule.epochs(), "0 or more");
+  if (schedule.updates() > 0 && schedule.epochs() > 0)
+    return refuse("epochs", schedule.epochs(), "0 where optimizer.schedule.updates is set");
+  if (wants_length && !has_length)
+    return refuse("updates", 0, "a length above 0, in optimizer.schedule.updates or .epochs");
+  if (!(schedule.final() > 0 && schedule.final() <= 1))
+    return refuse("final", schedule.final(), "0 < final <= 1");
+  if (!(schedule.decay() > 0 && schedule.decay() <= 1))
+    return refuse("decay", schedule.decay(), "0 < decay <= 1");
+  if (schedule.patience() < 1) return refuse("patience", schedule.patience(), "1 or more");
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 bool UpdateRule::Uses(const Hyperparameter& hyperparameter) const {
@@ -46,9 +70,10 @@ absl::Status ValidateOptimizer(const OptimizerDescription& optimizer) {
     const bool used = kUpdateRules[optimizer.kind()].Uses(*hyperparameter);
     RETURN_IF_ERROR(CheckBounds(*hyperparameter, Value(optimizer, *hyperparameter), used));
   }
-  for (const Hyperparameter* hyperparameter : {&kStalenessExponent, &kStalenessTolerance})
+  for (const Hyperparameter* hyperparameter :
+       {&kStalenessExponent, &kStalenessTolerance, &kCompensationStrength})
     RETURN_IF_ERROR(CheckBounds(*hyperparameter, Value(optimizer, *hyperparameter), true));
-  return absl::OkStatus();
+  return CheckSchedule(optimizer.schedule());
 }
 
 std::string PrincipalHyperparameter(OptimizerDescription::Kind kind) {
@@ -64,6 +89,25 @@ std::string OptimizerText(const OptimizerDescription& optimizer) {
   if (optimizer.staleness_exponent() > 0) {
     absl::StrAppend(&text, ", (1 + staleness / ", optimizer.staleness_tolerance(), ")^-",
                     optimizer.staleness_exponent());
+  }
+  if (optimizer.compensation() != OptimizerDescription::NONE) {
+    absl::StrAppend(&text, ", compensation ",
+                    OptimizerDescription::Compensation_Name(optimizer.compensation()), " ",
+                    optimizer.compensation_strength());
+  }
+  const ScheduleDescription& schedule = optimizer.schedule();
+  const std::string length = schedule.updates() > 0 ? absl::StrCat(schedule.updates(), " updates")
+                                                    : absl::StrCat(schedule.epochs(), " epochs");
+  switch (schedule.kind()) {
+    case ScheduleDescription::CONSTANT:
+      break;
+    case ScheduleDescription::EXPONENTIAL:
+    case ScheduleDescription::COSINE:
+      absl::StrAppend(&text, ", ", ScheduleDescription::Kind_Name(schedule.kind()), " to ", schedule.final(),
+                      " in ", length);
+      break;
+    case ScheduleDescription::PLATEAU:
+      absl::StrAppend(&text, ", PLATEAU times ", schedule.decay());
   }
   return text;
 }

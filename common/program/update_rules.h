@@ -34,13 +34,17 @@ inline constexpr Hyperparameter kEpsilon = {OptimizerDescription::kEpsilonFieldN
                                             Hyperparameter::Zero::kRefusedWhereUsed, 1e30f, true};
 // In the order in which OptimizerText names them.
 inline constexpr const Hyperparameter* kHyperparameters[] = {&kLearningRate, &kRho, &kEpsilon};
-// Of every rule: what staleness makes of its step.
+// Of every rule: what staleness, or the way gone since the fetch, makes of its step.
 inline constexpr Hyperparameter kStalenessExponent = {OptimizerDescription::kStalenessExponentFieldNumber,
                                                       "staleness exponent", Hyperparameter::Zero::kAllowed,
                                                       10, true};
 inline constexpr Hyperparameter kStalenessTolerance = {OptimizerDescription::kStalenessToleranceFieldNumber,
                                                        "tolerance", Hyperparameter::Zero::kRefused, 1e9f,
                                                        true};
+
+inline constexpr Hyperparameter kCompensationStrength = {
+    OptimizerDescription::kCompensationStrengthFieldNumber, "strength", Hyperparameter::Zero::kRefused, 1e9f,
+    true};
 
 struct UpdateRule {
   OptimizerDescription::Kind kind;

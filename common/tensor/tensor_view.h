@@ -23,6 +23,7 @@ class BasicTensorView {
   using Bfloats = absl::Span<Pointee<uint16_t>>;
   using Bytes = std::conditional_t<kMutable, absl::Span<char>, absl::string_view>;
 
+  BasicTensorView() = default;  // of no elements
   template <typename Memory, typename = std::enable_if_t<std::is_convertible_v<const Memory&, Floats>>>
   BasicTensorView(const Memory& floats) : floats_(floats) {}  // NOLINT(google-explicit-constructor)
   explicit BasicTensorView(Bfloats bfloats) : bfloats_(bfloats) {}

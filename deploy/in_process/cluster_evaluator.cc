@@ -38,6 +38,8 @@ absl::StatusOr<NextEvaluationReply::Directive> ClusterEvaluator::EvaluateIfDue(c
                      EvaluateTestSets(*data_, parameters_, max_frames_, network_pointers_));
     result.set_updates(next.updates());
     RETURN_IF_ERROR(coordinator.RecordEvaluation(result).status());
+    ASSIGN_OR_RETURN(const RunStatus status, coordinator.GetRunStatus({}));
+    for (const auto& shard : shards) shard->set_plateau_factor(status.plateau_factor());
   }
 }
 

@@ -339,8 +339,10 @@ absl::Status VirtualCluster::Pushed(uint32_t index, uint32_t shard) {
   Replica& replica = replicas_[index];
   const KeyRange range = shards_[shard]->range();
   InProcessShardClient client(shards_[shard].get(), shards_[shard]->run());
+  const bool compensated = options_.description.optimizer().compensation() != OptimizerDescription::NONE;
   const absl::StatusOr<PushOutcome> outcome =
-      client.Push(replica.model->NextPush(static_cast<int>(shard)), replica.model->gradient()[range]);
+      client.Push(replica.model->NextPush(static_cast<int>(shard)), replica.model->gradient()[range],
+                  compensated ? replica.parameters.view()[range] : TensorView());
   if (outcome.ok()) {
     replica.answers[shard] = outcome->staleness;
   } else if (absl::IsInvalidArgument(outcome.status())) {

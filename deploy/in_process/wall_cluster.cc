@@ -116,6 +116,7 @@ absl::StatusOr<RunStatus> WallCluster::Run() {
     Clock::Real()->SleepFor(kWatchInterval);
     coordinator.RemoveDeadReplicas();
     status = coordinator.GetRunStatus({}).value();
+    for (const auto& shard : shards_) shard->set_plateau_factor(status.plateau_factor());
     job_.progress(status);
   }
   for (std::thread& thread : threads_) thread.join();

@@ -293,6 +293,7 @@ absl::StatusOr<RecordEvaluationReply> Coordinator::RecordEvaluation(const Evalua
       LogWarning("evaluation result ignored: ", evaluation.status().message());
       return RecordEvaluationReply();
     }
+    progress_.plateau().Record(request.test().loss_sum() / static_cast<double>(request.test().frames()));
     record.point = evaluation->point;
     record.reported = std::move(evaluation->reported);
     record.staleness = progress_.staleness();

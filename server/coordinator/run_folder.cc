@@ -34,6 +34,13 @@ absl::Status CheckNoOtherRun(const std::string& folder) {
 
 absl::StatusOr<RunFolder> RunFolder::Open(const std::string& folder, const RunDescription& description,
                                           Clock* clock) {
+  if (const auto compensation = description.optimizer().compensation();
+      compensation != OptimizerDescription::NONE) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("optimizer.compensation is ", OptimizerDescription::Compensation_Name(compensation),
+                     ", want NONE: only the simulated cluster (cluster.clock VIRTUAL) has the parameters "
+                     "that a gradient was computed at"));
+  }
   const std::string checkpoints = absl::StrCat(folder, "/checkpoints");
   std::error_code error;
   std::filesystem::create_directories(checkpoints, error);

@@ -13,7 +13,8 @@ RunProgress::RunProgress(const RunDescription& description, Clock* clock, Clock*
       wall_clock_(wall_clock),
       started_(clock->Now()),
       wall_started_(clock == wall_clock ? started_ : wall_clock->Now()),
-      evaluations_(description.evaluation().every_updates()) {}
+      evaluations_(description.evaluation().every_updates()),
+      plateau_(description.optimizer().schedule()) {}
 
 void RunProgress::Add(const ReportTotals& added, const ReportRequest& report) {
   updates_ += added.pushes_applied;
@@ -64,12 +65,14 @@ void RunProgress::AddTo(RunStatus* status) const {
   status->set_pushes_rejected(pushes_rejected_);
   status->set_fraction_done(FractionDone());
   status->set_train_loss(evaluations_.train_loss());
+  status->set_plateau_factor(plateau_.factor());
   if (evaluations_.last_recorded().has_value())
     *status->mutable_last_evaluation() = *evaluations_.last_recorded();
 }
 
 void RunProgress::Save(CoordinatorCheckpoint* checkpoint) const {
   *checkpoint->mutable_evaluations() = evaluations_.Save();
+  *checkpoint->mutable_plateau() = plateau_.Save();
   *checkpoint->mutable_staleness() = staleness_.Save();
   checkpoint->set_updates(updates_);
   checkpoint->set_frames(frames_);
@@ -82,6 +85,7 @@ void RunProgress::Save(CoordinatorCheckpoint* checkpoint) const {
 absl::Status RunProgress::Load(const CoordinatorCheckpoint& checkpoint) {
   RETURN_IF_ERROR(evaluations_.Load(checkpoint.evaluations()));
   RETURN_IF_ERROR(staleness_.Load(checkpoint.staleness()));
+  if (checkpoint.has_plateau()) plateau_.Load(checkpoint.plateau());
   updates_ = checkpoint.updates();
   frames_ = checkpoint.frames();
   pushes_rejected_ = checkpoint.pushes_rejected();

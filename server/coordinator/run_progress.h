@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "server/coordinator/evaluation_schedule.h"
 #include "server/coordinator/membership.h"
+#include "server/coordinator/plateau.h"
 #include "server/coordinator/staleness_histogram.h"
 
 namespace downpour {
@@ -25,10 +26,12 @@ class RunProgress {
   // Of the whole run, in updates.
   const StalenessHistogram& staleness() const { return staleness_; }
   EvaluationSchedule& evaluations() { return evaluations_; }
+  Plateau& plateau() { return plateau_; }
   bool BudgetReached() const { return FractionDone() >= 1; }
 
   EvaluationPoint PointNow(int live_replicas) const;
-  // Sets the status's fields on updates, frames, rejected pushes and evaluations, and leaves the others.
+  // Sets the status's fields on updates, frames, rejected pushes, evaluations and the plateau, and leaves the
+  // others.
   void AddTo(RunStatus* status) const;
 
   // Sets the checkpoint's fields that Load() takes, and leaves the others.
@@ -48,6 +51,7 @@ class RunProgress {
   absl::Time wall_started_;
   int64_t frames_of_an_epoch_ = 0;
   EvaluationSchedule evaluations_;
+  Plateau plateau_;
   StalenessHistogram staleness_;
   int64_t updates_ = 0;
   int64_t frames_ = 0;

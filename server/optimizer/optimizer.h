@@ -16,8 +16,7 @@ namespace downpour {
 
 // One update of a shard: what a step depends on besides the gradient and the rule's state. `update` and
 // `staleness` are fixed when the push begins and kept in the push ledger, so every chunk of the push is
-// stepped with the same values, also one that is sent again after a restart. If a push brings further vectors
-// along with its gradient, they become members here.
+// stepped with the same values, also one that is sent again after a restart.
 struct UpdateStep {
   // Updates that the shard had applied when the push began, plus 1; pushes under way together may share it.
   uint64_t update = 1;
@@ -25,16 +24,22 @@ struct UpdateStep {
   uint64_t staleness = 0;
   // The change of every parameter is multiplied by this; the rule's state does not see it.
   float factor = 1;
+  // The parameters that the gradient was computed at, as many as the gradient has elements; empty where the
+  // optimizer has no compensation. Not owned.
+  absl::Span<const float> fetched = {};
 };
 
-// The step of that update: its factor is (1 + staleness / staleness_tolerance)^-staleness_exponent.
-UpdateStep StepOf(const OptimizerDescription& optimizer, uint64_t update, uint64_t staleness);
+// The step of that update: its factor is (1 + staleness / staleness_tolerance)^-staleness_exponent times that
+// of the optimizer's schedule, which is `plateau_factor` for PLATEAU. The schedule's length is in updates.
+UpdateStep StepOf(const OptimizerDescription& optimizer, uint64_t update, uint64_t staleness,
+                  float plateau_factor = 1);
 
 // An update rule of Zeiler 2012, applied element by element: a range that is applied in pieces gets the same
 // bits as one that is applied whole. Immutable and thread-safe, since all memory is the caller's.
 class Optimizer {
  public:
-  // The rule of `description`, by WithWarmStart() with that of `warm_start` if it names one.
+  // The rule of `description`, by WithCompensation(), by WithWarmStart() with that of `warm_start` if it names
+  // one.
   // INVALID_ARGUMENT as ValidateOptimizer (common/program/update_rules.h).
   static absl::StatusOr<std::unique_ptr<Optimizer>> Create(const OptimizerDescription& description,
                                                            const WarmStart& warm_start = {});

@@ -103,8 +103,9 @@ absl::Status ParameterShard::CheckRun(const RunKey& run) const {
 }
 
 absl::StatusOr<PushOutcome> ParameterShard::ApplyChunk(const PushHeader& header, int64_t begin,
-                                                       TensorView gradient) {
+                                                       TensorView gradient, TensorView fetched) {
   const auto size = static_cast<int64_t>(gradient.size());
+  RETURN_IF_ERROR(CheckFetched(gradient.size(), fetched.size()));
   ASSIGN_OR_RETURN(PushLedger::Entry* const entry, ledger_.EntryFor(header, begin, size));
   absl::MutexLock lock(&entry->mutex());
   ASSIGN_OR_RETURN(const std::optional<PushOutcome> answer, ledger_.Admit(header, begin, entry));
@@ -114,13 +115,14 @@ absl::StatusOr<PushOutcome> ParameterShard::ApplyChunk(const PushHeader& header,
     const std::string why = absl::StrCat("gradient of key ", begin + index, " is ", At(gradient, index));
     return ledger_.Reject(header, why, entry);
   }
-  const UpdateStep step = StepOf(options_.optimizer, entry->push().update(), entry->push().staleness());
+  const UpdateStep step = StepOf(entry->push());
   const KeyRange wanted{static_cast<int64_t>(entry->push().next_key()), begin + size};
   ForEachSegment(wanted, [&](Segment& segment, KeyRange keys) {
     entry->mutex().AssertHeld();
     absl::ReaderMutexLock snapshot(&ledger_.snapshot_mutex());
     absl::MutexLock segment_lock(&segment.mutex());
-    segment.Step(*optimizer_, step, keys.begin, gradient[{keys.begin - begin, keys.end - begin}]);
+    const KeyRange part{keys.begin - begin, keys.end - begin};
+    segment.Step(*optimizer_, step, keys.begin, gradient[part], fetched.empty() ? fetched : fetched[part]);
     ledger_.Advance(keys.end, entry);
   });
   return ledger_.Outcome(*entry);
@@ -129,11 +131,12 @@ absl::StatusOr<PushOutcome> ParameterShard::ApplyChunk(const PushHeader& header,
 absl::StatusOr<PushOutcome> ParameterShard::ApplySegments(const PushHeader& header, KeyRange keys,
                                                           const GradientReader& read,
                                                           const ParallelFor& parallel_for) {
+  RETURN_IF_ERROR(CheckFetched(keys.size(), 0));
   ASSIGN_OR_RETURN(PushLedger::Entry* const entry, ledger_.EntryFor(header, keys.begin, keys.size()));
   absl::MutexLock lock(&entry->mutex());
   ASSIGN_OR_RETURN(const std::optional<PushOutcome> answer, ledger_.Admit(header, keys.begin, entry));
   if (answer.has_value()) return *answer;
-  const UpdateStep step = StepOf(options_.optimizer, entry->push().update(), entry->push().staleness());
+  const UpdateStep step = StepOf(entry->push());
   const int64_t first_key = entry->push().next_key();
   const int64_t first_segment = (first_key - range().begin) / kSegmentElements;
   const int64_t end_segment = (keys.end - range().begin + kSegmentElements - 1) / kSegmentElements;
@@ -170,6 +173,19 @@ absl::StatusOr<PushOutcome> ParameterShard::ApplySegments(const PushHeader& head
   }
   if (!not_finite.empty()) return ledger_.Reject(header, not_finite, entry);
   return ledger_.Outcome(*entry);
+}
+
+absl::Status ParameterShard::CheckFetched(size_t gradient, size_t fetched) const {
+  const bool wanted = options_.optimizer.compensation() != OptimizerDescription::NONE;
+  if (fetched == (wanted ? gradient : 0)) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("a gradient of ", gradient, " keys comes with ", fetched, " fetched parameters, want ",
+                   wanted ? gradient : 0, " for optimizer.compensation ",
+                   OptimizerDescription::Compensation_Name(options_.optimizer.compensation())));
+}
+
+UpdateStep ParameterShard::StepOf(const ReplicaLedgerEntry& push) const {
+  return downpour::StepOf(options_.optimizer, push.update(), push.staleness(), push.plateau_factor());
 }
 
 template <typename Each>

@@ -54,6 +54,9 @@ class ParameterShard {
   const RunKey& run() const { return options_.run; }
   uint64_t version() const { return ledger_.version(); }
 
+  // Sets the factor of the schedule PLATEAU, for pushes that begin from now on; RunStatus gives it.
+  void set_plateau_factor(float factor) { ledger_.set_plateau_factor(factor); }
+
   // FAILED_PRECONDITION: `run` is not this shard's (message says which part differs).
   absl::Status CheckRun(const RunKey& run) const;
 
@@ -65,8 +68,10 @@ class ParameterShard {
   //   OUT_OF_RANGE: keys not in range(), or beyond the next key wanted of this push, which the message names.
   //   INVALID_ARGUMENT: sequence 0; or the chunk is empty or has NaN or Inf in it: the push is counted as
   //     rejected and applied no further, and its later chunks get the same answer.
-  //   FAILED_PRECONDITION: a newer incarnation of the replica has pushed.
-  absl::StatusOr<PushOutcome> ApplyChunk(const PushHeader& header, int64_t begin, TensorView gradient)
+  //   FAILED_PRECONDITION: a newer incarnation of the replica has pushed; or the optimizer has a compensation
+  //     and `fetched`, the parameters that the gradient was computed at, is not of the gradient's size.
+  absl::StatusOr<PushOutcome> ApplyChunk(const PushHeader& header, int64_t begin, TensorView gradient,
+                                         TensorView fetched = {})
       ABSL_LOCKS_EXCLUDED(ledger_.snapshot_mutex());
 
   // As ApplyChunk() of `keys`, for a gradient in memory that others may be writing. It is applied by segments
@@ -97,6 +102,8 @@ class ParameterShard {
  private:
   ParameterShard(Options options, std::unique_ptr<Optimizer> optimizer, absl::Span<const float> initial);
 
+  UpdateStep StepOf(const ReplicaLedgerEntry& push) const;
+  absl::Status CheckFetched(size_t gradient, size_t fetched) const;
   absl::Status CheckSnapshot(const ShardSnapshot& snapshot) const;
   absl::Status CheckReadable(KeyRange keys) const;
   // Calls `each(segment, keys)`, ascending, for each segment that has some of `keys`, with those it has.

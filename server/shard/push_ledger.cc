@@ -66,6 +66,7 @@ void PushLedger::Begin(const PushHeader& header, Entry* entry) {
   push.set_rejected(false);
   push.set_staleness(now > header.fetched_version ? now - header.fetched_version : 0);
   push.set_update(now + 1);
+  push.set_plateau_factor(plateau_factor_);
 }
 
 void PushLedger::Advance(int64_t key, Entry* entry) {
@@ -115,7 +116,9 @@ absl::Status PushLedger::Restore(const ShardCheckpoint& header) {
     absl::MutexLock lock(&entry.mutex());
     entry.push_ = push;
     if (push.update() == 0) entry.push_.set_update(header.version() + 1);
+    if (push.plateau_factor() == 0) entry.push_.set_plateau_factor(1);
   }
+  plateau_factor_ = header.plateau_factor() == 0 ? 1 : header.plateau_factor();
   version_ = header.version();
   pushes_duplicate_ = header.pushes_duplicate();
   pushes_rejected_ = header.pushes_rejected();
@@ -131,6 +134,7 @@ void PushLedger::CopyTo(ShardCheckpoint* header) const ABSL_NO_THREAD_SAFETY_ANA
       if (entry->push_.sequence() > 0) *header->add_ledger() = entry->push_;
     }
   }
+  header->set_plateau_factor(plateau_factor_);
   // The map has no order, but equal shards must give equal bytes.
   std::sort(header->mutable_ledger()->begin(), header->mutable_ledger()->end(),
             [](const auto& a, const auto& b) { return a.replica_id() < b.replica_id(); });

@@ -22,8 +22,8 @@ namespace downpour {
 //  2. (incarnation, sequence) of an entry only grows. An older push is never applied again: its replica makes
 //     one push at a time, so it was acknowledged, or its replica has given it up.
 //  3. Within a push the next key only grows, without gaps, from the shard's first key to its end.
-//  4. Staleness and the update's number, on which the step of an update may depend, are fixed when the push
-//     begins: every chunk of it is stepped alike, also if other pushes come between or the shard is restored
+//  4. Staleness, the update's number and the schedule's plateau factor, on which the step of an update
+//     depends, are fixed when the push begins: every chunk of it is stepped alike, also if other pushes come between or the shard is restored
 //     from a checkpoint.
 //  5. A rejected push is applied no further.
 //  6. version() is the number of pushes applied to the whole range; it never falls.
@@ -51,6 +51,8 @@ class PushLedger {
 
   absl::Mutex& snapshot_mutex() const ABSL_LOCK_RETURNED(snapshot_mutex_) { return snapshot_mutex_; }
   uint64_t version() const { return version_; }
+  // The factor of the schedule PLATEAU for pushes that begin from now on.
+  void set_plateau_factor(float factor) { plateau_factor_ = factor; }
 
   // The entry of the replica that sent a chunk of `size` keys from `begin` on; it stays where it is for ever.
   // INVALID_ARGUMENT: sequence 0. OUT_OF_RANGE: keys outside the shard's range.
@@ -107,6 +109,7 @@ class PushLedger {
   absl::flat_hash_map<uint64_t, std::unique_ptr<Entry>> entries_ ABSL_GUARDED_BY(map_mutex_);
   // Changed by who holds snapshot_mutex_ (shared).
   std::atomic<uint64_t> version_ = 0;
+  std::atomic<float> plateau_factor_ = 1;
   std::atomic<uint64_t> pushes_duplicate_ = 0;  // pushes repeated after they were applied
   std::atomic<uint64_t> pushes_rejected_ = 0;
   std::atomic<uint64_t> pushes_partial_ = 0;  // pushes that their replicas gave up half applied

@@ -26,12 +26,13 @@ Segment::Segment(int64_t begin, absl::Span<const float> parameters, size_t state
   absl::c_copy(parameters, parameters_.Writable().begin());
 }
 
-void Segment::Step(const Optimizer& optimizer, const UpdateStep& step, int64_t begin, TensorView gradient) {
+void Segment::Step(const Optimizer& optimizer, UpdateStep step, int64_t begin, TensorView gradient,
+                   TensorView fetched) {
   if (!rounded_lent_) rounded_.reset();
   rounded_lent_ = false;
   const absl::Span<float> parameters = parameters_.Writable();
   const absl::Span<uint16_t> rounded = rounded_.has_value() ? rounded_->Writable() : absl::Span<uint16_t>();
-  float widened[kBlock];
+  float widened[kBlock], widened_fetched[kBlock];
   absl::InlinedVector<float*, 2> state(state_.size());
   const auto size = static_cast<int64_t>(gradient.size());
   for (int64_t done = 0; done < size; done += kBlock) {
@@ -39,6 +40,10 @@ void Segment::Step(const Optimizer& optimizer, const UpdateStep& step, int64_t b
     const int64_t offset = begin - range_.begin + done;
     for (size_t i = 0; i < state.size(); ++i) state[i] = &state_[i][offset];
     const absl::Span<float> stepped = parameters.subspan(offset, block.size());
+    if (!fetched.empty()) {
+      const TensorView fetched_block = fetched[{done, done + static_cast<int64_t>(block.size())}];
+      step.fetched = Widen(fetched_block, absl::MakeSpan(widened_fetched));
+    }
     optimizer.Apply(step, Widen(block, absl::MakeSpan(widened)), stepped, state);
     if (!rounded.empty()) ToBfloat16(stepped, rounded.subspan(offset, block.size()));
   }

@@ -35,9 +35,10 @@ class Segment {
   const KeyRange& range() const { return range_; }
   absl::Mutex& mutex() const ABSL_LOCK_RETURNED(mutex_) { return mutex_; }
 
-  // Steps the keys from `begin` on, as many as the gradient has; bfloat16 is widened.
-  void Step(const Optimizer& optimizer, const UpdateStep& step, int64_t begin, TensorView gradient)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Steps the keys from `begin` on, as many as the gradient has; bfloat16 is widened. `fetched` becomes
+  // step.fetched: empty, or of the gradient's size.
+  void Step(const Optimizer& optimizer, UpdateStep step, int64_t begin, TensorView gradient,
+            TensorView fetched = {}) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // The parameters, and the state vector of that index, of all keys: [range().size()] each.
   absl::Span<const float> parameters() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return parameters_.Get(); }

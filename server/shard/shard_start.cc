@@ -1,6 +1,8 @@
 // Where on the data's way: where a shard begins; its range is computed, its parameters drawn or loaded.
 #include "server/shard/shard_start.h"
 
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <set>
 #include <system_error>
@@ -59,6 +61,13 @@ absl::StatusOr<std::vector<ParameterShard::Options>> ShardOptions(const RunDescr
     *warm_start.mutable_optimizer() = cluster.warm_start_optimizer();
     warm_start.set_updates(cluster.warm_start_updates());
   }
+  OptimizerDescription optimizer = description.optimizer();
+  if (const double epochs = optimizer.schedule().epochs(); epochs > 0) {
+    const double frames_of_an_update = static_cast<double>(cluster.minibatch()) * cluster.n_push();
+    const double updates = std::ceil(epochs * static_cast<double>(data.frames()) / frames_of_an_update);
+    optimizer.mutable_schedule()->set_updates(static_cast<int64_t>(std::clamp(updates, 1.0, 1e18)));
+    optimizer.mutable_schedule()->clear_epochs();
+  }
   std::vector<ParameterShard::Options> options;
   options.reserve(map.shards());
   for (int shard = 0; shard < map.shards(); ++shard) {
@@ -66,7 +75,7 @@ absl::StatusOr<std::vector<ParameterShard::Options>> ShardOptions(const RunDescr
                        .shard = static_cast<uint32_t>(shard),
                        .range = map.range(shard),
                        .layout = layout,
-                       .optimizer = description.optimizer(),
+                       .optimizer = optimizer,
                        .warm_start = warm_start});
   }
   return options;

@@ -20,6 +20,7 @@
 #include "common/program/run_program.h"
 #include "common/rpc/coordinator_stub.h"
 #include "server/coordinator/coordinator_checkpointer.h"
+#include "server/shard/checkpointer.h"
 #include "tests/testing/child_process.h"
 #include "tests/testing/toy_corpus.h"
 
@@ -48,18 +49,20 @@ class Processes : public ::testing::Test {
   }
 
   std::vector<std::string> Settings() const {
-    return {absl::StrCat("--data.train_dir=", folder_, "/train"),
-            absl::StrCat("--data.test_dir=", folder_, "/test"),
-            "--data.left_context=2",
-            "--data.right_context=2",
-            "--data.slice_frames=200",
-            "--network.hidden_width=[16]",
-            "--cluster.shards=2",
-            "--cluster.minibatch=10",
-            "--cluster.replica_timeout_s=2",
-            absl::StrCat("--budget.updates=", updates_),
-            "--evaluation.every_updates=200",
-            "--checkpoint.every_s=0.5"};
+    std::vector<std::string> settings = {absl::StrCat("--data.train_dir=", folder_, "/train"),
+                                         absl::StrCat("--data.test_dir=", folder_, "/test"),
+                                         "--data.left_context=2",
+                                         "--data.right_context=2",
+                                         "--data.slice_frames=200",
+                                         "--network.hidden_width=[16]",
+                                         "--cluster.shards=2",
+                                         "--cluster.minibatch=10",
+                                         "--cluster.replica_timeout_s=2",
+                                         absl::StrCat("--budget.updates=", updates_),
+                                         "--evaluation.every_updates=200",
+                                         "--checkpoint.every_s=0.5"};
+    settings.insert(settings.end(), more_settings_.begin(), more_settings_.end());
+    return settings;
   }
 
   std::unique_ptr<ChildProcess> Start(const std::string& name, std::vector<std::string> arguments) const {
@@ -141,6 +144,7 @@ class Processes : public ::testing::Test {
   // smaller one.
   int64_t updates_ = 1'000'000'000;
   static constexpr int64_t kEnoughToLearn = 3000;
+  std::vector<std::string> more_settings_;
   std::string folder_;
   std::string run_dir_;
   std::string address_;
@@ -172,6 +176,25 @@ TEST_F(Processes, RunFinishesThoughWorkerThenShardThenCoordinatorAreKilled) {
   StartCoordinator();
   EXPECT_GT(Status().updates(), 0);
   ExpectFinishedWell();
+}
+
+TEST_F(Processes, ServersStepByStalenessScheduleAndWarmStartOfTheCoordinator) {
+  more_settings_ = {"--optimizer.staleness_exponent=0.5", "--cluster.warm_start_updates=100",
+                    "--cluster.warm_start_optimizer.kind=SGD", "--optimizer.schedule.kind=PLATEAU"};
+  StartAll();
+  const std::string checkpoint = folder_ + "/run/checkpoints/shard-1.ckpt";
+  ASSERT_TRUE(WaitFor([&] {
+    const auto shard = LoadShardSnapshot(checkpoint);
+    return shard.ok() && shard->header.plateau_factor() < 1 && shard->header.plateau_factor() > 0;
+  })) << Status().DebugString();
+  const ShardCheckpoint header = LoadShardSnapshot(checkpoint)->header;
+  EXPECT_EQ(header.optimizer().staleness_exponent(), 0.5f);
+  EXPECT_EQ(header.warm_start().updates(), 100);
+  EXPECT_EQ(header.warm_start().optimizer().kind(), OptimizerDescription::SGD);
+  updates_ = Status().updates();
+  coordinator_->KillAndWait();
+  StartCoordinator();
+  EXPECT_EQ(coordinator_->Wait(), 0) << coordinator_->Output();
 }
 
 TEST_F(Processes, RunResumesAfterEverythingIsKilledAtOnce) {

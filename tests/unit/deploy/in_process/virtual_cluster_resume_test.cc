@@ -118,6 +118,38 @@ TEST(VirtualClusterResumeTest, WarmStartResumesToo) {
   EXPECT_NE(by_another.parameters, by_its_own_rule.parameters);
 }
 
+TEST(VirtualClusterResumeTest, SchedulesResumeToo) {
+  RunDescription description = SyntheticRun();
+  description.mutable_optimizer()->set_epsilon(1);  // such long steps that some evaluation sees no lower loss
+  const VirtualRunResult constant = RunVirtually(description);
+  description.mutable_evaluation()->set_every_updates(1);
+  ScheduleDescription& schedule = *description.mutable_optimizer()->mutable_schedule();
+  for (const auto kind : {ScheduleDescription::COSINE, ScheduleDescription::PLATEAU}) {
+    schedule.set_kind(kind);
+    if (kind == ScheduleDescription::COSINE) schedule.set_epochs(1);
+    int pieces = 0;
+    const VirtualRunResult scheduled = RunVirtually(description);
+    EXPECT_EQ(RunInPieces(description, 37, &pieces), scheduled) << kind;
+    EXPECT_NE(scheduled.parameters, constant.parameters) << kind;
+  }
+}
+
+TEST(VirtualClusterResumeTest, CompensationResumesToo) {
+  RunDescription description = SyntheticRun();
+  const VirtualRunResult without = RunVirtually(description);
+  for (const auto compensation : {OptimizerDescription::DELAY, OptimizerDescription::GAP}) {
+    description.mutable_optimizer()->set_compensation(compensation);
+    description.mutable_cluster()->set_wire(compensation == OptimizerDescription::GAP
+                                                ? ClusterDescription::BFLOAT16
+                                                : ClusterDescription::FLOAT32);
+    int pieces = 0;
+    const VirtualRunResult with = RunVirtually(description);
+    EXPECT_EQ(with.status, absl::OkStatus());
+    EXPECT_EQ(RunInPieces(description, 37, &pieces), with) << compensation;
+    EXPECT_NE(with.parameters, without.parameters) << compensation;
+  }
+}
+
 TEST(VirtualClusterResumeTest, AFinishedRunDoesNothingAndALargerBudgetGoesOn) {
   RunDescription description = SyntheticRun();
   VirtualRunOptions options;

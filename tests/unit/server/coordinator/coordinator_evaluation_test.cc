@@ -55,6 +55,26 @@ TEST_F(EvaluationTest, DueBeforeTheFirstUpdateAtEachMultipleAndAtTheEnd) {
   EXPECT_TRUE(observer.records[3].point.budget_reached());
 }
 
+TEST_F(EvaluationTest, ATestLossThatDoesNotFallLowersThePlateauFactorAlsoAfterARestart) {
+  RunDescription description = SmallRun();
+  description.mutable_optimizer()->mutable_schedule()->set_kind(ScheduleDescription::PLATEAU);
+  Start(description);
+  FakeReplica replica = Join();
+  for (const auto& [updates, loss, factor] :
+       {std::tuple(0, 3.0, 1.0), std::tuple(10, 2.0, 1.0), std::tuple(20, 2.5, 0.5)}) {
+    ExpectDue(updates);
+    EvaluationResult result = ResultAt(updates);
+    result.mutable_test()->set_loss_sum(loss * static_cast<double>(result.test().frames()));
+    ASSERT_TRUE(coordinator->RecordEvaluation(result).ok());
+    EXPECT_EQ(Status().plateau_factor(), factor) << updates;
+    replica.Push(10).Report(*coordinator).IgnoreError();
+  }
+  const CoordinatorCheckpoint checkpoint = coordinator->Checkpoint();
+  EXPECT_EQ(checkpoint.plateau().lowest_loss(), 2.0);
+  EXPECT_EQ((*Coordinator::Restore(OptionsFor(description), checkpoint))->GetRunStatus({})->plateau_factor(),
+            0.5);
+}
+
 TEST_F(EvaluationTest, TheLastEvaluationServesAsThatOfItsMultiple) {
   RunDescription description = SmallRun();
   description.mutable_budget()->set_updates(10);

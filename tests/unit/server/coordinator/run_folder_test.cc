@@ -68,6 +68,12 @@ TEST_F(RunFolderTest, AnotherKindOfRunIsRefusedAndKept) {
   EXPECT_EQ(ReadFile(csv).value(), lines);
 }
 
+TEST_F(RunFolderTest, RefusesWhatOnlyTheSimulatedClusterCanDo) {
+  description_.mutable_optimizer()->set_compensation(OptimizerDescription::GAP);
+  EXPECT_THAT(Open(),
+              FailsWith(absl::StatusCode::kInvalidArgument, "optimizer.compensation is GAP, want NONE"));
+}
+
 TEST_F(RunFolderTest, TheWarmStartIsByWhoComesBackAfterARestart) {
   description_.mutable_cluster()->set_shards(1);
   description_.mutable_cluster()->set_warm_start_updates(50);

@@ -163,6 +163,36 @@ TEST(StepOf, ShrinksWithStaleness) {
   EXPECT_EQ(StepOf(Stale(1, 4), 7, 12).staleness, 12);
 }
 
+OptimizerDescription Scheduled(ScheduleDescription::Kind kind, int64_t updates, float final) {
+  OptimizerDescription description;
+  description.mutable_schedule()->set_kind(kind);
+  description.mutable_schedule()->set_updates(updates);
+  description.mutable_schedule()->set_final(final);
+  return description;
+}
+
+TEST(StepOf, FollowsItsScheduleFromTheFirstUpdateToItsEndAndStaysThere) {
+  const OptimizerDescription exponential = Scheduled(ScheduleDescription::EXPONENTIAL, 100, 1.f / 16);
+  EXPECT_EQ(StepOf(exponential, 1, 0).factor, 1);
+  EXPECT_EQ(StepOf(exponential, 26, 0).factor, 0.5f);   // 16^(-25/100)
+  EXPECT_EQ(StepOf(exponential, 51, 0).factor, 0.25f);  // 16^(-50/100)
+  EXPECT_EQ(StepOf(exponential, 101, 0).factor, 0.0625f);
+  EXPECT_EQ(StepOf(exponential, 1'000'000, 0).factor, 0.0625f);
+  const OptimizerDescription cosine = Scheduled(ScheduleDescription::COSINE, 60, 0.5);
+  EXPECT_EQ(StepOf(cosine, 1, 0).factor, 1);
+  EXPECT_FLOAT_EQ(StepOf(cosine, 21, 0).factor, 0.875f);  // 0.5 + 0.5 (1 + cos 60°) / 2
+  EXPECT_FLOAT_EQ(StepOf(cosine, 31, 0).factor, 0.75f);
+  EXPECT_EQ(StepOf(cosine, 61, 0).factor, 0.5f);
+  EXPECT_EQ(StepOf(cosine, 1'000'000, 0).factor, 0.5f);
+}
+
+TEST(StepOf, TakesThePlateausFactorAndThatOfStaleness) {
+  OptimizerDescription description = Scheduled(ScheduleDescription::PLATEAU, 0, 1);
+  description.set_staleness_exponent(1);
+  EXPECT_EQ(StepOf(description, 9, 3, 0.5f).factor, 0.125f);
+  EXPECT_EQ(StepOf(Stale(1, 1), 9, 3, 0.5f).factor, 0.25f) << "CONSTANT has no plateau";
+}
+
 TEST(StepOf, IsTheWholeStepByDefault) { EXPECT_EQ(StepOf(OptimizerDescription(), 1, 1'000'000).factor, 1); }
 
 class AnyRule : public ::testing::TestWithParam<OptimizerDescription::Kind> {
@@ -262,6 +292,20 @@ TEST(OptimizerCreate, NamesTheFieldTheValueAndWhatIsWanted) {
   ExpectRefused(Stale(-1, 1), "optimizer.staleness_exponent is -1, want 0 <= staleness_exponent <= 10");
   ExpectRefused(Stale(NAN, 1), "optimizer.staleness_exponent is nan, want");
   ExpectRefused(Stale(1, 0), "optimizer.staleness_tolerance is 0, want 0 < staleness_tolerance");
+  using S = ScheduleDescription;
+  ExpectRefused(Scheduled(S::COSINE, 0, 0.1f), "optimizer.schedule.updates is 0, want a length above 0");
+  ExpectRefused(Scheduled(S::COSINE, -3, 0.1f), "optimizer.schedule.updates is -3, want 0 or more");
+  ExpectRefused(Scheduled(S::CONSTANT, 0, 0), "optimizer.schedule.final is 0, want 0 < final <= 1");
+  D description = Scheduled(S::COSINE, 5, 0.1f);
+  description.mutable_schedule()->set_epochs(2);
+  ExpectRefused(description,
+                "optimizer.schedule.epochs is 2, want 0 where optimizer.schedule.updates is set");
+  description = {};
+  description.mutable_schedule()->set_decay(1.5);
+  ExpectRefused(description, "optimizer.schedule.decay is 1.5, want 0 < decay <= 1");
+  description = {};
+  description.mutable_schedule()->set_patience(0);
+  ExpectRefused(description, "optimizer.schedule.patience is 0, want 1 or more");
   EXPECT_TRUE(Optimizer::Create(Describe(D::ADAGRAD, 0, 0, 1)).ok());
 }
 

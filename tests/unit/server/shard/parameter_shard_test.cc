@@ -319,6 +319,33 @@ TEST(ParameterShard, AStalePushStepsLessAndAllItsChunksAlike) {
   EXPECT_THAT(ParametersOf(*restored), Each(4.25f));
 }
 
+TEST(ParameterShard, APlateausFactorIsThatOfThePushsBeginningAlsoAfterARestart) {
+  ParameterShard::Options options = OptionsFor(kRange);
+  options.optimizer.mutable_schedule()->set_kind(ScheduleDescription::PLATEAU);
+  const auto shard = *ParameterShard::Create(options, std::vector<float>(10));
+  ASSERT_TRUE(shard->ApplyChunk(Push(1), 100, Ones(4)).ok());
+  shard->set_plateau_factor(0.25);
+  const auto restored = *ParameterShard::Restore(options, shard->Snapshot());
+  ASSERT_TRUE(restored->ApplyChunk(Push(1), 104, Ones(6)).ok());
+  EXPECT_THAT(ParametersOf(*restored), Each(1));
+  ASSERT_TRUE(restored->ApplyChunk(Push(2), 100, Ones(10)).ok());
+  EXPECT_THAT(ParametersOf(*restored), Each(1.25f));
+}
+
+TEST(ParameterShard, CompensationWantsTheParametersThatTheGradientWasComputedAt) {
+  ParameterShard::Options options = OptionsFor(kRange);
+  options.optimizer.set_compensation(OptimizerDescription::DELAY);
+  options.optimizer.set_compensation_strength(0.5);
+  const auto shard = *ParameterShard::Create(options, std::vector<float>(10, 4));
+  ExpectStatus(shard->ApplyChunk(Push(1), 100, Ones(10)), absl::StatusCode::kFailedPrecondition,
+               "a gradient of 10 keys comes with 0 fetched parameters, want 10");
+  const std::vector<float> fetched(10, 2);
+  ASSERT_TRUE(shard->ApplyChunk(Push(1), 100, Ones(10), fetched).ok());
+  EXPECT_THAT(ParametersOf(*shard), Each(4));  // -1 + 0.5 * 1 * (4 - 2) = 0
+  ExpectStatus(NewShard()->ApplyChunk(Push(1), 100, Ones(10), fetched), absl::StatusCode::kFailedPrecondition,
+               "with 10 fetched parameters, want 0");
+}
+
 TEST(ParameterShard, FollowsTheWarmStartsRuleUpToItsLastUpdate) {
   ParameterShard::Options options = OptionsFor(kRange);
   options.warm_start.mutable_optimizer()->set_kind(OptimizerDescription::SGD);

@@ -76,6 +76,25 @@ TEST_F(ShardStartTest, ANewShardHasACheckpointAtOnceAndSaysWhatItDoesNotKnow) {
   EXPECT_THAT(log.str(), HasSubstr("at version 0; the run has 700 updates"));
 }
 
+TEST_F(ShardStartTest, AShardGetsTheWarmStartAndTheSchedulesLengthInUpdates) {
+  RunDescription description = Registered(0).description();
+  description.mutable_cluster()->set_minibatch(100);
+  description.mutable_cluster()->set_n_push(2);
+  description.mutable_cluster()->set_warm_start_updates(30);
+  description.mutable_cluster()->mutable_warm_start_optimizer()->set_kind(OptimizerDescription::SGD);
+  description.mutable_optimizer()->mutable_schedule()->set_kind(ScheduleDescription::COSINE);
+  description.mutable_optimizer()->mutable_schedule()->set_epochs(1.5);
+  DataSummary data = Registered(0).data();
+  data.set_frames(10'010);
+  const ParameterShard::Options options = ShardOptions(description, "run-1", data)->at(1);
+  EXPECT_EQ(options.warm_start.updates(), 30);
+  EXPECT_EQ(options.warm_start.optimizer().kind(), OptimizerDescription::SGD);
+  EXPECT_EQ(options.optimizer.schedule().updates(), 76);  // 15,015 frames, 200 in each update
+  EXPECT_TRUE(ParameterShard::Create(options, std::vector<float>(options.range.size())).ok());
+  description.mutable_cluster()->set_warm_start_updates(0);
+  EXPECT_FALSE(ShardOptions(description, "run-1", data)->at(1).warm_start.has_optimizer());
+}
+
 TEST_F(ShardStartTest, AShardThatTheRunDoesNotHaveIsRefused) {
   RegisterShardReply reply = Registered(0);
   reply.set_shard(2);
