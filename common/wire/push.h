@@ -23,9 +23,10 @@ struct PushHeader {
 };
 
 struct PushOutcome {
-  uint64_t version = 0;    // updates the shard has applied
-  uint64_t staleness = 0;  // updates the shard applied between that fetch and this push
+  uint64_t version = 0;    // pushes the shard has applied
+  uint64_t staleness = 0;  // updates the shard made between that fetch and this push
   bool duplicate = false;  // already applied; not applied again
+  bool late = false;       // of a round that had ended (common/program/rounds.h); not applied
 };
 
 }  // namespace downpour

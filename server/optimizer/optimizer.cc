@@ -12,6 +12,7 @@
 #include "common/program/update_rules.h"
 #include "common/status_macros.h"
 #include "server/optimizer/compensation.h"
+#include "server/optimizer/round_mean.h"
 #include "server/optimizer/warm_start.h"
 
 namespace downpour {
@@ -54,13 +55,16 @@ UpdateStep StepOf(const OptimizerDescription& optimizer, uint64_t update, uint64
 }
 
 absl::StatusOr<std::unique_ptr<Optimizer>> Optimizer::Create(const OptimizerDescription& description,
-                                                             const WarmStart& warm_start) {
+                                                             const WarmStart& warm_start,
+                                                             const Rounds& rounds) {
   RETURN_IF_ERROR(ValidateOptimizer(description));
-  std::unique_ptr<Optimizer> run = WithCompensation(description, kFactories[description.kind()](description));
-  if (!warm_start.has_optimizer()) return run;
-  RETURN_IF_ERROR(ValidateOptimizer(warm_start.optimizer()));
-  return WithWarmStart(std::move(run), kFactories[warm_start.optimizer().kind()](warm_start.optimizer()),
-                       warm_start.updates());
+  std::unique_ptr<Optimizer> rule = WithCompensation(description, kFactories[description.kind()](description));
+  if (warm_start.has_optimizer()) {
+    RETURN_IF_ERROR(ValidateOptimizer(warm_start.optimizer()));
+    rule = WithWarmStart(std::move(rule), kFactories[warm_start.optimizer().kind()](warm_start.optimizer()),
+                         warm_start.updates());
+  }
+  return rounds.pushes > 0 ? NewRoundMean(std::move(rule), rounds) : std::move(rule);
 }
 
 }  // namespace downpour

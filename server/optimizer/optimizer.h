@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "common/program/rounds.h"
 #include "proto/checkpoint.pb.h"
 #include "proto/config.pb.h"
 
@@ -18,9 +19,10 @@ namespace downpour {
 // `staleness` are fixed when the push begins and kept in the push ledger, so every chunk of the push is
 // stepped with the same values, also one that is sent again after a restart.
 struct UpdateStep {
-  // Updates that the shard had applied when the push began, plus 1; pushes under way together may share it.
+  // Updates that the shard had made when the push began, plus 1; pushes under way together may share it, and
+  // those of a round do (common/program/rounds.h).
   uint64_t update = 1;
-  // Updates that the shard applied between the replica's fetch and the beginning of this push.
+  // Updates that the shard made between the replica's fetch and the beginning of this push.
   uint64_t staleness = 0;
   // The change of every parameter is multiplied by this; the rule's state does not see it.
   float factor = 1;
@@ -38,11 +40,12 @@ UpdateStep StepOf(const OptimizerDescription& optimizer, uint64_t update, uint64
 // bits as one that is applied whole. Immutable and thread-safe, since all memory is the caller's.
 class Optimizer {
  public:
-  // The rule of `description`, by WithCompensation(), by WithWarmStart() with that of `warm_start` if it names
-  // one.
-  // INVALID_ARGUMENT as ValidateOptimizer (common/program/update_rules.h).
+  // The rule of `description`, by WithCompensation(), by WithWarmStart() if `warm_start` names a rule, and by
+  // NewRoundMean() if there are rounds. INVALID_ARGUMENT as ValidateOptimizer
+  // (common/program/update_rules.h).
   static absl::StatusOr<std::unique_ptr<Optimizer>> Create(const OptimizerDescription& description,
-                                                           const WarmStart& warm_start = {});
+                                                           const WarmStart& warm_start = {},
+                                                           const Rounds& rounds = {});
 
   explicit Optimizer(const OptimizerDescription& description)
       : learning_rate_(description.learning_rate()),

@@ -37,6 +37,7 @@ inline void FillPushReply(const PushOutcome& outcome, PushReply* reply) {
   reply->set_version(outcome.version);
   reply->set_staleness(outcome.staleness);
   reply->set_duplicate(outcome.duplicate);
+  reply->set_late(outcome.late);
 }
 
 }  // namespace downpour

@@ -20,7 +20,7 @@ absl::StatusOr<std::vector<float>> FloatsFrom(const CheckpointFile& file, const 
 // Of a header that a shard has made, or that comes from a file.
 absl::StatusOr<std::vector<std::string>> StateNames(const ShardCheckpoint& header) {
   const absl::StatusOr<std::unique_ptr<Optimizer>> optimizer =
-      Optimizer::Create(header.optimizer(), header.warm_start());
+      Optimizer::Create(header.optimizer(), header.warm_start(), {.pushes = header.round_pushes()});
   if (!optimizer.ok())
     return absl::DataLossError(absl::StrCat("checkpoint header: ", optimizer.status().message()));
   return (*optimizer)->state_names();

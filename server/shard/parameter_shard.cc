@@ -45,7 +45,7 @@ absl::StatusOr<std::unique_ptr<ParameterShard>> ParameterShard::Create(Options o
   DOWNPOUR_CHECK(options.range.begin >= 0 && options.range.size() > 0);
   DOWNPOUR_CHECK(static_cast<int64_t>(initial.size()) == options.range.size());
   ASSIGN_OR_RETURN(std::unique_ptr<Optimizer> optimizer,
-                   Optimizer::Create(options.optimizer, options.warm_start));
+                   Optimizer::Create(options.optimizer, options.warm_start, options.rounds));
   return absl::WrapUnique(new ParameterShard(std::move(options), std::move(optimizer), initial));
 }
 
@@ -69,7 +69,7 @@ ParameterShard::ParameterShard(Options options, std::unique_ptr<Optimizer> optim
                                absl::Span<const float> initial)
     : options_(std::move(options)),
       optimizer_(std::move(optimizer)),
-      ledger_(options_.shard, options_.range) {
+      ledger_(options_.shard, options_.range, options_.rounds) {
   const SegmentMemory memory;
   for (int64_t begin = 0; begin < range().size(); begin += kSegmentElements) {
     segments_.push_back(std::make_unique<Segment>(range().begin + begin,
@@ -89,6 +89,7 @@ absl::Status ParameterShard::CheckSnapshot(const ShardSnapshot& snapshot) const 
                                Describe(options_.warm_start.optimizer())));
   RETURN_IF_ERROR(
       RequireEqual("length of the warm start", header.warm_start().updates(), options_.warm_start.updates()));
+  RETURN_IF_ERROR(RequireEqual<uint64_t>("pushes a round", header.round_pushes(), options_.rounds.pushes));
   RETURN_IF_ERROR(
       RequireEqual("number of state vectors", snapshot.state.size(), optimizer_->state_names().size()));
   for (const std::vector<float>& state : snapshot.state) {
@@ -240,6 +241,7 @@ ShardSnapshot ParameterShard::Snapshot() const {
   ShardCheckpoint& header = snapshot.header;
   *header.mutable_optimizer() = options_.optimizer;
   *header.mutable_warm_start() = options_.warm_start;
+  header.set_round_pushes(options_.rounds.pushes);
   for (const ParameterLayout::Tensor& tensor : options_.layout.tensors()) {
     TensorShape* shape = header.add_layout();
     shape->set_name(tensor.name);

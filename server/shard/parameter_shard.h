@@ -39,6 +39,7 @@ class ParameterShard {
     ParameterLayout layout;  // of the whole vector; kept for the checkpoint
     OptimizerDescription optimizer;
     WarmStart warm_start = {};
+    Rounds rounds = {};
   };
   static constexpr int64_t kSegmentElements = kChunkElements;  // a chunk on the wire is one segment here
 
@@ -64,7 +65,8 @@ class ParameterShard {
   // widened. Chunks of one push come in ascending order; keys that were applied before (the chunk is a
   // repeat) are skipped. The outcome's version counts this push once its last key is applied. Staleness is
   // fixed by the first chunk; it is 0 where the fetched version is newer than this shard's, which then has
-  // been restored from a checkpoint since.
+  // been restored from a checkpoint since. The first chunk also decides whether the push is late
+  // (Rounds::IsLate): then nothing of it is applied, and no chunk of it is looked at.
   //   OUT_OF_RANGE: keys not in range(), or beyond the next key wanted of this push, which the message names.
   //   INVALID_ARGUMENT: sequence 0; or the chunk is empty or has NaN or Inf in it: the push is counted as
   //     rejected and applied no further, and its later chunks get the same answer.

@@ -39,6 +39,7 @@ absl::StatusOr<std::optional<PushOutcome>> PushLedger::Admit(const PushHeader& h
   if (begun && push.rejected()) {
     return absl::InvalidArgumentError(absl::StrCat(Describe(header), " was rejected before"));
   }
+  if (begun && push.late()) return Outcome(*entry);
   const bool applied = begun && static_cast<int64_t>(push.next_key()) == range_.end;
   if (applied || (same_incarnation && header.sequence < push.sequence())) {
     absl::ReaderMutexLock snapshot(&snapshot_mutex_);
@@ -51,22 +52,26 @@ absl::StatusOr<std::optional<PushOutcome>> PushLedger::Admit(const PushHeader& h
         absl::StrCat(Describe(header), ": chunk begins at key ", begin, ", want ", next_key, " next"));
   }
   if (!begun) Begin(header, entry);
+  if (push.late()) return Outcome(*entry);
   return std::nullopt;
 }
 
 void PushLedger::Begin(const PushHeader& header, Entry* entry) {
   absl::ReaderMutexLock snapshot(&snapshot_mutex_);
   if (IsUnderWay(*entry)) ++pushes_partial_;
-  const uint64_t now = version();
+  const uint64_t version = version_, updates = rounds_.UpdatesAt(version);
+  const uint64_t fetched_updates = rounds_.UpdatesAt(header.fetched_version);
+  const bool late = rounds_.IsLate(header.fetched_version, version);
   ReplicaLedgerEntry& push = entry->push_;
   push.set_replica_id(header.replica_id);
   push.set_incarnation(header.incarnation);
   push.set_sequence(header.sequence);
-  push.set_next_key(range_.begin);
+  push.set_next_key(late ? range_.end : range_.begin);
   push.set_rejected(false);
-  push.set_staleness(now > header.fetched_version ? now - header.fetched_version : 0);
-  push.set_update(now + 1);
   push.set_plateau_factor(plateau_factor_);
+  push.set_staleness(updates > fetched_updates ? updates - fetched_updates : 0);
+  push.set_update(updates + 1);
+  push.set_late(late);
 }
 
 void PushLedger::Advance(int64_t key, Entry* entry) {

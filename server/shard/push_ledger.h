@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "common/layout/key_range.h"
+#include "common/program/rounds.h"
 #include "common/wire/push.h"
 #include "proto/checkpoint.pb.h"
 
@@ -27,6 +28,9 @@ namespace downpour {
 //     from a checkpoint.
 //  5. A rejected push is applied no further.
 //  6. version() is the number of pushes applied to the whole range; it never falls.
+//  7. Whether a push is late is fixed when it begins, too. A late push is complete at once: no key of it is
+//     applied, and it does not count in version(). A push that is under way when its round ends is applied to
+//     the end and counts in the next round.
 //
 // Thread-safe. Whoever applies a chunk takes three mutexes in this order: that of the replica's entry, from
 // Admit() to the last Advance(); snapshot_mutex(), shared, while parameters and the next key change together;
@@ -47,7 +51,8 @@ class PushLedger {
   };
 
   // Of the shard with this index, which holds the keys of `range`.
-  PushLedger(uint32_t shard, KeyRange range) : shard_(shard), range_(range) {}
+  PushLedger(uint32_t shard, KeyRange range, const Rounds& rounds = {})
+      : shard_(shard), range_(range), rounds_(rounds) {}
 
   absl::Mutex& snapshot_mutex() const ABSL_LOCK_RETURNED(snapshot_mutex_) { return snapshot_mutex_; }
   uint64_t version() const { return version_; }
@@ -60,7 +65,8 @@ class PushLedger {
       ABSL_LOCKS_EXCLUDED(map_mutex_);
 
   // Begins the push of which a chunk that begins at key `begin` has arrived, or finds it begun. Returns the
-  // answer to a duplicate, which is not applied; or none, and the chunk is applied from push().next_key() on.
+  // answer to a duplicate or a late push, which is not applied; or none, and the chunk is applied from
+  // push().next_key() on.
   //   OUT_OF_RANGE: `begin` is beyond the next key wanted of this push, which the message names.
   //   INVALID_ARGUMENT: the push was rejected before.
   //   FAILED_PRECONDITION: a newer incarnation of the replica has pushed.
@@ -69,9 +75,9 @@ class PushLedger {
   // The push is applied up to `key`; if that is the end of the range, it is complete and counts in version().
   void Advance(int64_t key, Entry* entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(entry->mutex())
       ABSL_SHARED_LOCKS_REQUIRED(snapshot_mutex_);
-  // The answer to a chunk that has been applied.
+  // The answer to a chunk that has been applied, or that is of a late push.
   PushOutcome Outcome(const Entry& entry) const ABSL_SHARED_LOCKS_REQUIRED(entry.mutex_) {
-    return {version(), entry.push_.staleness(), false};
+    return {version(), entry.push_.staleness(), false, entry.push_.late()};
   }
   // Ends an admitted push: INVALID_ARGUMENT, with `why` in the message. The 1st, 2nd, 4th, ... is logged.
   absl::Status Reject(const PushHeader& header, absl::string_view why, Entry* entry)
@@ -103,6 +109,7 @@ class PushLedger {
 
   const uint32_t shard_;
   const KeyRange range_;
+  const Rounds rounds_;
   mutable absl::Mutex snapshot_mutex_;
   mutable absl::Mutex map_mutex_;  // the last in the lock order
   // Grows by one entry for each replica that ever pushed; the coordinator gives out their ids.

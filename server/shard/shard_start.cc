@@ -61,11 +61,13 @@ absl::StatusOr<std::vector<ParameterShard::Options>> ShardOptions(const RunDescr
     *warm_start.mutable_optimizer() = cluster.warm_start_optimizer();
     warm_start.set_updates(cluster.warm_start_updates());
   }
+  const Rounds rounds = RoundsOf(cluster);
   OptimizerDescription optimizer = description.optimizer();
   if (const double epochs = optimizer.schedule().epochs(); epochs > 0) {
-    const double frames_of_an_update = static_cast<double>(cluster.minibatch()) * cluster.n_push();
-    const double updates = std::ceil(epochs * static_cast<double>(data.frames()) / frames_of_an_update);
-    optimizer.mutable_schedule()->set_updates(static_cast<int64_t>(std::clamp(updates, 1.0, 1e18)));
+    const double frames_of_a_push = static_cast<double>(cluster.minibatch()) * cluster.n_push();
+    const double pushes = std::ceil(epochs * static_cast<double>(data.frames()) / frames_of_a_push);
+    const uint64_t updates = rounds.UpdatesAt(static_cast<uint64_t>(std::min(pushes, 1e18)));
+    optimizer.mutable_schedule()->set_updates(static_cast<int64_t>(std::max<uint64_t>(updates, 1)));
     optimizer.mutable_schedule()->clear_epochs();
   }
   std::vector<ParameterShard::Options> options;
@@ -76,7 +78,8 @@ absl::StatusOr<std::vector<ParameterShard::Options>> ShardOptions(const RunDescr
                        .range = map.range(shard),
                        .layout = layout,
                        .optimizer = optimizer,
-                       .warm_start = warm_start});
+                       .warm_start = warm_start,
+                       .rounds = rounds});
   }
   return options;
 }

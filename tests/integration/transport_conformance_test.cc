@@ -29,9 +29,9 @@ using ::testing::HasSubstr;
 
 class TransportConformance : public ::testing::TestWithParam<TransportKind> {
  protected:
-  void Serve(int64_t size, float staleness_exponent = 0) {
+  void Serve(int64_t size, const IntegerShardOptions& options = {}) {
     client_.reset();  // must not outlive its transport
-    shard_ = IntegerShard(size, staleness_exponent);
+    shard_ = IntegerShard(size, options);
     transport_ = GetParam().serve(shard_);
     client_ = transport_->Connect(shard_->run());
   }
@@ -85,7 +85,7 @@ TEST_P(TransportConformance, TellsVersionAndStaleness) {
 }
 
 TEST_P(TransportConformance, StepsLessWithAStalePush) {
-  Serve(kChunkElements + 10, /*staleness_exponent=*/1);
+  Serve(kChunkElements + 10, {.staleness_exponent = 1});
   const std::vector<float> gradient(kChunkElements + 10, 1);
   for (uint64_t sequence = 1; sequence <= 3; ++sequence) {
     const PushHeader fresh{
@@ -118,6 +118,24 @@ TEST_P(TransportConformance, AppliesALatePushOnce) {
       client_->Push({.replica_id = 1, .incarnation = 0, .sequence = 9}, gradient);
   EXPECT_TRUE(absl::IsFailedPrecondition(old.status())) << old.status();
   EXPECT_THAT(Fetched(), Each(-3));
+}
+
+TEST_P(TransportConformance, TellsThatAPushIsLateAndAppliesNothingOfIt) {
+  constexpr int64_t kSize = 2 * kChunkElements + 10;
+  Serve(kSize, {.rounds = {.pushes = 2}});
+  const std::vector<float> gradient(kSize, 3), other(kSize, 5);
+  EXPECT_FALSE(client_->Push({.replica_id = 1, .incarnation = 1, .sequence = 1}, gradient)->late);
+  EXPECT_THAT(Fetched(), Each(0)) << "the round is not complete";
+  EXPECT_FALSE(client_->Push({.replica_id = 2, .incarnation = 1, .sequence = 1}, other)->late);
+  for (int repeat = 0; repeat < 2; ++repeat) {
+    const auto outcome = client_->Push({.replica_id = 3, .incarnation = 1, .sequence = 1}, gradient);
+    ASSERT_TRUE(outcome.ok()) << outcome.status();
+    EXPECT_TRUE(outcome->late);
+    EXPECT_FALSE(outcome->duplicate);
+    EXPECT_EQ(outcome->staleness, 1);
+  }
+  EXPECT_THAT(Fetched(), Each(-4));
+  EXPECT_EQ(shard_->version(), 2);
 }
 
 TEST_P(TransportConformance, RefusesAnotherRunAndAnotherLayout) {

@@ -13,9 +13,14 @@
 
 namespace downpour {
 
+struct IntegerShardOptions {
+  float staleness_exponent = 0;
+  Rounds rounds = {};
+};
+
 // A shard of the keys [1000, 1000 + size) that starts from zeros and does SGD with learning rate 1: after
 // pushes of small integers its parameters are exactly minus their sum.
-inline std::shared_ptr<ParameterShard> IntegerShard(int64_t size, float staleness_exponent = 0) {
+inline std::shared_ptr<ParameterShard> IntegerShard(int64_t size, const IntegerShardOptions& more = {}) {
   absl::StatusOr<ParameterLayout> layout =
       ParameterLayout::Create({{"before", {1000}}, {"here", {size}}, {"after", {7}}});
   DOWNPOUR_CHECK(layout.ok());
@@ -25,7 +30,8 @@ inline std::shared_ptr<ParameterShard> IntegerShard(int64_t size, float stalenes
   options.layout = *layout;
   options.optimizer.set_kind(OptimizerDescription::SGD);
   options.optimizer.set_learning_rate(1);
-  options.optimizer.set_staleness_exponent(staleness_exponent);
+  options.optimizer.set_staleness_exponent(more.staleness_exponent);
+  options.rounds = more.rounds;
   absl::StatusOr<std::unique_ptr<ParameterShard>> shard =
       ParameterShard::Create(options, std::vector<float>(size));
   DOWNPOUR_CHECK(shard.ok());

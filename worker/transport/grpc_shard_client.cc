@@ -166,7 +166,7 @@ absl::StatusOr<PushOutcome> GrpcShardClient::TryPush(const PushHeader& header, T
   PushReply reply;
   if (!replied) return absl::InternalError("the shard ended a push without a reply");
   RETURN_IF_ERROR(ParseMessage(&bytes, &reply));
-  return PushOutcome{reply.version(), reply.staleness(), reply.duplicate()};
+  return PushOutcome{reply.version(), reply.staleness(), reply.duplicate(), reply.late()};
 }
 
 absl::StatusOr<uint64_t> GrpcShardClient::TryFetch(MutableTensorView parameters) {

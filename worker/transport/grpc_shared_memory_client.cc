@@ -112,7 +112,8 @@ absl::StatusOr<PushOutcome> SharedMemoryShardClient::Push(const PushHeader& head
   const absl::StatusOr<SharedMemoryReply> reply = Call(*session, request);
   if (IsTransient(reply.status())) return grpc_.Push(header, gradient);
   RETURN_IF_ERROR(reply.status());
-  return PushOutcome{reply->push().version(), reply->push().staleness(), reply->push().duplicate()};
+  return PushOutcome{reply->push().version(), reply->push().staleness(), reply->push().duplicate(),
+                     reply->push().late()};
 }
 
 absl::StatusOr<uint64_t> SharedMemoryShardClient::Fetch(MutableTensorView parameters) {

@@ -22,6 +22,8 @@ PushHeader Push(uint64_t sequence, uint64_t incarnation = 1, uint64_t replica = 
 
 class PushLedgerTest : public ::testing::Test {
  protected:
+  explicit PushLedgerTest(const Rounds& rounds = {}) : ledger_(3, kRange, rounds) {}
+
   // As the shard does for a chunk of keys [begin, end).
   absl::StatusOr<PushOutcome> Chunk(const PushHeader& header, int64_t begin, int64_t end) {
     const absl::StatusOr<PushLedger::Entry*> entry = ledger_.EntryFor(header, begin, end - begin);
@@ -50,7 +52,7 @@ class PushLedgerTest : public ::testing::Test {
   // What Chunk() would have stepped since the last call: pairs of sequence and key.
   std::vector<std::pair<uint64_t, int64_t>> TakeApplied() { return std::exchange(applied_, {}); }
 
-  PushLedger ledger_{3, kRange};
+  PushLedger ledger_;
   std::vector<std::pair<uint64_t, int64_t>> applied_;
 };
 
@@ -234,6 +236,75 @@ TEST_F(PushLedgerTest, RefusesToRestoreABadLedgerAndTakesOverNothing) {
   absl::MutexLock snapshot(&restored.snapshot_mutex());
   restored.CopyTo(&copy);
   EXPECT_EQ(copy.ledger_size(), 0);
+}
+
+// One update of the warm start, then rounds of two pushes.
+class PushLedgerRoundsTest : public PushLedgerTest {
+ protected:
+  PushLedgerRoundsTest() : PushLedgerTest({.pushes = 2, .warm_start = 1}) {}
+
+  // The first push of the replica.
+  static PushHeader Fetched(uint64_t version, uint64_t replica) {
+    return {.replica_id = replica, .incarnation = 1, .sequence = 1, .fetched_version = version};
+  }
+  void MakeWarmStartAndOneRound() {
+    for (const auto& [replica, fetched] :
+         std::vector<std::pair<uint64_t, uint64_t>>{{6, 0}, {7, 1}, {8, 1}}) {
+      const auto outcome = Whole(Fetched(fetched, replica));
+      ASSERT_TRUE(outcome.ok()) << outcome.status();
+      EXPECT_FALSE(outcome->late);
+      EXPECT_EQ(outcome->staleness, 0) << "no update was made since the fetch";
+    }
+    TakeApplied();
+  }
+};
+
+TEST_F(PushLedgerRoundsTest, PushesOfARoundShareItsUpdate) {
+  MakeWarmStartAndOneRound();
+  EXPECT_EQ(ledger_.version(), 3);
+  EXPECT_FALSE(Whole(Fetched(3, 9))->late);
+  std::vector<uint64_t> updates;
+  const ShardCheckpoint copy = Copy();
+  for (const ReplicaLedgerEntry& push : copy.ledger()) updates.push_back(push.update());
+  EXPECT_THAT(updates, ElementsAre(1, 2, 2, 3));
+}
+
+TEST_F(PushLedgerRoundsTest, APushOfARoundThatHasEndedIsLateHoweverOftenItComes) {
+  MakeWarmStartAndOneRound();
+  const PushHeader late = Fetched(2, 9);
+  for (const KeyRange& keys : {kRange, KeyRange{100, 104}, KeyRange{104, 110}, kRange}) {
+    const auto outcome = Chunk(late, keys.begin, keys.end);
+    ASSERT_TRUE(outcome.ok()) << outcome.status();
+    EXPECT_TRUE(outcome->late);
+    EXPECT_FALSE(outcome->duplicate);
+    EXPECT_EQ(outcome->staleness, 1);
+    EXPECT_EQ(outcome->version, 3);
+  }
+  PushLedger restored(3, kRange, {.pushes = 2, .warm_start = 1});
+  ASSERT_TRUE(restored.Restore(Copy()).ok());
+  PushLedger::Entry* const entry = *restored.EntryFor(late, 100, 10);
+  {
+    absl::MutexLock lock(&entry->mutex());
+    EXPECT_TRUE((*restored.Admit(late, 100, entry))->late);
+  }
+  EXPECT_TRUE(TakeApplied().empty());
+  EXPECT_EQ(Copy().pushes_duplicate(), 0);
+  EXPECT_EQ(Copy().pushes_partial(), 0);
+  PushHeader next = Fetched(3, 9);
+  next.sequence = 2;
+  EXPECT_FALSE(Whole(next)->late);
+  EXPECT_EQ(ledger_.version(), 4);
+}
+
+TEST_F(PushLedgerRoundsTest, APushUnderWayWhenItsRoundEndsCountsInTheNext) {
+  MakeWarmStartAndOneRound();
+  ASSERT_TRUE(Chunk(Fetched(3, 9), 100, 104).ok());
+  ASSERT_TRUE(Whole(Fetched(3, 10)).ok());
+  ASSERT_TRUE(Whole(Fetched(3, 11)).ok());
+  EXPECT_FALSE(Chunk(Fetched(3, 9), 104, 110)->late);
+  EXPECT_EQ(ledger_.version(), 6);
+  EXPECT_FALSE(Whole(Fetched(5, 12))->late);
+  EXPECT_TRUE(Whole(Fetched(6, 13))->late);
 }
 
 }  // namespace
