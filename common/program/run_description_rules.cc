@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/check.h"
+#include "common/program/rounds.h"
 #include "common/program/update_rules.h"
 #include "common/status_macros.h"
 
@@ -54,6 +55,14 @@ absl::Status ValidateCluster(const ClusterDescription& cluster) {
   if (!warm_start.ok()) {
     return absl::InvalidArgumentError(absl::StrCat("cluster.warm_start_optimizer: ", warm_start.message()));
   }
+  RETURN_IF_ERROR(Want(cluster.staleness_bound(), 0, kInfinity, "cluster.staleness_bound", "0 or more"));
+  RETURN_IF_ERROR(Want(cluster.backup_replicas(), 0, cluster.replicas() - 1, "cluster.backup_replicas",
+                       "0 or more, and below cluster.replicas"));
+  if (RoundsOf(cluster).pushes > 0) {
+    const char* const wanted = "1 where cluster.consistency is SYNCHRONOUS (take a larger cluster.minibatch)";
+    RETURN_IF_ERROR(Want(cluster.n_push(), 1, 1, "cluster.n_push", wanted));
+    RETURN_IF_ERROR(Want(cluster.n_fetch(), 1, 1, "cluster.n_fetch", wanted));
+  }
   RETURN_IF_ERROR(Want(cluster.top_k_share(), kAboveZero, 1, "cluster.top_k_share", "above 0, up to 1"));
   return Want(cluster.replica_timeout_s(), kAboveZero, kInfinity, "cluster.replica_timeout_s", "above 0");
 }
@@ -90,9 +99,11 @@ absl::Status ValidateNoise(const NoiseDescription& noise, double replica_timeout
               "0 or more, and below cluster.replica_timeout_s");
 }
 
+constexpr absl::string_view kReplicas = "cluster.replicas";
+
 // Fields in which two descriptions of one run may differ, everything within them included.
 constexpr struct {
-  const char* path;
+  absl::string_view path;
   bool only_of_processes;  // read by the in-process cluster alone, where it must be equal
 } kMayDiffer[] = {
     {"name", false},
@@ -104,7 +115,7 @@ constexpr struct {
     {"data.test_human_dir", false},
     {"data.mnist_dir", false},
     {"cluster.replica_timeout_s", false},
-    {"cluster.replicas", true},
+    {kReplicas, true},
     {"cluster.clock", true},
     {"virtual_clock", true},
 };
@@ -123,8 +134,12 @@ const google::protobuf::FieldDescriptor* FieldAt(absl::string_view path) {
 absl::Status CheckSame(const RunDescription& seen, const RunDescription& wanted, bool processes) {
   google::protobuf::util::MessageDifferencer differencer;
   differencer.set_message_field_comparison(google::protobuf::util::MessageDifferencer::EQUIVALENT);
-  for (const auto& [path, only_of_processes] : kMayDiffer)
+  // A run with rounds is another if the number of replicas, and so of pushes a round, is another.
+  const bool rounds = RoundsOf(wanted.cluster()).pushes > 0;
+  for (const auto& [path, only_of_processes] : kMayDiffer) {
+    if (rounds && path == kReplicas) continue;
     if (processes || !only_of_processes) differencer.IgnoreField(FieldAt(path));
+  }
   std::string difference;
   differencer.ReportDifferencesToString(&difference);
   differencer.set_report_ignores(false);

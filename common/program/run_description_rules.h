@@ -16,7 +16,8 @@ absl::Status CheckKindOfData(const DataDescription& data);
 // change what is computed (name, budget, where the data lies and the like). A field that is absent equals its
 // default. FAILED_PRECONDITION naming the first difference otherwise.
 absl::Status CheckSameRun(const RunDescription& seen, const RunDescription& wanted);
-// The same where replicas are processes: the fields that only the in-process cluster reads may differ too.
+// The same where replicas are processes: the fields that only the in-process cluster reads may differ too
+// (cluster.replicas not if cluster.consistency is SYNCHRONOUS).
 absl::Status CheckSameProcessRun(const RunDescription& seen, const RunDescription& wanted);
 
 }  // namespace downpour

@@ -10,6 +10,7 @@ std::string DescribeStatus(const RunStatus& status) {
                                      status.live_replicas());
   if (status.phase() == RunStatus::WAITING)
     absl::StrAppendFormat(&line, "  %d shards", status.shards_registered());
+  if (status.pushes_late() > 0) absl::StrAppendFormat(&line, "  %d late pushes", status.pushes_late());
   if (status.updates() > 0) absl::StrAppendFormat(&line, "  train loss %.3f", status.train_loss());
   if (const TestSetResult& test = status.last_evaluation().test(); test.frames() > 0)
     absl::StrAppendFormat(&line, "  test frame accuracy %.2f%%", 100.0 * test.correct() / test.frames());

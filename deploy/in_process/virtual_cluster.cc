@@ -138,6 +138,8 @@ absl::Status VirtualCluster::Resume(const VirtualClusterSnapshot& checkpoint) {
     replica.answers.assign(saved.answers().begin(), saved.answers().end());
     replica.answers.resize(shards_.size());
     replica.push_rejected = saved.push_rejected();
+    replica.late_shards = saved.late_shards();
+    replica.waiting = saved.waiting();
     replica.computed =
         absl::Status(static_cast<absl::StatusCode>(saved.computed()), "computed before the checkpoint");
   }
@@ -178,6 +180,8 @@ VirtualClusterSnapshot VirtualCluster::Snapshot() {
     saved->set_transfers_left(replica.transfers_left);
     saved->mutable_answers()->Add(replica.answers.begin(), replica.answers.end());
     saved->set_push_rejected(replica.push_rejected);
+    saved->set_late_shards(replica.late_shards);
+    saved->set_waiting(replica.waiting);
     if (!replica.in_pool || pool_->done(static_cast<int>(index)))
       saved->set_computed(replica.computed.raw_code());
     const TensorView gradient = replica.model->gradient();
@@ -248,15 +252,26 @@ absl::Status VirtualCluster::EvaluateIfDue() {
 
 absl::Status VirtualCluster::Report(uint32_t index) {
   ModelReplica& model = *replicas_[index].model;
+  const std::optional<uint64_t> pace = coordinator_->Pace();
   ASSIGN_OR_RETURN(const ReportReply reply, coordinator_->Report(model.TakeReport()));
   if (reply.has_slice()) RETURN_IF_ERROR(model.source().AddSlice(reply.slice()));
   // A replica that is told to stop goes on reporting, so that a larger budget makes it take part again.
   if (reply.directive() == ReportReply::CONTINUE) {
     BeginStep(index);
+  } else if (reply.directive() == ReportReply::WAIT && pace.has_value()) {
+    replicas_[index].waiting = true;
   } else {
     ReportLater(index);
   }
+  if (coordinator_->Pace() != pace) WakeWaiting();
   return EvaluateIfDue();
+}
+
+void VirtualCluster::WakeWaiting() {
+  for (size_t index = 0; index < replicas_.size(); ++index) {
+    if (std::exchange(replicas_[index].waiting, false))
+      events_.Schedule(clock_.now_ns(), Event::REPORT, static_cast<uint32_t>(index));
+  }
 }
 
 void VirtualCluster::ReportLater(uint32_t index) {
@@ -277,6 +292,7 @@ void VirtualCluster::BeginTransfers(uint32_t index, EventQueue::Kind arrival, ab
   replica.transfers_left = static_cast<int>(shards_.size());
   replica.answers.assign(shards_.size(), 0);
   replica.push_rejected = false;
+  replica.late_shards = 0;
   const ClusterDescription& cluster = options_.description.cluster();
   const double element_bits = arrival == Event::PUSHED ? PushedBits(cluster) : FetchedBits(cluster);
   const int64_t begin_ns = clock_.now_ns() + absl::ToInt64Nanoseconds(delay);
@@ -345,6 +361,7 @@ absl::Status VirtualCluster::Pushed(uint32_t index, uint32_t shard) {
                   compensated ? replica.parameters.view()[range] : TensorView());
   if (outcome.ok()) {
     replica.answers[shard] = outcome->staleness;
+    if (outcome->late) ++replica.late_shards;
   } else if (absl::IsInvalidArgument(outcome.status())) {
     replica.push_rejected = true;  // the shard has logged why
   } else {
@@ -360,7 +377,7 @@ absl::Status VirtualCluster::Acknowledged(uint32_t index) {
   if (replica.push_rejected) {
     replica.model->PushRejected();
   } else {
-    replica.model->PushDone(replica.answers);
+    replica.model->PushDone(replica.answers, replica.late_shards == static_cast<int>(shards_.size()));
   }
   const PushAction action = replica.model->NextPushAction();
   if (action.kind != PushAction::PUSH) return Report(index);

@@ -18,8 +18,10 @@ namespace downpour {
 // Each shard is read for a fetch, and applies its part of a push, at a virtual time of its own, in the order
 // of the event queue. A gradient depends on the replica's snapshot and minibatch alone, so threads can
 // compute it before its COMPUTED event, and the same description and data give the same bits for any number
-// of `threads`. An evaluation takes place within the report that makes it due, and the run ends with the
-// report that reaches the budget. Not thread-safe.
+// of `threads`. A replica that waits for others (cluster.consistency) reports again at the instant at which
+// one of them may have let it go on; ASYNCHRONOUS ones report at intervals during the warm start. An
+// evaluation takes place within the report that makes it due, and the run ends with the report that reaches
+// the budget. Not thread-safe.
 class VirtualCluster {
  public:
   struct Options {
@@ -59,6 +61,8 @@ class VirtualCluster {
     int transfers_left = 0;
     std::vector<uint64_t> answers = {};  // one per shard: version (fetch) or staleness (push)
     bool push_rejected = false;
+    int late_shards = 0;         // that have acknowledged the push as late
+    bool waiting = false;        // for other replicas, without an event of its own
     bool in_pool = false;        // submitted and not finished
     absl::Status computed = {};  // of the last gradient
   };
@@ -82,6 +86,7 @@ class VirtualCluster {
   absl::Status Acknowledged(uint32_t index);
   absl::Status EvaluateIfDue();
   void ReportLater(uint32_t index);
+  void WakeWaiting();
 
   // Refers to the replicas' memory, so the pool must be paused until the snapshot has been written or copied.
   VirtualClusterSnapshot Snapshot();

@@ -69,6 +69,7 @@ absl::Status CheckSameData(const DataSummary& seen, const DataSummary& wanted) {
 Coordinator::Coordinator(Options options)
     : options_(std::move(options)),
       progress_(options_.description, options_.clock, options_.wall_clock),
+      barrier_(options_.description.cluster()),
       budget_on_disk_(!options_.checkpointed),
       final_on_disk_(!options_.checkpointed) {}
 
@@ -221,15 +222,26 @@ void Coordinator::RemoveDeadReplicas() {
     Remove(id, "taken for dead");
 }
 
-ReportReply::Directive Coordinator::DirectiveFor(uint64_t replica_id) {
+bool Coordinator::WarmStartIsOver() const {
+  return progress_.updates() >= options_.description.cluster().warm_start_updates();
+}
+
+std::optional<uint64_t> Coordinator::Pace() const {
+  absl::MutexLock lock(&mutex_);
+  const std::optional<uint64_t> pace = barrier_.Pace(membership_);
+  return pace.has_value() ? std::optional(WarmStartIsOver() ? 1 + *pace : 0) : std::nullopt;
+}
+
+ReportReply::Directive Coordinator::DirectiveFor(MembershipState::Replica* replica) {
   if (progress_.BudgetReached()) return budget_on_disk_ ? ReportReply::STOP : ReportReply::WAIT;
-  if (progress_.updates() >= options_.description.cluster().warm_start_updates())
-    return ReportReply::CONTINUE;
+  if (WarmStartIsOver()) {
+    return barrier_.GoesOn(membership_, replica) ? ReportReply::CONTINUE : ReportReply::WAIT;
+  }
   if (!membership_.Contains(warm_start_replica_)) {
-    warm_start_replica_ = replica_id;
+    warm_start_replica_ = replica->replica_id();
     LogInfo("warm start by replica ", warm_start_replica_);
   }
-  return replica_id == warm_start_replica_ ? ReportReply::CONTINUE : ReportReply::WAIT;
+  return replica->replica_id() == warm_start_replica_ ? ReportReply::CONTINUE : ReportReply::WAIT;
 }
 
 absl::StatusOr<ReportReply> Coordinator::Report(const ReportRequest& request) {
@@ -242,6 +254,7 @@ absl::StatusOr<ReportReply> Coordinator::Report(const ReportRequest& request) {
   const bool is_new = request.report() > state.report();
   if (is_new) {
     ASSIGN_OR_RETURN(const ReportTotals added, AdvanceTotals(request, member));
+    if (WarmStartIsOver()) barrier_.Add(added, &state);
     progress_.Add(added, request);
     for (const DataSlice& slice : request.finished()) slices_->Finish(state.replica_id(), slice);
     state.clear_dealt();
@@ -249,7 +262,7 @@ absl::StatusOr<ReportReply> Coordinator::Report(const ReportRequest& request) {
   member->last_seen = options_.clock->Now();
 
   ReportReply reply;
-  reply.set_directive(DirectiveFor(state.replica_id()));
+  reply.set_directive(DirectiveFor(&state));
   if (reply.directive() == ReportReply::CONTINUE) {
     if (is_new && request.wants_slice()) *state.mutable_dealt() = slices_->Deal(state.replica_id());
     if (request.report() == state.report() && state.has_dealt()) *reply.mutable_slice() = state.dealt();
@@ -327,6 +340,7 @@ CoordinatorCheckpoint Coordinator::Checkpoint() const {
   for (const auto& [shard, known] : shards_) *checkpoint.add_shards() = known;
   *checkpoint.mutable_membership() = membership_.Save(options_.clock->Now());
   progress_.Save(&checkpoint);
+  barrier_.Save(&checkpoint);
   checkpoint.set_warm_start_replica(warm_start_replica_);
   return checkpoint;
 }
@@ -348,6 +362,7 @@ absl::Status Coordinator::Load(const CoordinatorCheckpoint& checkpoint) {
   for (const ShardAddress& known : checkpoint.shards()) shards_[known.shard()] = known;
   membership_.Load(checkpoint.membership(), options_.clock->Now());
   RETURN_IF_ERROR(progress_.Load(checkpoint));
+  barrier_.Load(checkpoint);
   warm_start_replica_ = checkpoint.warm_start_replica();
   LogInfo("goes on at ", progress_.updates(), " updates with ", membership_.size(), " replicas");
   return absl::OkStatus();

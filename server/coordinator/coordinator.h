@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "absl/synchronization/mutex.h"
+#include "server/coordinator/barrier.h"
 #include "server/coordinator/data_slices.h"
 #include "server/coordinator/membership.h"
 #include "server/coordinator/run_observer.h"
@@ -60,6 +61,9 @@ class Coordinator {
   // FINISHED: the budget is reached and the last evaluation is recorded.
   absl::StatusOr<RunStatus> GetRunStatus(const RunStatusRequest& request);
 
+  // As Barrier::Pace, and 0 until the warm start is over.
+  std::optional<uint64_t> Pace() const;
+
   // Takes a replica for dead if its last report is older than replica_timeout_s; its slices are dealt again.
   void RemoveDeadReplicas();
 
@@ -77,7 +81,9 @@ class Coordinator {
   absl::Status ShardsComplete() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<uint32_t> ShardIndex(const RegisterShardRequest& request) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  ReportReply::Directive DirectiveFor(uint64_t replica_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool WarmStartIsOver() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  ReportReply::Directive DirectiveFor(MembershipState::Replica* replica)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Remove(uint64_t replica_id, const char* why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Options options_;
@@ -90,6 +96,7 @@ class Coordinator {
   std::map<uint32_t, ShardAddress> shards_ ABSL_GUARDED_BY(mutex_);  // by index
   Membership membership_ ABSL_GUARDED_BY(mutex_);
   RunProgress progress_ ABSL_GUARDED_BY(mutex_);
+  Barrier barrier_ ABSL_GUARDED_BY(mutex_);
   uint64_t warm_start_replica_ ABSL_GUARDED_BY(mutex_) = 0;  // 0: none chosen
   bool budget_on_disk_ ABSL_GUARDED_BY(mutex_);              // a checkpoint on disk says that it is reached
   bool final_on_disk_ ABSL_GUARDED_BY(mutex_);               // likewise that the last evaluation is recorded

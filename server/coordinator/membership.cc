@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 
 namespace downpour {
@@ -18,13 +19,14 @@ constexpr struct {
 } kCounts[] = {{"minibatches", &ReportTotals::minibatches},
                {"frames", &ReportTotals::frames},
                {"pushes_applied", &ReportTotals::pushes_applied},
-               {"pushes_rejected", &ReportTotals::pushes_rejected}};
+               {"pushes_rejected", &ReportTotals::pushes_rejected},
+               {"pushes_late", &ReportTotals::pushes_late}};
 
 // Of a ReportRequest or a MembershipState::Replica, which name their fields alike.
 template <typename Message>
 ReportTotals TotalsOf(const Message& message) {
-  return {message.minibatches(), message.frames(), message.pushes_applied(), message.pushes_rejected(),
-          message.loss_sum()};
+  return {message.minibatches(),     message.frames(),      message.pushes_applied(),
+          message.pushes_rejected(), message.pushes_late(), message.loss_sum()};
 }
 
 }  // namespace
@@ -32,7 +34,9 @@ ReportTotals TotalsOf(const Message& message) {
 const Member& Membership::Join(absl::Time now) {
   last_incarnation_ =
       std::max<uint64_t>(last_incarnation_ + 1, std::max<int64_t>(0, absl::ToUnixMicros(now)));
+  const int64_t clock = LowestClock();
   Member& member = members_[++last_replica_id_] = Member();
+  member.state.set_clock(clock);
   member.state.set_replica_id(last_replica_id_);
   member.state.set_incarnation(last_incarnation_);
   member.last_seen = now;
@@ -58,6 +62,14 @@ std::vector<uint64_t> Membership::SilentSince(absl::Time deadline) const {
     if (member.last_seen < deadline) silent.push_back(id);
   }
   return silent;
+}
+
+int64_t Membership::LowestClock() const {
+  const auto lower = [](const auto& a, const auto& b) {
+    return a.second.state.clock() < b.second.state.clock();
+  };
+  const auto lowest = absl::c_min_element(members_, lower);
+  return lowest == members_.end() ? 0 : lowest->second.state.clock();
 }
 
 MembershipState Membership::Save(absl::Time now) const {
@@ -101,6 +113,7 @@ absl::StatusOr<ReportTotals> AdvanceTotals(const ReportRequest& report, Member* 
   member->state.set_frames(now.frames);
   member->state.set_pushes_applied(now.pushes_applied);
   member->state.set_pushes_rejected(now.pushes_rejected);
+  member->state.set_pushes_late(now.pushes_late);
   member->state.set_loss_sum(now.loss_sum);
   return added;
 }

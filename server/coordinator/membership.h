@@ -17,6 +17,7 @@ struct ReportTotals {
   int64_t frames = 0;
   int64_t pushes_applied = 0;
   int64_t pushes_rejected = 0;
+  int64_t pushes_late = 0;
   double loss_sum = 0;  // nats
 };
 
@@ -28,8 +29,9 @@ struct Member {
 // The replicas that are in the cluster now, by ascending id. A pure state machine; not thread-safe.
 class Membership {
  public:
-  // Adds a replica under a new id. After a restore from an older checkpoint an id may be given again; the
-  // incarnation still grows: it is at least the time in microseconds since 1970.
+  // Adds a replica under a new id, with LowestClock() as its clock. After a restore from an older
+  // checkpoint an id may be given again; the incarnation still grows: it is at least the time in
+  // microseconds since 1970.
   const Member& Join(absl::Time now);
   // NOT_FOUND: no such replica, or another incarnation of it. The pointer holds until the replica is removed.
   absl::StatusOr<Member*> Find(uint64_t replica_id, uint64_t incarnation);
@@ -39,6 +41,9 @@ class Membership {
   std::vector<uint64_t> SilentSince(absl::Time deadline) const;
 
   int size() const { return static_cast<int>(members_.size()); }
+  const std::map<uint64_t, Member>& members() const { return members_; }  // by id
+  // Of the members' clocks; 0 if there is no member.
+  int64_t LowestClock() const;
 
   MembershipState Save(absl::Time now) const;
   void Load(const MembershipState& state, absl::Time now);

@@ -20,6 +20,7 @@ void RunProgress::Add(const ReportTotals& added, const ReportRequest& report) {
   updates_ += added.pushes_applied;
   frames_ += added.frames;
   pushes_rejected_ += added.pushes_rejected;
+  pushes_late_ += added.pushes_late;
   ReportedSpan& reported = evaluations_.reported();
   reported.loss_sum += added.loss_sum;
   reported.frames += added.frames;
@@ -63,6 +64,7 @@ void RunProgress::AddTo(RunStatus* status) const {
   status->set_frames(frames_);
   status->set_epoch(Epoch());
   status->set_pushes_rejected(pushes_rejected_);
+  status->set_pushes_late(pushes_late_);
   status->set_fraction_done(FractionDone());
   status->set_train_loss(evaluations_.train_loss());
   status->set_plateau_factor(plateau_.factor());
@@ -77,6 +79,7 @@ void RunProgress::Save(CoordinatorCheckpoint* checkpoint) const {
   checkpoint->set_updates(updates_);
   checkpoint->set_frames(frames_);
   checkpoint->set_pushes_rejected(pushes_rejected_);
+  checkpoint->set_pushes_late(pushes_late_);
   checkpoint->set_wall_s(absl::ToDoubleSeconds(wall_clock_->Now() - wall_started_));
   checkpoint->set_virtual_s(absl::ToDoubleSeconds(clock_->Now() - started_));
   checkpoint->set_budget_reached(BudgetReached());
@@ -89,6 +92,7 @@ absl::Status RunProgress::Load(const CoordinatorCheckpoint& checkpoint) {
   updates_ = checkpoint.updates();
   frames_ = checkpoint.frames();
   pushes_rejected_ = checkpoint.pushes_rejected();
+  pushes_late_ = checkpoint.pushes_late();
   wall_started_ = wall_clock_->Now() - absl::Seconds(checkpoint.wall_s());
   started_ = clock_->Now() - absl::Seconds(checkpoint.virtual_s());
   // A run that goes on with a larger budget is evaluated again at its end.

@@ -30,8 +30,8 @@ class RunProgress {
   bool BudgetReached() const { return FractionDone() >= 1; }
 
   EvaluationPoint PointNow(int live_replicas) const;
-  // Sets the status's fields on updates, frames, rejected pushes, evaluations and the plateau, and leaves the
-  // others.
+  // Sets the status's fields on updates, frames, rejected and late pushes, evaluations and the plateau, and
+  // leaves the others.
   void AddTo(RunStatus* status) const;
 
   // Sets the checkpoint's fields that Load() takes, and leaves the others.
@@ -56,6 +56,7 @@ class RunProgress {
   int64_t updates_ = 0;
   int64_t frames_ = 0;
   int64_t pushes_rejected_ = 0;
+  int64_t pushes_late_ = 0;
 };
 
 }  // namespace downpour

@@ -197,6 +197,20 @@ TEST_F(Processes, ServersStepByStalenessScheduleAndWarmStartOfTheCoordinator) {
   EXPECT_EQ(coordinator_->Wait(), 0) << coordinator_->Output();
 }
 
+TEST_F(Processes, SynchronousRoundsGoOnThoughWorkersAndAShardAreKilled) {
+  more_settings_ = {"--cluster.consistency=SYNCHRONOUS", "--cluster.replicas=4"};
+  StartAll();
+  WaitForUpdates(100);
+  workers_[0]->KillAndWait();
+  WaitForUpdates(Status().updates() + 100);
+  EXPECT_EQ(Status().live_replicas(), 2) << "a round of four waits until the dead are noticed";
+  workers_[0] = StartWorker();
+  ASSERT_TRUE(WaitFor([&] { return std::filesystem::exists(folder_ + "/run/checkpoints/shard-1.ckpt"); }));
+  shards_[1]->KillAndWait();
+  shards_[1] = StartShard(1);
+  WaitForUpdates(Status().updates() + 100);
+}
+
 TEST_F(Processes, RunResumesAfterEverythingIsKilledAtOnce) {
   StartAll();
   ASSERT_TRUE(WaitFor([&] { return Status().last_evaluation().updates() >= 400; }));

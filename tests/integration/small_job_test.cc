@@ -59,6 +59,26 @@ INSTANTIATE_TEST_SUITE_P(ClocksAndRules, SmallJobTest,
                                                               Rule{OptimizerDescription::WINDOWED, 0.005})),
                          Name);
 
+// Replicas on threads; BOUNDED so tightly that they wait often, SYNCHRONOUS with one backup.
+TEST(WaitingReplicas, Learn) {
+  for (const auto consistency : {ClusterDescription::BOUNDED, ClusterDescription::SYNCHRONOUS}) {
+    RunDescription description = SyntheticRun();
+    description.mutable_cluster()->set_clock(ClusterDescription::WALL);
+    description.mutable_cluster()->set_consistency(consistency);
+    description.mutable_cluster()->set_staleness_bound(1);
+    description.mutable_cluster()->set_backup_replicas(1);
+    description.mutable_cluster()->set_warm_start_updates(20);
+    description.mutable_optimizer()->set_kind(OptimizerDescription::ADAGRAD);
+    description.mutable_optimizer()->set_learning_rate(0.1);
+    description.mutable_budget()->set_updates(900);
+    const TrainingJob job = SyntheticJob(description, FreshRunDir());
+    const absl::StatusOr<RunStatus> end = PrepareAndRun(job);
+    ASSERT_TRUE(end.ok()) << end.status();
+    EXPECT_EQ(end->phase(), RunStatus::FINISHED);
+    EXPECT_GT(std::stod(ReadCurve(job.run_dir).back().at("test_frame_accuracy")), 0.9);  // guessing: 0.2
+  }
+}
+
 class BadFeaturesTest : public ::testing::TestWithParam<ClusterDescription::ClockKind> {};
 
 // One utterance of 40 has a NaN: only the minibatches that contain it are lost.

@@ -97,10 +97,14 @@ PushHeader ModelReplica::NextPush(int shard) const {
   return {options_.replica_id, options_.incarnation, sequence_, fetched_versions_[shard]};
 }
 
-void ModelReplica::PushDone(absl::Span<const uint64_t> staleness) {
-  const uint64_t sum = std::accumulate(staleness.begin(), staleness.end(), uint64_t{0});
-  state_.set_pushes_applied(state_.pushes_applied() + 1);
-  state_.add_staleness((sum + staleness.size() / 2) / staleness.size());
+void ModelReplica::PushDone(absl::Span<const uint64_t> staleness, bool late) {
+  if (late) {
+    state_.set_pushes_late(state_.pushes_late() + 1);
+  } else {
+    const uint64_t sum = std::accumulate(staleness.begin(), staleness.end(), uint64_t{0});
+    state_.set_pushes_applied(state_.pushes_applied() + 1);
+    state_.add_staleness((sum + staleness.size() / 2) / staleness.size());
+  }
   repeating_ = !repeating_ && noise_.PushRepeated(sequence_);
   if (repeating_) {
     ++sequence_;

@@ -72,10 +72,11 @@ class ModelReplica {
   // is dropped, or else delayed, pushed, and perhaps repeated; the repeat is neither dropped nor delayed.
   PushAction NextPushAction();
   PushHeader NextPush(int shard) const;
-  // Tell that every shard has applied the push, with the staleness that each shard gave (their rounded mean
-  // is reported), or that one has rejected it. Both advance the sequence and clear gradient(), except where
-  // noise repeats a push: then the same gradient is due once more.
-  void PushDone(absl::Span<const uint64_t> staleness);
+  // Tell that every shard has acknowledged the push, with the staleness that each shard gave (their
+  // rounded mean is reported), and whether all of them found it late; or that one has rejected it. Both
+  // advance the sequence and clear gradient(), except where noise repeats a push: then the same gradient
+  // is due once more.
+  void PushDone(absl::Span<const uint64_t> staleness, bool late = false);
   void PushRejected();
   const ReplicaNoise& noise() const { return noise_; }
   int64_t pushes_rejected() const { return state_.pushes_rejected(); }

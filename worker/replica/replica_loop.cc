@@ -22,6 +22,7 @@ namespace {
 using PushAction = ModelReplica::PushAction;
 
 constexpr absl::Duration kWaitForWork = absl::Milliseconds(200);
+constexpr absl::Duration kFirstWaitForOthers = absl::Milliseconds(5);  // each next is twice as long
 
 class ReplicaLoop {
  public:
@@ -222,11 +223,13 @@ void ReplicaLoop::LogRejected(const absl::Status& why) const {
 
 absl::Status ReplicaLoop::Push() {
   std::vector<uint64_t> staleness(shards_.size());
+  std::atomic<size_t> late_shards = 0;
   const absl::Status status = ForEachShard([&](size_t shard, ShardClient& client) -> absl::Status {
     const KeyRange range = shards_[shard].range;
     ASSIGN_OR_RETURN(const PushOutcome outcome,
                      client.Push(replica_->NextPush(static_cast<int>(shard)), replica_->gradient()[range]));
     staleness[shard] = outcome.staleness;
+    if (outcome.late) ++late_shards;
     return absl::OkStatus();
   });
   if (absl::IsInvalidArgument(status)) {
@@ -235,7 +238,7 @@ absl::Status ReplicaLoop::Push() {
     return absl::OkStatus();
   }
   RETURN_IF_ERROR(status);
-  replica_->PushDone(staleness);
+  replica_->PushDone(staleness, late_shards == shards_.size());
   return absl::OkStatus();
 }
 
@@ -269,12 +272,14 @@ absl::Status ReplicaLoop::Steps() {
 }
 
 absl::Status ReplicaLoop::Train() {
-  for (;;) {
+  for (absl::Duration wait = kFirstWaitForOthers;;) {
     ASSIGN_OR_RETURN(const ReportReply::Directive directive, Report());
     if (directive == ReportReply::STOP || Stopped()) return absl::OkStatus();
     if (directive == ReportReply::WAIT) {
-      options_.clock->SleepFor(kWaitForWork);
+      options_.clock->SleepFor(wait);
+      wait = std::min(2 * wait, kWaitForWork);
     } else {
+      wait = kFirstWaitForOthers;
       RETURN_IF_ERROR(Steps());
     }
   }

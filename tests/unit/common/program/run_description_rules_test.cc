@@ -84,6 +84,21 @@ TEST(Validate, NoiseIsInSharesAndAtMostAsLongAsAReplicaMayBeSilent) {
   EXPECT_EQ(Message(ValidateRunDescription(description)), "noise.slow_factor is 0.5, want 1 or more");
 }
 
+TEST(Validate, RoundsNeedAReplicaAndParametersFetchedForEachPush) {
+  RunDescription description = Valid();
+  description.mutable_cluster()->set_staleness_bound(-1);
+  EXPECT_EQ(Message(ValidateRunDescription(description)), "cluster.staleness_bound is -1, want 0 or more");
+  description = Valid();
+  description.mutable_cluster()->set_backup_replicas(20);
+  EXPECT_EQ(Message(ValidateRunDescription(description)),
+            "cluster.backup_replicas is 20, want 0 or more, and below cluster.replicas");
+  description = Valid();
+  description.mutable_cluster()->set_n_fetch(2);
+  EXPECT_TRUE(ValidateRunDescription(description).ok());
+  description.mutable_cluster()->set_consistency(ClusterDescription::SYNCHRONOUS);
+  EXPECT_THAT(Message(ValidateRunDescription(description)), HasSubstr("cluster.n_fetch is 2, want 1 where"));
+}
+
 TEST(Validate, WantsDataAndAnEnd) {
   RunDescription description = Valid();
   description.clear_budget();
@@ -115,6 +130,15 @@ TEST(CheckSameRun, TheSimulationIsNoPartOfARunOfProcesses) {
   EXPECT_TRUE(CheckSameProcessRun(Valid(), other).ok());
   other.mutable_cluster()->set_n_push(7);
   EXPECT_FALSE(CheckSameProcessRun(Valid(), other).ok());
+}
+
+TEST(CheckSameRun, ReplicasArePartOfARunWithRounds) {
+  RunDescription one = Valid(), other = Valid();
+  one.mutable_cluster()->set_consistency(ClusterDescription::SYNCHRONOUS);
+  other.mutable_cluster()->set_consistency(ClusterDescription::SYNCHRONOUS);
+  EXPECT_TRUE(CheckSameProcessRun(one, other).ok());
+  other.mutable_cluster()->set_replicas(7);
+  EXPECT_THAT(std::string(CheckSameProcessRun(one, other).message()), HasSubstr("cluster.replicas: 20 -> 7"));
 }
 
 TEST(CheckSameRun, ExplicitDefaultEqualsAbsent) {

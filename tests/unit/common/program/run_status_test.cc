@@ -21,6 +21,9 @@ TEST(DescribeStatus, SaysWhatIsKnown) {
   status.mutable_last_evaluation()->mutable_test()->set_correct(76);
   EXPECT_EQ(DescribeStatus(status),
             "1000 updates  epoch 0.15  20 replicas  train loss 5.801  test frame accuracy 7.60%");
+  status.clear_last_evaluation();
+  status.set_pushes_late(7);
+  EXPECT_EQ(DescribeStatus(status), "1000 updates  epoch 0.15  20 replicas  7 late pushes  train loss 5.801");
 }
 
 }  // namespace

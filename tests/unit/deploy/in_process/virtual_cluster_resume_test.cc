@@ -150,6 +150,24 @@ TEST(VirtualClusterResumeTest, CompensationResumesToo) {
   }
 }
 
+TEST(VirtualClusterResumeTest, ReplicasThatWaitForEachOtherResumeToo) {
+  for (const auto consistency : {ClusterDescription::BOUNDED, ClusterDescription::SYNCHRONOUS}) {
+    RunDescription description = SyntheticRun();
+    const VirtualRunResult asynchronous = RunVirtually(description);
+    description.mutable_cluster()->set_consistency(consistency);
+    description.mutable_cluster()->set_staleness_bound(1);
+    description.mutable_cluster()->set_backup_replicas(1);
+    description.mutable_cluster()->set_warm_start_updates(10);
+    description.mutable_noise()->set_slow_share(0.25);
+    description.mutable_virtual_clock()->set_bandwidth_bytes_per_s(2000);
+    int pieces = 0;
+    const VirtualRunResult whole = RunVirtually(description);
+    EXPECT_EQ(RunInPieces(description, 13, &pieces), whole) << consistency;
+    EXPECT_GT(pieces, 20);
+    EXPECT_NE(whole.parameters, asynchronous.parameters);
+  }
+}
+
 TEST(VirtualClusterResumeTest, AFinishedRunDoesNothingAndALargerBudgetGoesOn) {
   RunDescription description = SyntheticRun();
   VirtualRunOptions options;

@@ -84,7 +84,7 @@ TEST(RoundMean, EachGradientOfTheWarmStartIsAStep) {
 // The first element gets one gradient more than the others, as from a push that broke off.
 TEST(RoundMean, EachElementHasItsOwnCount) {
   Vector x(Sgd(1), {.pushes = 2}, 3);
-  x.Step({{8}});
+  x.Step({8});
   x.Step({{2, 2, 2}});
   EXPECT_THAT(x.parameters, ElementsAre(-5, 0, 0));
   x.Step({{4, 4, 6}});

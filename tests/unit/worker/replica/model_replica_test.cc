@@ -272,6 +272,19 @@ TEST_F(ModelReplicaTest, OneInFourPushesIsReportedWithItsSketch) {
   EXPECT_THAT(sketched, ::testing::ElementsAre(1, 5, 9));
 }
 
+TEST_F(ModelReplicaTest, ALatePushIsCountedApartAndItsGradientGivenUp) {
+  ModelReplica replica = Computed(1, 1);
+  replica.PushDone(std::vector<uint64_t>{3, 3}, /*late=*/true);
+  EXPECT_TRUE(replica.gradient().empty());
+  EXPECT_TRUE(replica.FetchDue());
+  EXPECT_EQ(replica.NextPush(0).sequence, 2);
+  const ReportRequest report = replica.TakeReport();
+  EXPECT_EQ(report.pushes_late(), 1);
+  EXPECT_EQ(report.pushes_applied(), 0);
+  EXPECT_EQ(report.minibatches(), 1);
+  EXPECT_EQ(report.staleness_size(), 0);
+}
+
 TEST_F(ModelReplicaTest, ReportsTotalsAndWhatIsNewSinceTheLastReport) {
   ModelReplica replica = Replica(1, 1, /*slices=*/2);
   Step(replica);
