@@ -1,4 +1,4 @@
-// Where on the data's way: goes with the run description; how many pushes make one update of a shard.
+// Where on the data's way: common/program, in the run description; how many pushes make an update.
 #ifndef DOWNPOUR_COMMON_PROGRAM_ROUNDS_H_
 #define DOWNPOUR_COMMON_PROGRAM_ROUNDS_H_
 
