@@ -140,6 +140,20 @@ std::string StalenessFigures(const std::vector<LoggedRun>& runs) {
   return absl::StrCat(drawings, "</div>\n");
 }
 
+std::string Replicas(const LoggedRun& run) {
+  const ClusterDescription& cluster = run.description.cluster();
+  const std::string replicas = absl::StrCat(cluster.replicas());
+  switch (cluster.consistency()) {
+    case ClusterDescription::ASYNCHRONOUS:
+      break;
+    case ClusterDescription::BOUNDED:
+      return absl::StrCat(replicas, ", at most ", cluster.staleness_bound(), " steps ahead");
+    case ClusterDescription::SYNCHRONOUS:
+      return absl::StrCat(replicas, ", in rounds, ", cluster.backup_replicas(), " of them backups");
+  }
+  return replicas;
+}
+
 bool HasWarmStart(const LoggedRun& run) { return run.description.cluster().warm_start_updates() > 0; }
 
 std::string WarmStartText(const LoggedRun& run) {
@@ -164,7 +178,7 @@ TextTable Results(const std::vector<LoggedRun>& runs) {
   row("optimizer", [](const LoggedRun& run) { return OptimizerText(run.description.optimizer()); });
   if (absl::c_any_of(runs, HasWarmStart)) row("warm start", WarmStartText);
   row("network", Network);
-  row("replicas", [](const LoggedRun& run) { return absl::StrCat(run.description.cluster().replicas()); });
+  row("replicas", Replicas);
   last("updates", "updates", 0);
   last("frames", "frames", 0);
   last("test frame accuracy, final", "test_frame_accuracy", Percent);

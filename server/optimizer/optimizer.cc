@@ -58,7 +58,8 @@ absl::StatusOr<std::unique_ptr<Optimizer>> Optimizer::Create(const OptimizerDesc
                                                              const WarmStart& warm_start,
                                                              const Rounds& rounds) {
   RETURN_IF_ERROR(ValidateOptimizer(description));
-  std::unique_ptr<Optimizer> rule = WithCompensation(description, kFactories[description.kind()](description));
+  std::unique_ptr<Optimizer> rule =
+      WithCompensation(description, kFactories[description.kind()](description));
   if (warm_start.has_optimizer()) {
     RETURN_IF_ERROR(ValidateOptimizer(warm_start.optimizer()));
     rule = WithWarmStart(std::move(rule), kFactories[warm_start.optimizer().kind()](warm_start.optimizer()),
