@@ -154,6 +154,7 @@ std::string DrawingStyle(bool dark) {
 .chart .axis{stroke:#555;stroke-width:1}
 .chart .mark{stroke:#444;stroke-width:1.2;stroke-dasharray:4 3}
 .chart .line{fill:none;stroke-width:2.2;stroke-linejoin:round;stroke-linecap:round}
+.chart .range{stroke-width:1.4}
 .chart .dashed{stroke-dasharray:2 5}
 .chart .point{stroke:transparent;stroke-width:10}
 .chart .bar{fill-opacity:.85}

@@ -67,6 +67,12 @@ std::string DrawCurve(const LineChart& chart, const LineChart::Line& line, const
         EscapeMarkup(
             absl::StrCat(line.name, ": ", Value(chart, y), "; ", chart.x_label, ": ", Number(x, 2))));
   }
+  for (size_t i = 0; i < line.ranges.size(); ++i) {
+    const double at_x = frame.X(line.points[i].first);
+    absl::StrAppend(&points, StraightLine(absl::StrCat("range ", ColorClass('s', line.color)), at_x,
+                                          frame.Y(line.ranges[i].first * scale), at_x,
+                                          frame.Y(line.ranges[i].second * scale)));
+  }
   return absl::StrFormat("<path class=\"%s\" d=\"%s\"/>\n%s", LineClasses(line), path, points);
 }
 
@@ -104,6 +110,10 @@ std::string Draw(const LineChart& chart) {
     for (const auto& [at_x, at_y] : line.points) {
       x.Add(at_x);
       y.Add(std::min(at_y, chart.y_most) * scale);
+    }
+    for (const auto& [low, high] : line.ranges) {
+      y.Add(low * scale);
+      y.Add(high * scale);
     }
   }
   if (lines.empty()) return frame.DrawEmpty();
@@ -145,7 +155,7 @@ std::string Draw(const DotChart& chart) {
   for (const DotChart::Row& row : chart.rows) {
     frame.left_margin = std::max(frame.left_margin, TextWidth(row.name) + 24);
     for (const DotChart::Dot& dot : row.dots) {
-      largest = std::max(largest, 100 * dot.x);
+      largest = std::max(largest, 100 * dot.high);
       if (named.insert(dot.name).second)
         frame.legend.push_back({dot.name, absl::StrCat("line ", ColorClass('s', dot.color))});
     }
@@ -160,6 +170,9 @@ std::string Draw(const DotChart& chart) {
     absl::StrAppend(&marks, StraightLine("grid", frame.left(), y, frame.right(), y),
                     Text(frame.left() - 10, y + 4, "end", "label", row.name));
     for (const DotChart::Dot& dot : row.dots) {
+      if (dot.low < dot.high)
+        absl::StrAppend(&marks, StraightLine(absl::StrCat("range ", ColorClass('s', dot.color)),
+                                             frame.X(100 * dot.low), y, frame.X(100 * dot.high), y));
       absl::StrAppendFormat(
           &marks, "<circle class=\"%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"5.5\"><title>%s</title></circle>\n",
           ColorClass('f', dot.color), frame.X(100 * dot.x), y,

@@ -16,6 +16,8 @@ struct LineChart {
     int color = 0;     // from 0, lines of one run share it; or kBaseline of chart_frame.h
     bool dashed = false;
     std::vector<std::pair<double, double>> points;  // (x, y), x ascending
+    // The least and the largest y at each point, drawn as an upright bar; or none at all.
+    std::vector<std::pair<double, double>> ranges = {};
   };
   std::string title;
   std::string subtitle;
@@ -33,7 +35,8 @@ struct DotChart {
   struct Dot {
     std::string name;  // of the series, in the legend
     int color = 0;
-    double x = 0;  // in [0, 1]; it is drawn as per cent, and the x axis begins at 0
+    double x = 0;              // in [0, 1]; it is drawn as per cent, and the x axis begins at 0
+    double low = x, high = x;  // drawn as a bar
   };
   struct Row {
     std::string name;

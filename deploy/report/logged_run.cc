@@ -18,6 +18,9 @@
 namespace downpour {
 namespace {
 
+constexpr char kAccuracy[] = "test_frame_accuracy";
+constexpr size_t kFinalEvaluations = 3;
+
 CsvTable ReadCsv(const std::string& directory, const std::string& name, std::vector<std::string>* notes) {
   const absl::StatusOr<std::string> text = ReadFile(absl::StrCat(directory, "/", name));
   CsvTable table = ParseCsv(text.ok() ? *text : "", name);
@@ -104,6 +107,26 @@ absl::StatusOr<LoggedRun> ReadRun(const std::string& directory) {
   run.majority_test_accuracy = MajorityTestAccuracy(directory);
   if (std::string left = WhatIsLeft(run); !left.empty()) run.notes.push_back(std::move(left));
   return run;
+}
+
+std::optional<double> FinalAccuracy(const LoggedRun& run) {
+  const auto points = run.log.Points("updates", kAccuracy);
+  if (points.empty()) return std::nullopt;
+  const size_t count = std::min(kFinalEvaluations, points.size());
+  double sum = 0;
+  for (size_t i = points.size() - count; i < points.size(); ++i) sum += points[i].second;
+  return sum / static_cast<double>(count);
+}
+
+std::optional<double> SecondsToAccuracy(double accuracy, const LoggedRun& run) {
+  const auto points = run.log.Points("virtual_s", kAccuracy);
+  const auto reached =
+      std::find_if(points.begin(), points.end(), [&](const auto& point) { return point.second >= accuracy; });
+  if (reached == points.end()) return std::nullopt;
+  if (reached == points.begin()) return reached->first;
+  const auto [seconds_before, accuracy_before] = *(reached - 1);
+  return seconds_before + (reached->first - seconds_before) * (accuracy - accuracy_before) /
+                              (reached->second - accuracy_before);
 }
 
 std::optional<double> NoiseScaleFrames(const LoggedRun& run) {

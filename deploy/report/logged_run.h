@@ -26,6 +26,12 @@ struct LoggedRun {
 // Reads what it can, notes what it cannot. NOT_FOUND: neither run.textproto nor frame_accuracy.csv is there.
 absl::StatusOr<LoggedRun> ReadRun(const std::string& directory);
 
+// The mean of test_frame_accuracy over the last three evaluations, or as many as there are: a single one
+// varies by more than the settings of a sweep differ. No value without any.
+std::optional<double> FinalAccuracy(const LoggedRun& run);
+// The seconds on the cluster's clock, virtual or wall, after which test_frame_accuracy first reached
+// `accuracy`, in [0, 1], interpolated linearly between two evaluations. No value if it never did.
+std::optional<double> SecondsToAccuracy(double accuracy, const LoggedRun& run);
 // The simple noise scale (server/coordinator/gradient_noise.h) of the second half of the run, in frames. No
 // value where the log lacks it, or where noise hides the gradient: |g|^2 within two standard errors of 0.
 std::optional<double> NoiseScaleFrames(const LoggedRun& run);

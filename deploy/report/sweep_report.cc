@@ -1,9 +1,14 @@
 // Where on the data's way: the report; sorts runs into a grid, draws each row and column that has several.
 #include "deploy/report/sweep_report.h"
 
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/text_format.h>
+
 #include <algorithm>
+#include <map>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/program/update_rules.h"
 #include "common/staleness_counts.h"
 #include "deploy/report/format.h"
@@ -11,25 +16,103 @@
 namespace downpour {
 namespace {
 
-constexpr char kAccuracy[] = "test_frame_accuracy";
-constexpr size_t kFinalEvaluations = 3;
+using google::protobuf::Message;
+using google::protobuf::TextFormat;
 
-// A run with its place in the grid.
+constexpr char kAccuracy[] = "test_frame_accuracy";
+constexpr char kSeveralSeeds[] = " Each is the mean of runs with different seeds; a bar is their range.";
+
+// A place in the grid with its runs, which differ in seed only.
 struct Cell {
-  const LoggedRun* run;
-  std::string optimizer;
+  std::string settings;   // what the runs have in common, as bytes
+  std::string optimizer;  // with the other fields that differ in the grid
   int replicas;
   std::string noise;
-  std::optional<double> accuracy;  // final accuracy, as MakeSweepReport defines it
+  std::vector<const LoggedRun*> runs = {};
+
+  // The mean of value(run) over the runs that have it.
+  std::optional<double> Mean(const auto& value) const {
+    double sum = 0, count = 0;
+    for (const LoggedRun* run : runs) {
+      if (const auto known = value(*run)) {
+        sum += static_cast<double>(*known);
+        ++count;
+      }
+    }
+    return count > 0 ? std::optional<double>(sum / count) : std::nullopt;
+  }
+  std::optional<double> Last(const char* column) const {
+    return Mean([column](const LoggedRun& run) { return run.log.Last(column); });
+  }
+  std::optional<double> accuracy() const { return Mean(FinalAccuracy); }
+  // The least and the largest final accuracy. At least one run has one.
+  std::pair<double, double> range() const {
+    std::vector<double> values;
+    for (const LoggedRun* run : runs) {
+      if (const auto known = FinalAccuracy(*run)) values.push_back(*known);
+    }
+    const auto [low, high] = std::minmax_element(values.begin(), values.end());
+    return {*low, *high};
+  }
 };
 
-std::optional<double> FinalAccuracy(const LoggedRun& run) {
-  const auto points = run.log.Points("updates", kAccuracy);
-  if (points.empty()) return std::nullopt;
-  const size_t count = std::min(kFinalEvaluations, points.size());
-  double sum = 0;
-  for (size_t i = points.size() - count; i < points.size(); ++i) sum += points[i].second;
-  return sum / static_cast<double>(count);
+// Every field with its value, e.g. "cluster.minibatch" and "100", also where that is the default.
+void AppendFields(const Message& message, const std::string& prefix,
+                  std::map<std::string, std::string>* out) {
+  for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
+    const google::protobuf::FieldDescriptor* field = message.GetDescriptor()->field(i);
+    const std::string path = prefix + std::string(field->name());
+    if (field->message_type() != nullptr) {
+      AppendFields(message.GetReflection()->GetMessage(message, field), path + ".", out);
+      continue;
+    }
+    const int count = field->is_repeated() ? message.GetReflection()->FieldSize(message, field) : 1;
+    std::vector<std::string> values(count);
+    for (int k = 0; k < count; ++k)
+      TextFormat::PrintFieldValueToString(message, field, field->is_repeated() ? k : -1, &values[k]);
+    (*out)[path] = absl::StrJoin(values, "-");
+  }
+}
+
+// For each run the fields in which the runs differ, and which have no place of their own in the report, nor
+// change what is computed: ", minibatch 50".
+std::vector<std::string> OtherDifferences(const std::vector<LoggedRun>& runs) {
+  std::vector<std::map<std::string, std::string>> fields(runs.size());
+  for (size_t i = 0; i < runs.size(); ++i) {
+    RunDescription description = runs[i].description;
+    for (const char* told : {"name", "seed", "optimizer", "noise", "checkpoint"})
+      description.GetReflection()->ClearField(&description,
+                                              description.GetDescriptor()->FindFieldByName(told));
+    description.mutable_cluster()->clear_replicas();
+    AppendFields(description, "", &fields[i]);
+  }
+  std::vector<std::string> texts(runs.size());
+  for (const auto& field : fields[0]) {
+    const std::string& path = field.first;
+    const auto same = [&](const auto& other) { return other.at(path) == field.second; };
+    if (std::all_of(fields.begin(), fields.end(), same)) continue;
+    for (size_t i = 0; i < runs.size(); ++i)
+      absl::StrAppend(&texts[i], ", ", path.substr(path.find('.') + 1), " ", fields[i].at(path));
+  }
+  return texts;
+}
+
+std::vector<Cell> Cells(const std::vector<LoggedRun>& runs) {
+  const std::vector<std::string> others = OtherDifferences(runs);
+  std::vector<Cell> cells;
+  for (size_t i = 0; i < runs.size(); ++i) {
+    RunDescription common = runs[i].description;
+    common.clear_name();
+    common.clear_seed();
+    common.clear_checkpoint();
+    const Cell place{common.SerializeAsString(), OptimizerText(common.optimizer()) + others[i],
+                     common.cluster().replicas(), NoiseText(common.noise())};
+    auto cell = std::find_if(cells.begin(), cells.end(),
+                             [&](const Cell& known) { return known.settings == place.settings; });
+    if (cell == cells.end()) cell = cells.insert(cells.end(), place);
+    cell->runs.push_back(&runs[i]);
+  }
+  return cells;
 }
 
 // The different values of a member, in the order in which the runs first have them.
@@ -48,6 +131,10 @@ std::vector<Cell> Where(const std::vector<Cell>& cells, const auto& condition) {
   return found;
 }
 
+bool SeveralSeeds(const std::vector<Cell>& cells) {
+  return std::any_of(cells.begin(), cells.end(), [](const Cell& cell) { return cell.runs.size() > 1; });
+}
+
 int ColorOf(const std::vector<std::string>& names, const std::string& name) {
   return static_cast<int>(std::find(names.begin(), names.end(), name) - names.begin());
 }
@@ -61,11 +148,15 @@ std::string AgainstReplicas(const std::vector<Cell>& cells, const std::vector<st
   chart.log_x = true;
   for (const std::string& optimizer : optimizers) {
     LineChart::Line line{optimizer, ColorOf(optimizers, optimizer), false, {}};
-    for (const Cell& cell : cells) {
-      if (cell.optimizer == optimizer && cell.noise == noise && cell.accuracy)
-        line.points.emplace_back(cell.replicas, *cell.accuracy);
+    std::vector<Cell> here = Where(cells, [&](const Cell& cell) {
+      return cell.optimizer == optimizer && cell.noise == noise && cell.accuracy();
+    });
+    std::stable_sort(here.begin(), here.end(),
+                     [](const Cell& a, const Cell& b) { return a.replicas < b.replicas; });
+    for (const Cell& cell : here) {
+      line.points.emplace_back(cell.replicas, *cell.accuracy());
+      if (SeveralSeeds(cells)) line.ranges.push_back(cell.range());
     }
-    std::sort(line.points.begin(), line.points.end());
     chart.lines.push_back(std::move(line));
   }
   return Draw(chart);
@@ -80,12 +171,27 @@ std::string ByNoise(const std::vector<Cell>& cells, const std::vector<std::strin
   for (const std::string& noise : Seen(here, &Cell::noise)) {
     DotChart::Row row{noise, {}};
     for (const Cell& cell : here) {
-      if (cell.noise == noise && cell.accuracy)
-        row.dots.push_back({cell.optimizer, ColorOf(optimizers, cell.optimizer), *cell.accuracy});
+      if (cell.noise != noise || !cell.accuracy()) continue;
+      const auto [low, high] = cell.range();
+      row.dots.push_back({cell.optimizer, ColorOf(optimizers, cell.optimizer), *cell.accuracy(), low, high});
     }
     chart.rows.push_back(std::move(row));
   }
   return Draw(chart);
+}
+
+// The mean over the seeds of each evaluation's frames and accuracy, as far as all runs have got.
+std::vector<std::pair<double, double>> MeanCurve(const Cell& cell) {
+  std::vector<std::pair<double, double>> mean;
+  for (const LoggedRun* run : cell.runs) {
+    const auto points = run->log.Points("frames", kAccuracy);
+    mean.resize(run == cell.runs[0] ? points.size() : std::min(mean.size(), points.size()));
+    for (size_t i = 0; i < mean.size(); ++i) {
+      mean[i].first += points[i].first / static_cast<double>(cell.runs.size());
+      mean[i].second += points[i].second / static_cast<double>(cell.runs.size());
+    }
+  }
+  return mean;
 }
 
 // Accuracy against frames, not updates, so that runs whose pushes are dropped or repeated can be compared.
@@ -94,23 +200,30 @@ std::string Curves(const std::vector<Cell>& cells, const std::string& title, con
   chart.fractions = true;
   for (const Cell& cell : cells) {
     const int color = static_cast<int>(chart.lines.size());
-    chart.lines.push_back(
-        {name(cell), color, /*dashed=*/color >= 7, cell.run->log.Points("frames", kAccuracy)});
+    chart.lines.push_back({name(cell), color, /*dashed=*/color >= 7, MeanCurve(cell)});
   }
   return Draw(chart);
 }
 
-// Only of the first optimizer's runs, because staleness depends on the cluster and not on the rule.
+// Only of the first optimizer's runs, because staleness depends on the cluster and not on the rule; of
+// several seeds only the first.
 std::string StalenessFigures(const std::vector<Cell>& cells) {
   std::string drawings = "<div class=\"row\">\n";
   for (const Cell& cell : cells) {
     if (cell.optimizer != cells[0].optimizer) continue;
     const std::string whose = absl::StrCat(cell.replicas, cell.replicas == 1 ? " replica" : " replicas",
                                            cell.noise == "none" ? "" : absl::StrCat(", ", cell.noise));
-    const double most = StalenessQuantile(cell.run->staleness, 0.999).value_or(0);
-    absl::StrAppend(&drawings, Draw(StalenessOf(*cell.run, whose, most)));
+    const double most = StalenessQuantile(cell.runs[0]->staleness, 0.999).value_or(0);
+    absl::StrAppend(&drawings, Draw(StalenessOf(*cell.runs[0], whose, most)));
   }
   return absl::StrCat(drawings, "</div>\n");
+}
+
+// "25.1 %" or, of several seeds, "25.1 % (24.8 % to 25.4 %)".
+std::string AccuracyText(const Cell& cell) {
+  std::string text = OrDash(cell.accuracy(), Percent);
+  if (!cell.accuracy() || cell.runs.size() == 1) return text;
+  return absl::StrCat(text, " (", Percent(cell.range().first), " to ", Percent(cell.range().second), ")");
 }
 
 TextTable Results(const std::vector<Cell>& cells) {
@@ -120,13 +233,15 @@ TextTable Results(const std::vector<Cell>& cells) {
       "best accuracy",   "staleness, mean", "99th percentile", "gradient variance", "noise scale (frames)",
       "pushes rejected", "wall time"};
   for (const Cell& cell : cells) {
-    const LoggedRun& run = *cell.run;
-    table.rows.push_back(
-        {cell.optimizer, absl::StrCat(cell.replicas), cell.noise, OrDash(run.log.Last("updates"), 0),
-         OrDash(cell.accuracy, Percent), OrDash(run.log.Max(kAccuracy), Percent),
-         OrDash(StalenessMean(run.staleness), 1), OrDash(StalenessQuantile(run.staleness, 0.99), 0),
-         OrDash(run.log.Last("gradient_variance"), 4), OrDash(NoiseScaleFrames(run), 0),
-         OrDash(run.log.Last("pushes_rejected"), 0), OrDash(run.log.Last("wall_s"), Seconds)});
+    const auto max = [](const LoggedRun& run) { return run.log.Max(kAccuracy); };
+    const auto mean = [](const LoggedRun& run) { return StalenessMean(run.staleness); };
+    const auto most = [](const LoggedRun& run) { return StalenessQuantile(run.staleness, 0.99); };
+    table.rows.push_back({cell.optimizer, absl::StrCat(cell.replicas), cell.noise,
+                          OrDash(cell.Last("updates"), 0), AccuracyText(cell),
+                          OrDash(cell.Mean(max), Percent), OrDash(cell.Mean(mean), 1),
+                          OrDash(cell.Mean(most), 0), OrDash(cell.Last("gradient_variance"), 4),
+                          OrDash(cell.Mean(NoiseScaleFrames), 0), OrDash(cell.Last("pushes_rejected"), 0),
+                          OrDash(cell.Last("wall_s"), Seconds)});
   }
   return table;
 }
@@ -134,17 +249,20 @@ TextTable Results(const std::vector<Cell>& cells) {
 // In the order of the page.
 std::vector<Figure> Figures(const std::vector<Cell>& cells) {
   const std::vector<std::string> optimizers = Seen(cells, &Cell::optimizer);
+  const char* const seeds = SeveralSeeds(cells) ? kSeveralSeeds : "";
   std::vector<Figure> figures;
   for (const std::string& noise : Seen(cells, &Cell::noise)) {
     const auto here = Where(cells, [&](const Cell& cell) { return cell.noise == noise; });
     if (Seen(here, &Cell::replicas).size() < 2) continue;
     figures.emplace_back(AgainstReplicas(cells, optimizers, noise),
-                         "One line an optimizer, one point a run: what each number of replicas ends at.");
+                         absl::StrCat("One line an optimizer, one point a run: what each number of replicas ",
+                                      "ends at.", seeds));
   }
   for (const int replicas : Seen(cells, &Cell::replicas)) {
     const auto here = Where(cells, [&](const Cell& cell) { return cell.replicas == replicas; });
     if (Seen(here, &Cell::noise).size() < 2) continue;
-    figures.emplace_back(ByNoise(cells, optimizers, replicas), "One row a kind of noise, one dot a run.");
+    figures.emplace_back(ByNoise(cells, optimizers, replicas),
+                         absl::StrCat("One row a kind of noise, one dot a run.", seeds));
   }
   for (const std::string& optimizer : optimizers) {
     const auto here = Where(cells, [&](const Cell& cell) { return cell.optimizer == optimizer; });
@@ -173,19 +291,14 @@ std::vector<Figure> Figures(const std::vector<Cell>& cells) {
 }  // namespace
 
 Report MakeSweepReport(std::vector<LoggedRun> runs) {
-  std::vector<Cell> cells;
-  for (const LoggedRun& run : runs) {
-    const RunDescription& description = run.description;
-    cells.push_back({&run, OptimizerText(description.optimizer()), description.cluster().replicas(),
-                     NoiseText(description.noise()), FinalAccuracy(run)});
-  }
+  const std::vector<Cell> cells = Cells(runs);
   Report report;
   report.results = Results(cells);
   const auto figures = Figures(cells);
   report.svg = StandAlone(figures[0].first);
   const std::string about = absl::StrCat(
-      "<p class=\"about\">", cells.size(), " runs; ",
-      EscapeMarkup(NetworkText(runs[0].description.network())), ". Noise scale: tr(Σ)/|g|² of ",
+      "<p class=\"about\">", runs.size(), " runs; ", EscapeMarkup(NetworkText(runs[0].description.network())),
+      ". Noise scale: tr(Σ)/|g|² of ",
       "McCandlish et al. 2018, the frames that would have to be averaged for the gradient's noise to be as ",
       "large as the gradient, measured across replicas in the second half of the run (–: the gradient ",
       "drowned); gradient variance: tr(Σ) of a push.</p>\n");

@@ -42,6 +42,39 @@ TEST(SweepReport, TableHasARowARun) {
                           "90.0 %", "5", "10", "1.5", "640", "–", "–"));
 }
 
+TEST(SweepReport, SeedsAreOneRowWithMeanAndRange) {
+  std::vector<LoggedRun> runs;
+  for (const int replicas : {1, 10}) {
+    for (const int seed : {1, 2, 3}) {
+      runs.push_back(GridRun(OptimizerDescription::SGD, replicas, 0));
+      runs.back().description.set_seed(seed);
+    }
+  }
+  // The last three evaluations: 0.3 with seed 1, (0.2 + 0.3 + 0.7) / 3 = 0.4 with 2, 0.35 with 3.
+  runs[1].log = ParseCsv("updates,frames,test_frame_accuracy\n1,9,0.2\n2,19,0.3\n3,29,0.7\n", "x");
+  runs[2].log = ParseCsv("updates,frames,test_frame_accuracy\n1,9,0.35\n", "x");
+  const Report report = MakeSweepReport(runs);
+  ASSERT_EQ(report.results.rows.size(), 2u);
+  EXPECT_EQ(report.results.rows[0][4], "35.0 % (30.0 % to 40.0 %)");
+  EXPECT_EQ(report.results.rows[1][4], "30.0 % (30.0 % to 30.0 %)");
+  EXPECT_EQ(report.results.rows[0][3], "501") << "the mean of 1,500, 3 and 1";
+  EXPECT_THAT(report.svg, AllOf(HasSubstr("class=\"range s0\""), HasSubstr(": 35.0 %")));
+  EXPECT_THAT(report.html, HasSubstr("mean of runs with different seeds"));
+}
+
+TEST(SweepReport, OtherSettingsAreToldApart) {
+  LoggedRun plain = GridRun(OptimizerDescription::SGD, 1, 0), warm = plain;
+  warm.description.mutable_cluster()->set_warm_start_updates(500);
+  warm.description.mutable_checkpoint()->set_every_s(1);
+  const Report report = MakeSweepReport({plain, warm});
+  ASSERT_EQ(report.results.rows.size(), 2u);
+  EXPECT_EQ(report.results.rows[0][0], "SGD, learning rate 0.01, warm_start_updates 0");
+  EXPECT_EQ(report.results.rows[1][0], "SGD, learning rate 0.01, warm_start_updates 500");
+  LoggedRun other_rho = plain;  // which SGD does not use
+  other_rho.description.mutable_optimizer()->set_rho(0.5);
+  EXPECT_EQ(MakeSweepReport({plain, other_rho}).results.rows.size(), 2u) << "only seeds are averaged";
+}
+
 TEST(SweepReport, ANoiseScaleThatIsNoneIsNotTold) {
   LoggedRun run = GridRun(OptimizerDescription::SGD, 1, 0);
   run.log = ParseCsv(
