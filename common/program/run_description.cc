@@ -49,16 +49,6 @@ class FirstError final : public google::protobuf::io::ErrorCollector {
   std::string message_;
 };
 
-absl::Status MergeText(absl::string_view text, absl::string_view name, Message* message) {
-  FirstError error(text);
-  TextFormat::Parser parser;
-  parser.RecordErrorsTo(&error);
-  if (!parser.MergeFromString(std::string(text), message)) {
-    return absl::InvalidArgumentError(absl::StrCat(name, ":", error.message()));
-  }
-  return absl::OkStatus();
-}
-
 std::string FieldNames(const Descriptor& descriptor) {
   std::string names;
   for (int i = 0; i < descriptor.field_count(); ++i)
@@ -114,9 +104,19 @@ absl::Status SetOptimizer(absl::string_view value, RunDescription* description) 
 
 }  // namespace
 
+absl::Status MergeTextproto(absl::string_view text, absl::string_view name, Message* message) {
+  FirstError error(text);
+  TextFormat::Parser parser;
+  parser.RecordErrorsTo(&error);
+  if (!parser.MergeFromString(std::string(text), message)) {
+    return absl::InvalidArgumentError(absl::StrCat(name, ":", error.message()));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<RunDescription> ParseRunDescription(absl::string_view text, absl::string_view name) {
   RunDescription description;
-  RETURN_IF_ERROR(MergeText(text, name, &description));
+  RETURN_IF_ERROR(MergeTextproto(text, name, &description));
   return description;
 }
 
@@ -145,7 +145,7 @@ absl::Status SetField(absl::string_view path, absl::string_view value, RunDescri
     message->GetReflection()->ClearField(message, field);
     const bool quote = field->cpp_type() == FieldDescriptor::CPPTYPE_STRING && !field->is_repeated();
     const std::string text = quote ? absl::StrCat("\"", absl::CEscape(value), "\"") : std::string(value);
-    RETURN_IF_ERROR(MergeText(absl::StrCat(names[i], ": ", text), absl::StrCat("--", path), message));
+    RETURN_IF_ERROR(MergeTextproto(absl::StrCat(names[i], ": ", text), absl::StrCat("--", path), message));
     // A value such as "5 kind: SGD" would set more than its field.
     if (field->is_repeated() ? value.find(':') != absl::string_view::npos
                              : !quote && value.find_first_of(" :\n\t{") != absl::string_view::npos) {

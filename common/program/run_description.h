@@ -9,7 +9,11 @@
 
 namespace downpour {
 
-// `name` stands for the file. INVALID_ARGUMENT, "name:line:column: what": the text is not of that format.
+// Adds to `message` what the textproto `text` sets. `name` stands for the file. INVALID_ARGUMENT,
+// "name:line:column: what": the text is not of that format.
+absl::Status MergeTextproto(absl::string_view text, absl::string_view name,
+                            google::protobuf::Message* message);
+// The same for a run description.
 absl::StatusOr<RunDescription> ParseRunDescription(absl::string_view text, absl::string_view name);
 // The same from a file. Other statuses as ReadFile (common/file/file.h).
 absl::StatusOr<RunDescription> ReadRunDescription(const std::string& path);

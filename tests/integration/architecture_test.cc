@@ -70,6 +70,7 @@ const std::map<std::string, std::set<std::string>>& MayInclude() {
       {"deploy/corpus", {"proto", "common", "worker/data", "deploy/corpus"}},
       {"deploy/export",
        {"proto", "common", "server/storage", "server/shard", "server/coordinator", "deploy/export"}},
+      {"deploy/grid", {"proto", "common", "server/storage", "deploy/report", "deploy/grid"}},
       {"deploy/report", {"proto", "common", "deploy/report"}},
       {"tests", {"proto", "common", "server", "worker", "deploy", "tests"}},
   };
