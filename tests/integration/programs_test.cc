@@ -250,9 +250,9 @@ TEST_P(Program, RefusesAnUnknownFlag) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Program,
-                         ::testing::Values("downpour-train", "downpour-report", "downpour-export",
-                                           "downpour-corpus", "downpour-coordinator", "downpour-server",
-                                           "downpour-worker", "downpour-evaluator"),
+                         ::testing::Values("downpour-train", "downpour-sweep", "downpour-report",
+                                           "downpour-export", "downpour-corpus", "downpour-coordinator",
+                                           "downpour-server", "downpour-worker", "downpour-evaluator"),
                          [](const auto& info) {
                            const std::string name = info.param;
                            return name.substr(name.find('-') + 1);

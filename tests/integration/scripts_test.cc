@@ -165,7 +165,7 @@ class CopiedScript : public ::testing::Test {
     return StartIn(root_, arguments);
   }
   Outcome StartIn(const fs::path& folder, const std::string& arguments) const {
-    return Shell(absl::StrCat("cd ", folder.string(), " && PATH=", root_.string(), "/path:$PATH ",
+    return Shell(absl::StrCat("cd '", folder.string(), "' && PATH=", root_.string(), "/path:$PATH ",
                               root_.string(), "/deploy/", script_, " ", arguments));
   }
   std::string calls() const { return ReadText(root_ / "calls"); }
@@ -270,12 +270,26 @@ TEST_F(Local, FindsItsProgramsThroughALinkWithCdpath) {
   EXPECT_EQ(outcome.code, 7) << outcome.output;
 }
 
+// With the real downpour-sweep, on a corpus that is there.
 class Sweep : public CopiedScript {
  protected:
+  Sweep() : CopiedScript("sweep") {
+    for (const char* file : {"sweep.textproto", "noise.textproto", "quickstart.textproto"})
+      fs::copy_file(fs::path(DOWNPOUR_SOURCE_DIR) / "deploy" / file, root_ / "deploy" / file);
+    fs::copy_file(fs::path(DOWNPOUR_PROGRAM_DIR) / "downpour-sweep",
+                  root_ / "build/release/bin/downpour-sweep");
+    fs::create_directories(root_ / "corpus/quickstart/train");
+    std::ofstream(root_ / "corpus/quickstart/train/feats.scp");
+    SetTraining("");
+  }
   // A run folder exists as soon as its program has begun.
-  Sweep() : CopiedScript("sweep") { SetTraining(""); }
   void SetTraining(const std::string& then) const {
-    CopiedScript::SetTraining("for a; do [[ $a != --run_dir=* ]] || mkdir -p \"${a#*=}\"; done\n" + then);
+    CopiedScript::SetTraining(absl::StrCat(R"(
+for a; do
+  [[ $a != --run_dir=* ]] || { mkdir -p "${a#*=}"; echo updates >"${a#*=}/frame_accuracy.csv"; }
+done
+)",
+                                           then));
   }
   size_t Trainings() const {
     const std::vector<std::string> lines = absl::StrSplit(calls(), '\n');
@@ -286,69 +300,93 @@ class Sweep : public CopiedScript {
 
 TEST_F(Sweep, TrainsEachCellOfTheGridAndDrawsAll) {
   const Outcome outcome = Start(
-      "--out o --replicas 1,20 --optimizers ADADELTA:1e-8,SGD:0.5 --noise none,drop:0.1+scale run.textproto "
+      "deploy/noise.textproto --out=o --only=replicas=1,20,optimizer=ADADELTA:1e-8,SGD:0.5,noise=none,scale "
       "--budget.epochs=3");
   EXPECT_EQ(outcome.code, 0) << outcome.output;
-  EXPECT_THAT(outcome.output, AllOf(HasSubstr("8 of 8"), HasSubstr("the table")));
+  EXPECT_THAT(outcome.output, AllOf(HasSubstr("8 of 8"), HasSubstr("o/report.html")));
+  EXPECT_TRUE(fs::exists(root_ / "o/report.html"));
   EXPECT_EQ(Trainings(), 8u);
-  EXPECT_THAT(
-      calls(),
-      AllOf(HasSubstr("train run.textproto --run_dir=o/ADADELTA_1e-8-1-none "),
-            HasSubstr("--optimizer=ADADELTA:1e-8 "),
-            HasSubstr("--cluster.replicas=20 --budget.epochs=1 --checkpoint.every_s=120 "
-                      "--optimizer=SGD:0.5 --noise.push_drop_share=0.1 "
-                      "--noise.adversary_share=0.1 --noise.adversary_scale=10 --budget.epochs=3"),
-            HasSubstr("report --sweep --out=o/report.html o/ADADELTA_1e-8-1-none o/SGD_0.5-1-none ")));
-  EXPECT_THAT(calls(), Not(HasSubstr("corpus"))) << "the run description names its own data";
+  EXPECT_THAT(calls(),
+              AllOf(HasSubstr("train deploy/quickstart.textproto --run_dir=o/none-1-ADADELTA_1e-8-seed1 "),
+                    HasSubstr("--optimizer=ADADELTA:1e-8 "),
+                    HasSubstr("--checkpoint.every_s=120 --seed=1 --noise.adversary_share=0.1 "
+                              "--noise.adversary_scale=10 --cluster.replicas=20 --optimizer=SGD:0.5 "
+                              "--budget.epochs=3 --name=scale-20-SGD_0.5-seed1\n")));
 }
 
 TEST_F(Sweep, MakesNoRunTwiceUnlessItsSettingsChange) {
-  EXPECT_EQ(Start("--replicas 1,2 --optimizers SGD").code, 0);
+  fs::remove(root_ / "corpus/quickstart/train/feats.scp");
+  EXPECT_EQ(Start("--only=replicas=1,2,optimizer=SGD").code, 0);
   EXPECT_EQ(Trainings(), 2u);
   EXPECT_THAT(calls(), HasSubstr("corpus --out=corpus/quickstart"));
-  EXPECT_EQ(Start("--replicas 1,2,3 --optimizers SGD").code, 0);
+  EXPECT_EQ(Start("--only=replicas=1,2,3,optimizer=SGD").code, 0);
   EXPECT_EQ(Trainings(), 1u);
-  EXPECT_EQ(Start("--replicas 1,2,3 --optimizers SGD --seed=7").code, 0);
+  EXPECT_EQ(Start("--only=replicas=1,2,3,optimizer=SGD --seed=7").code, 0);
+  EXPECT_EQ(Trainings(), 3u);
+  const Outcome other = Start("--only=replicas=1,2,3,optimizer=SGD --cluster.minibatch=50");
+  EXPECT_EQ(other.code, 2);
+  EXPECT_THAT(other.output,
+              AllOf(HasSubstr("runs/sweep/1-SGD-seed1"), HasSubstr("minibatch"), HasSubstr("--restart")));
+  EXPECT_EQ(Trainings(), 0u);
+  EXPECT_EQ(Start("--only=replicas=1,2,3,optimizer=SGD --cluster.minibatch=50 --restart").code, 0);
   EXPECT_EQ(Trainings(), 3u);
 }
 
 TEST_F(Sweep, StopsAtCtrlCAndGoesOn) {
   SetTraining(absl::StrCat("[[ $* != *replicas=1\\ * ]] || exit 0\n", kUntilInterrupted,
                            "[[ $* != *replicas=2* ]] || kill -INT $PPID\nwait\n"));
-  Outcome outcome = Start("--jobs 1 --replicas 1,2,3 --optimizers SGD");
+  Outcome outcome = Start("--jobs=1 --only=replicas=1,2,3,optimizer=SGD");
   EXPECT_EQ(outcome.code, 130) << outcome.output;
   EXPECT_THAT(outcome.output, HasSubstr("goes on from here"));
-  EXPECT_THAT(calls(), AllOf(HasSubstr("stopped"), Not(HasSubstr("report"))));
+  EXPECT_THAT(calls(), HasSubstr("stopped"));
+  EXPECT_FALSE(fs::exists(root_ / "runs/sweep/report.html"));
   SetTraining("");
-  outcome = Start("--jobs 1 --replicas 1,2,3 --optimizers SGD");
+  outcome = Start("--jobs=1 --only=replicas=1,2,3,optimizer=SGD");
   EXPECT_EQ(outcome.code, 0) << outcome.output;
   EXPECT_EQ(Trainings(), 2u);
 }
 
 TEST_F(Sweep, FailsAsARunFailsAndSaysWhich) {
   SetTraining("[[ $* != *replicas=2* ]] || { echo 'out of luck'; exit 3; }\n");
-  const Outcome outcome = Start("--jobs 1 --replicas 1,2,3 --optimizers SGD");
-  EXPECT_EQ(outcome.code, 3);
-  EXPECT_THAT(outcome.output, AllOf(HasSubstr("out of luck"), HasSubstr("SGD-2-none failed")));
-  EXPECT_THAT(calls(), Not(AnyOf(HasSubstr("report"), HasSubstr("replicas=3"))));
+  const Outcome outcome = Start("--jobs=1 --only=replicas=1,2,3,optimizer=SGD");
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.output, AllOf(HasSubstr("out of luck"), HasSubstr("2-SGD-seed1 failed"),
+                                    HasSubstr("exit code 3"), HasSubstr("runs/sweep/2-SGD-seed1.log")));
+  EXPECT_THAT(calls(), Not(HasSubstr("replicas=3")));
+  EXPECT_FALSE(fs::exists(root_ / "runs/sweep/report.html"));
 }
 
-TEST_F(Sweep, TakesRelativePathsFromWhereItIsCalled) {
-  const fs::path mine = root_ / "mine";
+TEST_F(Sweep, TakesRelativePathsFromWhereItIsCalledAndBlanksInNames) {
+  const fs::path mine = root_ / "my own";
   fs::create_directories(mine);
-  const Outcome outcome = StartIn(mine, "--replicas 1 --optimizers SGD --out o my.textproto");
+  std::ofstream(mine / "my run.textproto") << "data { test_dir: 't' } budget { epochs: 4 }";
+  std::ofstream(mine / "my grid.textproto") << R"(
+base: "my run.textproto"
+dimension { name: "the data" value { name: "two words" set: "data.train_dir=my data/train" } })";
+  SetTraining("[[ -f $1 ]] && printf '<%s>' \"$@\" >>calls");
+  const Outcome outcome = StartIn(mine, "'my grid.textproto' --out='an o' --data.test_dir=my\\ test");
   EXPECT_EQ(outcome.code, 0) << outcome.output;
-  EXPECT_TRUE(fs::is_directory(mine / "o/SGD-1-none"));
-  EXPECT_FALSE(fs::exists(root_ / "o"));
-  // Paths inside a run description are relative to where its program is started.
-  EXPECT_THAT(ReadText(mine / "calls"), HasSubstr("train my.textproto "));
+  EXPECT_TRUE(fs::exists(mine / "an o/report.html"));
+  EXPECT_THAT(ReadText(mine / "calls"),
+              HasSubstr("<my run.textproto><--run_dir=an o/two_words-seed1><--threads=1><--seed=1>"
+                        "<--data.train_dir=my data/train><--data.test_dir=my test>"
+                        "<--name=two_words-seed1>"));
+  EXPECT_FALSE(fs::exists(root_ / "an o"));
+  EXPECT_FALSE(fs::exists(root_ / "calls")) << "no corpus is made for a grid that names its own data";
+
+  // The checkout's grids name the checkout's data; the folder of runs is relative to the call all the same.
+  EXPECT_EQ(StartIn(mine, "--only=replicas=1,optimizer=SGD --out=o").code, 0);
+  EXPECT_TRUE(fs::is_directory(mine / "o/1-SGD-seed1"));
+  EXPECT_EQ(Trainings(), 1u);
 }
 
 TEST_F(Sweep, RefusesWhatItDoesNotKnow) {
-  EXPECT_THAT(Start("--noise thunder").output, HasSubstr("no kind of noise 'thunder'"));
-  EXPECT_THAT(Start("--replicas 1,x").output, HasSubstr("'x' is no number of replicas"));
-  EXPECT_THAT(Start("--on swarm").output, HasSubstr("--on is 'swarm'"));
-  EXPECT_EQ(Start("--jobs 0").code, 2);
+  EXPECT_THAT(Start("deploy/noise.textproto --only=noise=thunder").output,
+              HasSubstr("dimension 'noise' has no value 'thunder'"));
+  EXPECT_THAT(Start("--only=replicas=1,x").output,
+              AllOf(HasSubstr("dimension 'replicas', value 'x'"), HasSubstr("--cluster.replicas")));
+  EXPECT_THAT(Start("--on=swarm").output, HasSubstr("--on is 'swarm'"));
+  EXPECT_EQ(Start("--jobs=-1").code, 2);
   EXPECT_EQ(calls(), "");
 }
 
