@@ -232,10 +232,19 @@ std::optional<uint64_t> Coordinator::Pace() const {
   return pace.has_value() ? std::optional(WarmStartIsOver() ? 1 + *pace : 0) : std::nullopt;
 }
 
+bool Coordinator::MayBegin(uint64_t replica_id) const {
+  const ClusterDescription& cluster = options_.description.cluster();
+  if (cluster.join_every_updates() == 0) return true;
+  const int64_t updates = progress_.updates() - cluster.warm_start_updates();
+  // By id, so that who has begun is not told to wait again.
+  return membership_.CountBefore(replica_id) <= updates / cluster.join_every_updates();
+}
+
 ReportReply::Directive Coordinator::DirectiveFor(MembershipState::Replica* replica) {
   if (progress_.BudgetReached()) return budget_on_disk_ ? ReportReply::STOP : ReportReply::WAIT;
   if (WarmStartIsOver()) {
-    return barrier_.GoesOn(membership_, replica) ? ReportReply::CONTINUE : ReportReply::WAIT;
+    const bool goes_on = MayBegin(replica->replica_id()) && barrier_.GoesOn(membership_, replica);
+    return goes_on ? ReportReply::CONTINUE : ReportReply::WAIT;
   }
   if (!membership_.Contains(warm_start_replica_)) {
     warm_start_replica_ = replica->replica_id();

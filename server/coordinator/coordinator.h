@@ -82,6 +82,8 @@ class Coordinator {
   absl::StatusOr<uint32_t> ShardIndex(const RegisterShardRequest& request) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool WarmStartIsOver() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  // Whether so many replicas may work, by cluster.join_every_updates. It must not be asked in the warm start.
+  bool MayBegin(uint64_t replica_id) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   ReportReply::Directive DirectiveFor(MembershipState::Replica* replica)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Remove(uint64_t replica_id, const char* why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -2,6 +2,7 @@
 #ifndef DOWNPOUR_SERVER_COORDINATOR_MEMBERSHIP_H_
 #define DOWNPOUR_SERVER_COORDINATOR_MEMBERSHIP_H_
 
+#include <iterator>
 #include <map>
 #include <vector>
 
@@ -40,6 +41,10 @@ class Membership {
   // The ids of the replicas that were last seen before `deadline`, ascending.
   std::vector<uint64_t> SilentSince(absl::Time deadline) const;
 
+  // Members with a lower id.
+  int64_t CountBefore(uint64_t replica_id) const {
+    return std::distance(members_.begin(), members_.lower_bound(replica_id));
+  }
   int size() const { return static_cast<int>(members_.size()); }
   const std::map<uint64_t, Member>& members() const { return members_; }  // by id
   // Of the members' clocks; 0 if there is no member.

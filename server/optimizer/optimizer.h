@@ -10,7 +10,6 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "common/program/rounds.h"
-#include "proto/checkpoint.pb.h"
 #include "proto/config.pb.h"
 
 namespace downpour {

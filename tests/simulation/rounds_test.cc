@@ -33,7 +33,7 @@ class RoundsTest : public CoordinatorTest, public ::testing::WithParamInterface<
     description_.mutable_budget()->set_updates(1'000'000);
     Start(description_);
     for (int shard = 0; shard < 2; ++shard)
-      shards_.push_back(IntegerShard(kElements, RoundsOf(description_.cluster())));
+      shards_.push_back(IntegerShard(kElements, {.rounds = RoundsOf(description_.cluster())}));
     for (int i = 0; i < kReplicas; ++i) replicas_.push_back(NewReplica());
   }
 

@@ -97,6 +97,12 @@ TEST(Validate, RoundsNeedAReplicaAndParametersFetchedForEachPush) {
   EXPECT_TRUE(ValidateRunDescription(description).ok());
   description.mutable_cluster()->set_consistency(ClusterDescription::SYNCHRONOUS);
   EXPECT_THAT(Message(ValidateRunDescription(description)), HasSubstr("cluster.n_fetch is 2, want 1 where"));
+  description = Valid();
+  description.mutable_cluster()->set_join_every_updates(5);
+  EXPECT_TRUE(ValidateRunDescription(description).ok());
+  description.mutable_cluster()->set_consistency(ClusterDescription::BOUNDED);
+  EXPECT_EQ(Message(ValidateRunDescription(description)),
+            "cluster.join_every_updates is 5, want 0 unless cluster.consistency is ASYNCHRONOUS");
 }
 
 TEST(Validate, WantsDataAndAnEnd) {

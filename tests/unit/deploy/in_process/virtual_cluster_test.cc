@@ -188,6 +188,23 @@ TEST(VirtualClusterTest, WarmStartIsOneReplicaAlone) {
   EXPECT_LT(run.records[2].point.virtual_s() - run.records[1].point.virtual_s(), 8);
 }
 
+TEST(VirtualClusterTest, ReplicasThatJoinOneByOneRaiseStalenessBitByBit) {
+  RunDescription description = EqualReplicas(20, 200);
+  description.mutable_cluster()->set_join_every_updates(10);
+  description.mutable_evaluation()->set_every_updates(50);
+  const VirtualRunResult run = RunVirtually(description);
+  ASSERT_EQ(run.status, absl::OkStatus());
+  ASSERT_EQ(run.records.size(), 5);
+  // Of 1 to 5 replicas, 6 to 10, 11 to 15, and 16 to 20.
+  double least = 0;
+  for (int piece = 1; piece <= 4; ++piece) {
+    const double staleness = run.records[piece].reported.staleness.Mean();
+    EXPECT_GT(staleness, least) << piece;
+    EXPECT_LT(staleness, 5 * piece) << piece;
+    least = 5 * piece - 5;
+  }
+}
+
 TEST(VirtualClusterTest, ManyMinibatchesAPushReachShardsAsOneUpdate) {
   RunDescription description = SyntheticRun();
   description.mutable_cluster()->set_n_push(5);

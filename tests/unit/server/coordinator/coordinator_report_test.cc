@@ -147,6 +147,36 @@ TEST_F(CoordinatorTest, WarmStartIsOneReplicasUntilItsUpdatesAreDone) {
   EXPECT_EQ(c.Report(*coordinator, true).value().directive(), ReportReply::CONTINUE);
 }
 
+TEST_F(CoordinatorTest, AfterTheWarmStartOneMoreReplicaBeginsAtEverySoManyUpdates) {
+  RunDescription description = SmallRun();
+  description.mutable_cluster()->set_warm_start_updates(5);
+  description.mutable_cluster()->set_join_every_updates(10);
+  Start(description);
+  FakeReplica a = Join(), b = Join(), c = Join();
+  const auto goes_on = [&](FakeReplica& replica) {
+    return replica.Report(*coordinator).value().directive() == ReportReply::CONTINUE;
+  };
+  a.Push(5);
+  EXPECT_TRUE(goes_on(a));
+  EXPECT_FALSE(goes_on(b));
+  a.Push(9);  // 14 updates, 9 of them since the warm start
+  EXPECT_TRUE(goes_on(a));
+  EXPECT_FALSE(goes_on(b));
+  a.Push(1);
+  EXPECT_TRUE(goes_on(a));
+  EXPECT_TRUE(goes_on(b));
+  EXPECT_FALSE(goes_on(c));
+  coordinator = Coordinator::Restore(OptionsFor(description), coordinator->Checkpoint()).value();
+  EXPECT_TRUE(goes_on(b));
+  EXPECT_FALSE(goes_on(c));
+  LeaveRequest leave;
+  leave.set_replica_id(a.report.replica_id());
+  leave.set_incarnation(a.report.incarnation());
+  coordinator->Leave(leave).IgnoreError();
+  EXPECT_TRUE(goes_on(b));
+  EXPECT_TRUE(goes_on(c)) << "c is the second of two";
+}
+
 TEST_F(CoordinatorTest, StopsWhenTheUpdatesAreDone) {
   RunDescription description = SmallRun();
   description.mutable_budget()->set_updates(5);

@@ -18,7 +18,7 @@ using ::testing::ElementsAre;
 class Vector {
  public:
   Vector(const OptimizerDescription& description, const Rounds& rounds, size_t size = 1)
-      : optimizer_(*Optimizer::Create(description, rounds)),
+      : optimizer_(*Optimizer::Create(description, {}, rounds)),
         parameters(size),
         state(optimizer_->state_names().size(), std::vector<float>(size)) {}
 
