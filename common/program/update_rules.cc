@@ -107,7 +107,7 @@ std::string OptimizerText(const OptimizerDescription& optimizer) {
                       " in ", length);
       break;
     case ScheduleDescription::PLATEAU:
-      absl::StrAppend(&text, ", PLATEAU times ", schedule.decay());
+      absl::StrAppend(&text, ", PLATEAU times ", schedule.decay(), " after ", schedule.patience());
   }
   return text;
 }

@@ -20,6 +20,8 @@ using google::protobuf::Message;
 using google::protobuf::TextFormat;
 
 constexpr char kAccuracy[] = "test_frame_accuracy";
+// Dean et al. 2012 measure the time to the first of them.
+constexpr double kAccuracies[] = {0.16, 0.20};
 constexpr char kSeveralSeeds[] = " Each is the mean of runs with different seeds; a bar is their range.";
 
 // A place in the grid with its runs, which differ in seed only.
@@ -43,6 +45,9 @@ struct Cell {
   }
   std::optional<double> Last(const char* column) const {
     return Mean([column](const LoggedRun& run) { return run.log.Last(column); });
+  }
+  std::optional<double> SecondsTo(double accuracy) const {
+    return Mean([accuracy](const LoggedRun& run) { return SecondsToAccuracy(accuracy, run); });
   }
   std::optional<double> accuracy() const { return Mean(FinalAccuracy); }
   // The least and the largest final accuracy. At least one run has one.
@@ -162,6 +167,35 @@ std::string AgainstReplicas(const std::vector<Cell>& cells, const std::vector<st
   return Draw(chart);
 }
 
+// How many times as fast as one replica each number of replicas reaches kAccuracies; nothing to compare: "".
+std::string SpeedUps(const std::vector<Cell>& cells, const std::vector<std::string>& optimizers,
+                     const std::string& noise) {
+  LineChart chart{"Time to an accuracy, compared with one replica",
+                  absl::StrCat("noise: ", noise, "; on the cluster's clock, from its first update on"),
+                  "replicas (logarithmic)", "times as fast as one replica"};
+  chart.from_zero = true;
+  chart.log_x = true;
+  for (const std::string& optimizer : optimizers) {
+    std::vector<Cell> here =
+        Where(cells, [&](const Cell& cell) { return cell.optimizer == optimizer && cell.noise == noise; });
+    std::stable_sort(here.begin(), here.end(),
+                     [](const Cell& a, const Cell& b) { return a.replicas < b.replicas; });
+    for (const double accuracy : kAccuracies) {
+      const auto alone = here.empty() || here[0].replicas > 1 ? std::nullopt : here[0].SecondsTo(accuracy);
+      LineChart::Line line{absl::StrCat(Percent(accuracy), ", ", optimizer),
+                           ColorOf(optimizers, optimizer),
+                           /*dashed=*/accuracy != kAccuracies[0],
+                           {}};
+      for (const Cell& cell : here) {
+        const auto seconds = cell.SecondsTo(accuracy);
+        if (alone && seconds) line.points.emplace_back(cell.replicas, *alone / *seconds);
+      }
+      if (line.points.size() > 1) chart.lines.push_back(std::move(line));
+    }
+  }
+  return chart.lines.empty() ? "" : Draw(chart);
+}
+
 std::string ByNoise(const std::vector<Cell>& cells, const std::vector<std::string>& optimizers,
                     int replicas) {
   DotChart chart{"Final test frame accuracy by noise",
@@ -231,17 +265,18 @@ TextTable Results(const std::vector<Cell>& cells) {
   table.header = {
       "optimizer",       "replicas",        "noise",           "updates",           "final accuracy",
       "best accuracy",   "staleness, mean", "99th percentile", "gradient variance", "noise scale (frames)",
-      "pushes rejected", "wall time"};
+      "pushes rejected", "time to 16 %",    "time to 20 %",    "wall time"};
   for (const Cell& cell : cells) {
     const auto max = [](const LoggedRun& run) { return run.log.Max(kAccuracy); };
     const auto mean = [](const LoggedRun& run) { return StalenessMean(run.staleness); };
     const auto most = [](const LoggedRun& run) { return StalenessQuantile(run.staleness, 0.99); };
-    table.rows.push_back({cell.optimizer, absl::StrCat(cell.replicas), cell.noise,
-                          OrDash(cell.Last("updates"), 0), AccuracyText(cell),
-                          OrDash(cell.Mean(max), Percent), OrDash(cell.Mean(mean), 1),
-                          OrDash(cell.Mean(most), 0), OrDash(cell.Last("gradient_variance"), 4),
-                          OrDash(cell.Mean(NoiseScaleFrames), 0), OrDash(cell.Last("pushes_rejected"), 0),
-                          OrDash(cell.Last("wall_s"), Seconds)});
+    table.rows.push_back(
+        {cell.optimizer, absl::StrCat(cell.replicas), cell.noise, OrDash(cell.Last("updates"), 0),
+         AccuracyText(cell), OrDash(cell.Mean(max), Percent), OrDash(cell.Mean(mean), 1),
+         OrDash(cell.Mean(most), 0), OrDash(cell.Last("gradient_variance"), 4),
+         OrDash(cell.Mean(NoiseScaleFrames), 0), OrDash(cell.Last("pushes_rejected"), 0),
+         OrDash(cell.SecondsTo(kAccuracies[0]), Seconds), OrDash(cell.SecondsTo(kAccuracies[1]), Seconds),
+         OrDash(cell.Last("wall_s"), Seconds)});
   }
   return table;
 }
@@ -257,6 +292,12 @@ std::vector<Figure> Figures(const std::vector<Cell>& cells) {
     figures.emplace_back(AgainstReplicas(cells, optimizers, noise),
                          absl::StrCat("One line an optimizer, one point a run: what each number of replicas ",
                                       "ends at.", seeds));
+    if (std::string drawing = SpeedUps(cells, optimizers, noise); !drawing.empty()) {
+      figures.emplace_back(
+          std::move(drawing),
+          "How many times as fast as one replica each number of replicas first reached a test "
+          "accuracy, between two evaluations by a straight line.");
+    }
   }
   for (const int replicas : Seen(cells, &Cell::replicas)) {
     const auto here = Where(cells, [&](const Cell& cell) { return cell.replicas == replicas; });

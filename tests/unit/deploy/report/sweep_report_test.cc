@@ -39,7 +39,7 @@ TEST(SweepReport, TableHasARowARun) {
   // 100 frames.
   EXPECT_THAT(report.results.rows[1],
               ElementsAre("SGD, learning rate 0.01", "20", "30 % of pushes dropped", "1,500", "30.0 %",
-                          "90.0 %", "5", "10", "1.5", "640", "–", "–"));
+                          "90.0 %", "5", "10", "1.5", "640", "–", "–", "–", "–"));
 }
 
 TEST(SweepReport, SeedsAreOneRowWithMeanAndRange) {
@@ -100,6 +100,19 @@ TEST(SweepReport, DrawsAgainstReplicasByNoiseAndTheCurves) {
   EXPECT_THAT(report.html, Not(HasSubstr("nothing to draw")));
   EXPECT_THAT(report.svg, AllOf(HasSubstr("<style>"), HasSubstr("against the number of replicas"),
                                 HasSubstr(">ADADELTA 30.0 %</text>"), HasSubstr(">MOMENTUM 30.0 %</text>")));
+}
+
+TEST(SweepReport, SaysHowManyTimesAsFastAsOneReplicaAnAccuracyIsReached) {
+  LoggedRun one = GridRun(OptimizerDescription::SGD, 1, 0), ten = GridRun(OptimizerDescription::SGD, 10, 0);
+  one.log = ParseCsv("updates,virtual_s,test_frame_accuracy\n0,0,0\n1,100,0.1\n2,200,0.2\n", "x");
+  ten.log = ParseCsv("updates,virtual_s,test_frame_accuracy\n0,0,0\n1,10,0.16\n2,20,0.18\n", "x");
+  const Report report = MakeSweepReport({one, ten});
+  // One replica reaches 16 % after 160 s, ten after 10 s.
+  EXPECT_EQ(report.results.rows[0][11], "2 min 40 s");
+  EXPECT_EQ(report.results.rows[1][11], "10 s");
+  EXPECT_EQ(report.results.rows[1][12], "–");
+  EXPECT_THAT(report.html, AllOf(HasSubstr("times as fast as one replica"), HasSubstr(": 16; replicas")));
+  EXPECT_THAT(MakeSweepReport({ten}).html, Not(HasSubstr("Time to an accuracy")));
 }
 
 TEST(SweepReport, OneRunIsNoGridAndStillAPage) {
