@@ -44,6 +44,8 @@ void SetTransportArguments(Set set) {
   set(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
   set(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveMs);
   set(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  // gRPC compares a message's size with the limit only after it has inflated it, so nothing is inflated.
+  set(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
 }
 
 }  // namespace
@@ -89,6 +91,8 @@ absl::StatusOr<ListeningServer> ListenAt(const std::string& address,
   grpc::ServerBuilder builder;
   builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
   builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  for (const auto algorithm : {GRPC_COMPRESS_DEFLATE, GRPC_COMPRESS_GZIP})
+    builder.SetCompressionAlgorithmSupportStatus(algorithm, false);
   SetTransportArguments([&](const char* name, int value) { builder.AddChannelArgument(name, value); });
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kKeepaliveMs / 2);
   // Otherwise a second program on the same port would take half of the first one's connections unnoticed.

@@ -33,7 +33,8 @@ struct ListeningServer {
   std::string address;                                   // host:port, with the port that was taken
 };
 
-// Serves `services` (not owned; they outlive the server) at host:port; port 0 takes a free one.
+// Serves `services` (not owned; they outlive the server) at host:port; port 0 takes a free one. A call with a
+// compressed message ends with UNIMPLEMENTED.
 // INVALID_ARGUMENT: `address` is not host:port. UNAVAILABLE: port in use, or host is not this machine.
 absl::StatusOr<ListeningServer> ListenAt(const std::string& address,
                                          const std::vector<grpc::Service*>& services);

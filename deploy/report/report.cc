@@ -142,7 +142,7 @@ std::string StalenessFigures(const std::vector<LoggedRun>& runs) {
 
 std::string Replicas(const LoggedRun& run) {
   const ClusterDescription& cluster = run.description.cluster();
-  const std::string replicas = absl::StrCat(cluster.replicas());
+  std::string replicas = absl::StrCat(cluster.replicas());
   switch (cluster.consistency()) {
     case ClusterDescription::ASYNCHRONOUS:
       break;

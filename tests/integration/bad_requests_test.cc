@@ -5,6 +5,7 @@
 #include <grpcpp/client_context.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <limits>
 #include <memory>
@@ -70,11 +71,13 @@ class BadRequests : public ::testing::Test {
     writer->WritesDone();
     return FromGrpcStatus(writer->Finish());
   }
-  absl::Status SendBytes(const std::string& method, const std::string& bytes) const {
+  absl::Status SendBytes(const std::string& method, const std::string& bytes,
+                         grpc_compression_algorithm compression = GRPC_COMPRESS_NONE) const {
     grpc::GenericStub stub(channel_);
     grpc::ClientContext context;
+    context.set_compression_algorithm(compression);
     grpc::CompletionQueue queue;
-    const grpc::Slice slice(bytes);
+    const grpc::Slice slice(bytes.data(), bytes.size(), grpc::Slice::STATIC_SLICE);  // not copied
     const auto call = stub.PrepareUnaryCall(&context, method, grpc::ByteBuffer(&slice, 1), &queue);
     call->StartCall();
     grpc::ByteBuffer reply;
@@ -217,6 +220,24 @@ TEST_F(BadRequests, BytesThatAreNoMessage) {
     const absl::Status fetched = SendBytes("/downpour.ParameterServer/Fetch", bytes);
     EXPECT_FALSE(fetched.ok());
   }
+  ExpectUntouched();
+}
+
+int64_t MostMemoryBytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return int64_t{1024} * usage.ru_maxrss;
+}
+
+// 64 MiB of zeros are 64 KiB when compressed, which the limit on a message's size would let pass.
+TEST_F(BadRequests, CompressedMessagesAreRefusedBeforeTheyAreInflated) {
+  const std::string bytes(int64_t{64} << 20, '\0');
+  const int64_t before = MostMemoryBytes();
+  for (const auto compression : {GRPC_COMPRESS_GZIP, GRPC_COMPRESS_DEFLATE}) {
+    const absl::Status status = SendBytes("/downpour.ParameterServer/Push", bytes, compression);
+    EXPECT_TRUE(absl::IsUnimplemented(status)) << status;
+  }
+  EXPECT_LT(MostMemoryBytes() - before, int64_t{32} << 20);
   ExpectUntouched();
 }
 
