@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/flags/flag.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/file/file.h"
 #include "common/program/cluster_flags.h"
@@ -23,7 +24,8 @@
 
 ABSL_FLAG(std::string, listen, "127.0.0.1:0", "host:port to listen at; port 0 takes a free one");
 ABSL_FLAG(std::string, advertise, "",
-          "host:port at which replicas reach this shard; empty: where it listens");
+          "host:port at which replicas reach this shard; empty: where it listens, which must then be one "
+          "address");
 ABSL_FLAG(
     int, shard, -1,
     "index of the shard, from 0; -1: one that has a checkpoint in state_dir and no server, else the one "
@@ -71,6 +73,13 @@ absl::Status ServeUntilFinished(CoordinatorStub& coordinator, const RegisterShar
 
 absl::Status Run(const CommandLine& /*command_line*/) {
   const std::string state_dir = absl::GetFlag(FLAGS_state_dir);
+  const std::string listen = absl::GetFlag(FLAGS_listen), advertised = absl::GetFlag(FLAGS_advertise);
+  if (advertised.empty() && (absl::StartsWith(listen, "0.0.0.0:") || absl::StartsWith(listen, "[::]:"))) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--advertise is not set, want the host:port at which replicas "
+                     "reach this shard: --listen=",
+                     listen, " takes every address of this machine"));
+  }
   if (state_dir.empty())
     return absl::InvalidArgumentError("--state_dir is not set, want the folder of the checkpoints");
   std::error_code error;
@@ -92,11 +101,10 @@ absl::Status Run(const CommandLine& /*command_line*/) {
   if (!shared_memory_dir.empty()) {
     services.push_back(&shared_memory.emplace(SharedMemoryService::Options{.directory = shared_memory_dir}));
   }
-  ASSIGN_OR_RETURN(const ListeningServer server, ListenAt(absl::GetFlag(FLAGS_listen), services));
+  ASSIGN_OR_RETURN(const ListeningServer server, ListenAt(listen, services));
   if (const std::string file = absl::GetFlag(FLAGS_port_file); !file.empty()) {
     RETURN_IF_ERROR(ReplaceFile(file, {server.address, "\n"}));
   }
-  const std::string advertised = absl::GetFlag(FLAGS_advertise);
   RegisterShardRequest request;
   request.set_address(advertised.empty() ? server.address : advertised);
   if (claim.has_value()) request.set_shard(claim->shard);

@@ -9,7 +9,9 @@
 #include <chrono>
 #include <cstdint>
 
+#include "absl/strings/str_cat.h"
 #include "common/back_off.h"
+#include "common/program/reachability.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/grpc_status.h"
 #include "common/status_macros.h"
@@ -17,7 +19,8 @@
 
 namespace downpour {
 
-// Calls the coordinator's RPCs, each with a deadline and the retries of the policy. Thread-safe.
+// Calls the coordinator's RPCs, each with a deadline and the retries of the policy, and says in the log when
+// the coordinator cannot be reached. Thread-safe.
 class CoordinatorStub {
  public:
   struct Options {
@@ -30,7 +33,8 @@ class CoordinatorStub {
   explicit CoordinatorStub(Options options)
       : options_(std::move(options)),
         channel_(ConnectTo(options_.address)),
-        stub_(ClusterCoordinator::NewStub(channel_)) {}
+        stub_(ClusterCoordinator::NewStub(channel_)),
+        reachability_(absl::StrCat("the coordinator at ", options_.address), options_.clock) {}
 
   // `method` is, for example, &ClusterCoordinator::Stub::Join. Statuses as proto/coordinator.proto.
   // UNAVAILABLE or DEADLINE_EXCEEDED: the coordinator cannot be reached.
@@ -40,12 +44,23 @@ class CoordinatorStub {
                              const Request& request) {
     Random jitter(options_.jitter_seed, calls_++);
     return CallWithRetries(options_.retry, options_.clock, &jitter, [&]() -> absl::StatusOr<Reply> {
-      RETURN_IF_ERROR(AwaitConnection(*channel_, options_.address));
+      reachability_.Trying();
+      const absl::Status connected = AwaitConnection(*channel_, options_.address);
+      // A call on a channel that has failed to connect ends at once, and its status says why.
+      if (!connected.ok() && channel_->GetState(false) != GRPC_CHANNEL_TRANSIENT_FAILURE) {
+        reachability_.Failed(connected);
+        return connected;
+      }
       grpc::ClientContext context;
       context.set_deadline(absl::ToChronoTime(absl::Now() + options_.rpc_timeout));
       Reply reply;
-      const grpc::Status status = (stub_.get()->*method)(&context, request, &reply);
-      if (!status.ok()) return FromGrpcStatus(status);
+      const absl::Status status = FromGrpcStatus((stub_.get()->*method)(&context, request, &reply));
+      if (absl::IsDeadlineExceeded(status) || (!connected.ok() && absl::IsUnavailable(status))) {
+        reachability_.Failed(status);
+      } else {
+        reachability_.Answered();
+      }
+      if (!status.ok()) return status;
       return reply;
     });
   }
@@ -54,6 +69,7 @@ class CoordinatorStub {
   const Options options_;
   const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<ClusterCoordinator::Stub> stub_;
+  Reachability reachability_;
   std::atomic<uint64_t> calls_ = 0;
 };
 

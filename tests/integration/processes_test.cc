@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -262,6 +263,30 @@ TEST_F(Processes, InterruptedProgramsSaveAndSayHowTheyEnded) {
   coordinator_->Signal(SIGINT);
   EXPECT_EQ(coordinator_->Wait(), kExitInterrupted) << coordinator_->Output();
   EXPECT_TRUE(std::filesystem::exists(folder_ + "/run/checkpoints/coordinator.ckpt"));
+}
+
+TEST_F(Processes, SayWhichCoordinatorDoesNotAnswerAndWhy) {
+  for (const std::string name : {"downpour-worker", "downpour-evaluator", "downpour-server"}) {
+    for (const std::string address : {"no-such-host.invalid:7100", "127.0.0.1:1"}) {
+      std::vector<std::string> arguments = {"--coordinator=" + address};
+      if (name == "downpour-server") arguments.push_back("--state_dir=" + folder_ + "/state");
+      const auto program = Start(name, arguments);
+      const auto said = [&](const char* what) { return absl::StrContains(program->Output(), what); };
+      EXPECT_TRUE(WaitFor([&] { return said(address.c_str()) && (said("DNS") || said("refused")); }))
+          << name << ": " << program->Output();
+      program->Signal(SIGINT);
+      EXPECT_EQ(program->Wait(), kExitInterrupted) << program->Output();
+    }
+  }
+}
+
+TEST_F(Processes, RefuseToHandOutAnAddressThatNobodyReaches) {
+  for (const std::string listen : {"0.0.0.0:0", "[::]:0"}) {
+    const auto server = Start("downpour-server", {"--coordinator=127.0.0.1:1", "--listen=" + listen,
+                                                  "--state_dir=" + folder_ + "/state"});
+    EXPECT_EQ(server->Wait(), kExitUsage) << server->Output();
+    EXPECT_THAT(server->Output(), HasSubstr("--advertise is not set, want the host:port"));
+  }
 }
 
 TEST_F(Processes, RefuseAPortInUse) {

@@ -279,7 +279,7 @@ class Sweep : public CopiedScript {
     fs::copy_file(fs::path(DOWNPOUR_PROGRAM_DIR) / "downpour-sweep",
                   root_ / "build/release/bin/downpour-sweep");
     fs::create_directories(root_ / "corpus/quickstart/train");
-    std::ofstream(root_ / "corpus/quickstart/train/feats.scp");
+    const std::ofstream made(root_ / "corpus/quickstart/train/feats.scp");
     SetTraining("");
   }
   // A run folder exists as soon as its program has begun.
