@@ -1,11 +1,11 @@
 // Where on the data's way: guards the programs of server/ and worker/ as processes on one machine that are
 // killed without warning.
+#include "tests/testing/processes.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <unistd.h>
 
-#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -13,148 +13,16 @@
 #include <vector>
 
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
-#include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "common/program/run_program.h"
-#include "common/rpc/coordinator_stub.h"
 #include "server/coordinator/coordinator_checkpointer.h"
 #include "server/shard/checkpointer.h"
-#include "tests/testing/child_process.h"
-#include "tests/testing/toy_corpus.h"
 
 namespace downpour {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-using ::testing::Not;
-
-std::string Program(const std::string& name) { return absl::StrCat(DOWNPOUR_PROGRAM_DIR, "/", name); }
-
-// A run folder beside a small data directory, and the programs of one run by name.
-class Processes : public ::testing::Test {
- protected:
-  void SetUp() override {
-    folder_ = absl::StrCat(::testing::TempDir(), "/processes_",
-                           ::testing::UnitTest::GetInstance()->current_test_info()->name(), "_", getpid());
-    run_dir_ = folder_ + "/run";
-    std::filesystem::create_directories(folder_);
-    WriteToyCorpus(folder_ + "/train", 60, 1);
-    WriteToyCorpus(folder_ + "/test", 20, 2);
-  }
-  void TearDown() override {
-    if (!HasFailure()) std::filesystem::remove_all(folder_);
-  }
-
-  std::vector<std::string> Settings() const {
-    std::vector<std::string> settings = {absl::StrCat("--data.train_dir=", folder_, "/train"),
-                                         absl::StrCat("--data.test_dir=", folder_, "/test"),
-                                         "--data.left_context=2",
-                                         "--data.right_context=2",
-                                         "--data.slice_frames=200",
-                                         "--network.hidden_width=[16]",
-                                         "--cluster.shards=2",
-                                         "--cluster.minibatch=10",
-                                         "--cluster.replica_timeout_s=2",
-                                         absl::StrCat("--budget.updates=", updates_),
-                                         "--evaluation.every_updates=200",
-                                         "--checkpoint.every_s=0.5"};
-    settings.insert(settings.end(), more_settings_.begin(), more_settings_.end());
-    return settings;
-  }
-
-  std::unique_ptr<ChildProcess> Start(const std::string& name, std::vector<std::string> arguments) const {
-    arguments.insert(arguments.begin(), Program(name));
-    return std::make_unique<ChildProcess>(arguments, absl::StrCat(folder_, "/", name, ".out"));
-  }
-
-  // Starts it at the address of the earlier one, if there was one.
-  void StartCoordinator() {
-    std::vector<std::string> arguments = Settings();
-    const std::string port_file = folder_ + "/port";
-    arguments.push_back("--run_dir=" + run_dir_);
-    arguments.push_back("--port_file=" + port_file);
-    arguments.push_back("--listen=" + (address_.empty() ? "127.0.0.1:0" : address_));
-    std::filesystem::remove(port_file);
-    coordinator_ = Start("downpour-coordinator", arguments);
-    ASSERT_TRUE(WaitFor(
-        [&] { return !FileText(port_file).empty() || coordinator_->Wait(absl::ZeroDuration()) >= 0; }));
-    address_ = std::string(absl::StripAsciiWhitespace(FileText(port_file)));
-    ASSERT_THAT(address_, Not(IsEmpty())) << coordinator_->Output();
-    CoordinatorStub::Options options;
-    options.address = address_;
-    options.retry.give_up_after = absl::ZeroDuration();
-    stub_ = std::make_unique<CoordinatorStub>(options);
-  }
-  std::unique_ptr<ChildProcess> StartShard(int shard) const {
-    return Start("downpour-server", {"--coordinator=" + address_, absl::StrCat("--shard=", shard),
-                                     "--state_dir=" + folder_ + "/run/checkpoints"});
-  }
-  std::unique_ptr<ChildProcess> StartWorker(std::vector<std::string> more = {}) const {
-    more.push_back("--coordinator=" + address_);
-    more.push_back("--replicas=2");
-    return Start("downpour-worker", more);
-  }
-  std::unique_ptr<ChildProcess> StartEvaluator() const {
-    return Start("downpour-evaluator", {"--coordinator=" + address_, "--threads=1"});
-  }
-  void StartAll(std::vector<int> shards = {0, 1}) {
-    StartCoordinator();
-    for (const int shard : shards) shards_.push_back(StartShard(shard));
-    for (int worker = 0; worker < 2; ++worker) workers_.push_back(StartWorker());
-    evaluator_ = StartEvaluator();
-  }
-
-  RunStatus Status() const {
-    const auto status = stub_->Call(&ClusterCoordinator::Stub::GetRunStatus, RunStatusRequest());
-    EXPECT_TRUE(status.ok()) << status.status() << "\n" << coordinator_->Output();
-    return status.value_or(RunStatus());
-  }
-  void WaitForUpdates(int64_t updates) const {
-    ASSERT_TRUE(WaitFor([&] { return Status().updates() >= updates; })) << Status().DebugString();
-  }
-
-  void ExpectFinishedWell() {
-    EXPECT_EQ(coordinator_->Wait(), 0) << coordinator_->Output();
-    for (const auto& shard : shards_) EXPECT_EQ(shard->Wait(), 0) << shard->Output();
-    for (const auto& worker : workers_) EXPECT_EQ(worker->Wait(), 0) << worker->Output();
-    EXPECT_EQ(evaluator_->Wait(), 0) << evaluator_->Output();
-    const std::vector<std::string> lines =
-        absl::StrSplit(FileText(folder_ + "/run/frame_accuracy.csv"), '\n', absl::SkipEmpty());
-    ASSERT_GT(lines.size(), 3);
-    const std::vector<std::string> names = absl::StrSplit(lines[0], ',');
-    const auto column = [&](const std::string& line, const std::string& name) {
-      const std::vector<std::string> fields = absl::StrSplit(line, ',');
-      double value = -1;
-      EXPECT_TRUE(
-          absl::SimpleAtod(fields[std::find(names.begin(), names.end(), name) - names.begin()], &value))
-          << line;
-      return value;
-    };
-    for (size_t i = 2; i < lines.size(); ++i)
-      EXPECT_GT(column(lines[i], "updates"), column(lines[i - 1], "updates"));
-    EXPECT_GE(column(lines.back(), "updates"), updates_);
-    static_assert(0.8 > 3.0 / kToyClasses, "far above chance");
-    EXPECT_GT(column(lines.back(), "test_frame_accuracy"), 0.8);
-  }
-
-  // No machine reaches this budget; a test in which the run should end restarts the coordinator with a
-  // smaller one.
-  int64_t updates_ = 1'000'000'000;
-  static constexpr int64_t kEnoughToLearn = 3000;
-  std::vector<std::string> more_settings_;
-  std::string folder_;
-  std::string run_dir_;
-  std::string address_;
-  std::unique_ptr<CoordinatorStub> stub_;
-  std::unique_ptr<ChildProcess> coordinator_;
-  std::vector<std::unique_ptr<ChildProcess>> shards_;
-  std::vector<std::unique_ptr<ChildProcess>> workers_;
-  std::unique_ptr<ChildProcess> evaluator_;
-};
 
 TEST_F(Processes, RunFinishesThoughWorkerThenShardThenCoordinatorAreKilled) {
   StartAll();
@@ -265,66 +133,6 @@ TEST_F(Processes, InterruptedProgramsSaveAndSayHowTheyEnded) {
   EXPECT_TRUE(std::filesystem::exists(folder_ + "/run/checkpoints/coordinator.ckpt"));
 }
 
-TEST_F(Processes, SayWhichCoordinatorDoesNotAnswerAndWhy) {
-  for (const std::string name : {"downpour-worker", "downpour-evaluator", "downpour-server"}) {
-    for (const std::string address : {"no-such-host.invalid:7100", "127.0.0.1:1"}) {
-      std::vector<std::string> arguments = {"--coordinator=" + address};
-      if (name == "downpour-server") arguments.push_back("--state_dir=" + folder_ + "/state");
-      const auto program = Start(name, arguments);
-      const auto said = [&](const char* what) { return absl::StrContains(program->Output(), what); };
-      EXPECT_TRUE(WaitFor([&] { return said(address.c_str()) && (said("DNS") || said("refused")); }))
-          << name << ": " << program->Output();
-      program->Signal(SIGINT);
-      EXPECT_EQ(program->Wait(), kExitInterrupted) << program->Output();
-    }
-  }
-}
-
-TEST_F(Processes, RefuseToHandOutAnAddressThatNobodyReaches) {
-  for (const std::string listen : {"0.0.0.0:0", "[::]:0"}) {
-    const auto server = Start("downpour-server", {"--coordinator=127.0.0.1:1", "--listen=" + listen,
-                                                  "--state_dir=" + folder_ + "/state"});
-    EXPECT_EQ(server->Wait(), kExitUsage) << server->Output();
-    EXPECT_THAT(server->Output(), HasSubstr("--advertise is not set, want the host:port"));
-  }
-}
-
-TEST_F(Processes, RefuseAPortInUse) {
-  StartCoordinator();
-  std::vector<std::string> arguments = Settings();
-  arguments.push_back("--run_dir=" + folder_ + "/other_run");
-  arguments.push_back("--listen=" + address_);
-  const auto second = Start("downpour-coordinator", arguments);
-  EXPECT_EQ(second->Wait(), kExitFailed);
-  EXPECT_THAT(second->Output(),
-              HasSubstr(absl::StrCat("cannot listen at ", address_, ": the port is in use")));
-
-  const auto server = Start("downpour-server", {"--coordinator=" + address_, "--listen=" + address_,
-                                                "--state_dir=" + folder_ + "/other_run/checkpoints"});
-  EXPECT_EQ(server->Wait(), kExitFailed);
-  EXPECT_THAT(server->Output(), HasSubstr("the port is in use"));
-  EXPECT_EQ(Status().phase(), RunStatus::WAITING);  // the first coordinator still answers
-}
-
-TEST_F(Processes, RefuseARunFolderInUse) {
-  StartCoordinator();
-  std::vector<std::string> arguments = Settings();
-  arguments.push_back("--run_dir=" + folder_ + "/run");
-  arguments.push_back("--listen=127.0.0.1:0");
-  const auto second = Start("downpour-coordinator", arguments);
-  EXPECT_EQ(second->Wait(), kExitUsage);
-  EXPECT_THAT(second->Output(), HasSubstr("another process"));
-
-  const std::string port_file = folder_ + "/server_port";
-  const auto server =
-      Start("downpour-server", {"--coordinator=" + address_, "--shard=0", "--port_file=" + port_file,
-                                "--state_dir=" + folder_ + "/run/checkpoints"});
-  ASSERT_TRUE(WaitFor([&] { return !FileText(port_file).empty(); }));
-  const auto second_server = StartShard(0);
-  EXPECT_EQ(second_server->Wait(), kExitUsage);
-  EXPECT_THAT(second_server->Output(), HasSubstr("another process serves shard 0 from"));
-}
-
 TEST_F(Processes, ServersLeaveACoordinatorThatCameBackWithAnotherRun) {
   StartCoordinator();
   for (int shard = 0; shard < 2; ++shard) shards_.push_back(StartShard(shard));
@@ -358,29 +166,6 @@ TEST_F(Processes, ServersEndThoughTheCoordinatorOfAFinishedRunLeavesBeforeAllRep
   absl::SleepFor(absl::Seconds(1.2));  // servers ask once per second
   coordinator_->KillAndWait();
   for (const auto& shard : shards_) EXPECT_EQ(shard->Wait(absl::Seconds(20)), 0) << shard->Output();
-}
-
-TEST_F(Processes, RefuseAnotherRun) {
-  StartCoordinator();
-  const auto described = StartWorker({"--optimizer.kind=ADAGRAD"});
-  EXPECT_EQ(described->Wait(), kExitUsage);
-  EXPECT_THAT(described->Output(), HasSubstr("optimizer.kind"));
-
-  for (int shard = 0; shard < 2; ++shard) shards_.push_back(StartShard(shard));
-  workers_.push_back(StartWorker());
-  WaitForUpdates(1);
-  WriteToyCorpus(folder_ + "/other_train", 61, 3);
-  const auto other_data = StartWorker({absl::StrCat("--data.train_dir=", folder_, "/other_train")});
-  EXPECT_EQ(other_data->Wait(), kExitUsage) << other_data->Output();
-
-  // Another run must not begin in this run's folder either.
-  coordinator_->KillAndWait();
-  std::vector<std::string> arguments = Settings();
-  arguments.push_back("--optimizer.kind=ADAGRAD");
-  arguments.push_back("--run_dir=" + folder_ + "/run");
-  const auto other_run = Start("downpour-coordinator", arguments);
-  EXPECT_EQ(other_run->Wait(), kExitUsage);
-  EXPECT_THAT(other_run->Output(), HasSubstr("another run"));
 }
 
 TEST_F(Processes, DeployLocalRunsStopsAndResumesTheWholeJob) {
