@@ -274,7 +274,8 @@ TEST_F(Local, FindsItsProgramsThroughALinkWithCdpath) {
 class Sweep : public CopiedScript {
  protected:
   Sweep() : CopiedScript("sweep") {
-    for (const char* file : {"sweep.textproto", "noise.textproto", "quickstart.textproto"})
+    for (const char* file :
+         {"sweep.textproto", "noise.textproto", "asynchrony.textproto", "quickstart.textproto"})
       fs::copy_file(fs::path(DOWNPOUR_SOURCE_DIR) / "deploy" / file, root_ / "deploy" / file);
     fs::copy_file(fs::path(DOWNPOUR_PROGRAM_DIR) / "downpour-sweep",
                   root_ / "build/release/bin/downpour-sweep");
@@ -312,6 +313,11 @@ TEST_F(Sweep, TrainsEachCellOfTheGridAndDrawsAll) {
                     HasSubstr("--checkpoint.every_s=120 --seed=1 --noise.adversary_share=0.1 "
                               "--noise.adversary_scale=10 --cluster.replicas=20 --optimizer=SGD:0.5 "
                               "--budget.epochs=3 --name=scale-20-SGD_0.5-seed1\n")));
+}
+
+TEST_F(Sweep, MakesTheCorpusThatTheGridNames) {
+  EXPECT_EQ(Start("deploy/asynchrony.textproto --only=kit=kit,optimizer=SGD,replicas=1 --seeds=1").code, 0);
+  EXPECT_THAT(calls(), HasSubstr("corpus --out=corpus/full_scale --hours=10\n"));
 }
 
 TEST_F(Sweep, MakesNoRunTwiceUnlessItsSettingsChange) {
