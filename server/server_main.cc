@@ -45,10 +45,10 @@ resumes.
 
 constexpr absl::Duration kPoll = absl::Seconds(1);
 
-// Returns when the run is over and no replica needs the shard any more. Until then it passes on the plateau
-// factor at every poll, and registers at every poll, because a
-// restarted coordinator may have a checkpoint that does not know this address. CANCELLED: interrupted.
-// FAILED_PRECONDITION: the coordinator has been restarted with another run.
+// Returns when the run is over and no replica needs the shard any more. Until then each poll passes the
+// plateau factor on and registers the shard again, because a restarted coordinator may have a checkpoint that
+// does not know this address. CANCELLED: interrupted. FAILED_PRECONDITION: the coordinator has been restarted
+// with another run.
 absl::Status ServeUntilFinished(CoordinatorStub& coordinator, const RegisterShardRequest& again,
                                 ParameterShard& shard) {
   bool finished = false;
@@ -76,9 +76,8 @@ absl::Status Run(const CommandLine& /*command_line*/) {
   const std::string listen = absl::GetFlag(FLAGS_listen), advertised = absl::GetFlag(FLAGS_advertise);
   if (advertised.empty() && (absl::StartsWith(listen, "0.0.0.0:") || absl::StartsWith(listen, "[::]:"))) {
     return absl::InvalidArgumentError(
-        absl::StrCat("--advertise is not set, want the host:port at which replicas "
-                     "reach this shard: --listen=",
-                     listen, " takes every address of this machine"));
+        absl::StrCat("--advertise is not set, want the host:port at which replicas reach this shard: ",
+                     "--listen=", listen, " takes every address of this machine"));
   }
   if (state_dir.empty())
     return absl::InvalidArgumentError("--state_dir is not set, want the folder of the checkpoints");

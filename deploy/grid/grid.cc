@@ -48,8 +48,7 @@ std::string FolderName(std::string text) {
   return text;
 }
 
-// Each run so far with each value of the dimension, which may set no field that `overrides` sets for
-// all runs.
+// Each run so far with each value of the dimension. These set no field that `overrides` sets for all runs.
 absl::StatusOr<std::vector<GridRun>> Extend(const std::vector<GridRun>& runs, const GridDimension& dimension,
                                             const Settings& overrides) {
   if (dimension.name().empty() || dimension.value().empty()) {
@@ -57,25 +56,27 @@ absl::StatusOr<std::vector<GridRun>> Extend(const std::vector<GridRun>& runs, co
                                                    dimension.value_size(),
                                                    " values, want a name and one value or more"));
   }
+  std::vector<Settings> settings;  // of each value
+  for (const GridValue& value : dimension.value()) {
+    std::vector<std::string> set(value.set().begin(), value.set().end());
+    if (set.empty() && dimension.has_field())
+      set.push_back(absl::StrCat(dimension.field(), "=", value.name()));
+    const std::string where = absl::StrCat("dimension '", dimension.name(), "', value '", value.name(), "'");
+    ASSIGN_OR_RETURN(settings.emplace_back(), ParseSettings(set, where));
+    for (const auto& setting : settings.back()) {
+      const auto same_field = [&](const auto& other) { return other.first == setting.first; };
+      if (std::any_of(overrides.begin(), overrides.end(), same_field))
+        return absl::InvalidArgumentError(absl::StrCat("--", setting.first, " is what dimension '",
+                                                       dimension.name(),
+                                                       "' sets, want --only=", dimension.name(), "=..."));
+    }
+  }
   std::vector<GridRun> extended;
   for (const GridRun& run : runs) {
-    for (const GridValue& value : dimension.value()) {
-      std::vector<std::string> set(value.set().begin(), value.set().end());
-      if (set.empty() && dimension.has_field())
-        set.push_back(absl::StrCat(dimension.field(), "=", value.name()));
-      ASSIGN_OR_RETURN(
-          const Settings settings,
-          ParseSettings(set, absl::StrCat("dimension '", dimension.name(), "', value '", value.name(), "'")));
-      for (const auto& setting : settings) {
-        const auto same_field = [&](const auto& other) { return other.first == setting.first; };
-        if (std::any_of(overrides.begin(), overrides.end(), same_field))
-          return absl::InvalidArgumentError(absl::StrCat("--", setting.first, " is what dimension '",
-                                                         dimension.name(),
-                                                         "' sets, want --only=", dimension.name(), "=..."));
-      }
+    for (int i = 0; i < dimension.value_size(); ++i) {
       GridRun& next = extended.emplace_back(run);
-      next.values.push_back(value.name());
-      Merge(settings, &next.settings);
+      next.values.push_back(dimension.value(i).name());
+      Merge(settings[i], &next.settings);
     }
   }
   return extended;

@@ -32,8 +32,8 @@ absl::StatusOr<GridDescription> ReadGrid(const std::string& path);
 absl::Status KeepOnly(absl::string_view only, GridDescription* grid);
 
 // All runs, in the order in which they are made. `base` is what the file grid.base holds. `overrides` are set
-// in every run, and replace what the grid sets. INVALID_ARGUMENT, naming dimension and value: a field that
-// SetField refuses, two runs of one name, or two that would be the same run.
+// in every run, and replace what the grid sets for all. INVALID_ARGUMENT, naming dimension and value: a field
+// that SetField refuses or that `overrides` sets too, two runs of one name, or two that would be the same.
 absl::StatusOr<std::vector<GridRun>> ExpandGrid(const GridDescription& grid, const RunDescription& base,
                                                 const Settings& overrides);
 

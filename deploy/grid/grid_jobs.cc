@@ -1,5 +1,4 @@
-// Where on the data's way: deploy/grid, during the runs; spawns processes, passes Ctrl-C on, reads
-// exit codes.
+// Where on the data's way: deploy/grid, during the runs; spawns processes, passes Ctrl-C on, waits for all.
 #include "deploy/grid/grid_jobs.h"
 
 #include <fcntl.h>

@@ -136,6 +136,16 @@ std::vector<Cell> Where(const std::vector<Cell>& cells, const auto& condition) {
   return found;
 }
 
+// The cells of one line against the number of replicas, by that number.
+std::vector<Cell> ByReplicas(const std::vector<Cell>& cells, const std::string& optimizer,
+                             const std::string& noise) {
+  std::vector<Cell> here =
+      Where(cells, [&](const Cell& cell) { return cell.optimizer == optimizer && cell.noise == noise; });
+  std::stable_sort(here.begin(), here.end(),
+                   [](const Cell& a, const Cell& b) { return a.replicas < b.replicas; });
+  return here;
+}
+
 bool SeveralSeeds(const std::vector<Cell>& cells) {
   return std::any_of(cells.begin(), cells.end(), [](const Cell& cell) { return cell.runs.size() > 1; });
 }
@@ -153,12 +163,8 @@ std::string AgainstReplicas(const std::vector<Cell>& cells, const std::vector<st
   chart.log_x = true;
   for (const std::string& optimizer : optimizers) {
     LineChart::Line line{optimizer, ColorOf(optimizers, optimizer), false, {}};
-    std::vector<Cell> here = Where(cells, [&](const Cell& cell) {
-      return cell.optimizer == optimizer && cell.noise == noise && cell.accuracy();
-    });
-    std::stable_sort(here.begin(), here.end(),
-                     [](const Cell& a, const Cell& b) { return a.replicas < b.replicas; });
-    for (const Cell& cell : here) {
+    for (const Cell& cell : ByReplicas(cells, optimizer, noise)) {
+      if (!cell.accuracy()) continue;
       line.points.emplace_back(cell.replicas, *cell.accuracy());
       if (SeveralSeeds(cells)) line.ranges.push_back(cell.range());
     }
@@ -176,10 +182,7 @@ std::string SpeedUps(const std::vector<Cell>& cells, const std::vector<std::stri
   chart.from_zero = true;
   chart.log_x = true;
   for (const std::string& optimizer : optimizers) {
-    std::vector<Cell> here =
-        Where(cells, [&](const Cell& cell) { return cell.optimizer == optimizer && cell.noise == noise; });
-    std::stable_sort(here.begin(), here.end(),
-                     [](const Cell& a, const Cell& b) { return a.replicas < b.replicas; });
+    const std::vector<Cell> here = ByReplicas(cells, optimizer, noise);
     for (const double accuracy : kAccuracies) {
       const auto alone = here.empty() || here[0].replicas > 1 ? std::nullopt : here[0].SecondsTo(accuracy);
       LineChart::Line line{absl::StrCat(Percent(accuracy), ", ", optimizer),

@@ -18,8 +18,8 @@ namespace downpour {
 //                 fewer replicas are live than a round needs pushes, as many as are lacking go on without
 //                 waiting, once more on the parameters of the same round.
 // Nobody waits for ever: the replica with the lowest clock never waits; in an open round, some live replica
-// does not wait, or else the next that reports is let go. A dead replica holds the others until it is removed
-// from `membership`.
+// does not wait, or else the next that reports is let go. A dead replica holds the others until `membership`
+// has it no more.
 //
 // The round is the coordinator's own count of reports and may differ from the shards' rounds: for example a
 // replica died between push and report, or a shard was restored. Late pushes count here so that the two meet

@@ -15,7 +15,8 @@ class RunFolder {
   // Makes the folder if it is not there and resumes the run in it if there is one. The coordinator's
   // checkpoint is on disk when this returns. FAILED_PRECONDITION: another process has the folder open, or the
   // run in it is another than the description's, of another kind, or without its checkpoint; nothing is lost
-  // then. INVALID_ARGUMENT: the optimizer has a compensation. UNAVAILABLE, RESOURCE_EXHAUSTED: it cannot be written. DATA_LOSS: its checkpoint or log is damaged.
+  // then. INVALID_ARGUMENT: the optimizer has a compensation. UNAVAILABLE, RESOURCE_EXHAUSTED: it cannot be
+  // written. DATA_LOSS: its checkpoint or log is damaged.
   static absl::StatusOr<RunFolder> Open(const std::string& folder, const RunDescription& description,
                                         Clock* clock);
 

@@ -16,14 +16,18 @@ namespace {
 constexpr size_t kBlock = 4096;  // elements that are worked on at once, in memory on the stack
 constexpr float kRho = 0.95f;
 
+// g + strength g g `moved`, the way that the parameter went since the fetch.
+inline float Compensated(float gradient, float strength, float moved) {
+  const float g = Squarable(gradient);
+  return Saturate(gradient + Saturate(strength * (g * g)) * moved);
+}
+
 DOWNPOUR_SIMD_CLONES
 void CompensateDelay(float strength, size_t n, const float* __restrict gradient,
                      const float* __restrict parameters, const float* __restrict fetched,
                      float* __restrict compensated) {
-  for (size_t i = 0; i < n; ++i) {
-    const float g = Squarable(gradient[i]);
-    compensated[i] = Saturate(gradient[i] + Saturate(strength * (g * g)) * (parameters[i] - fetched[i]));
-  }
+  for (size_t i = 0; i < n; ++i)
+    compensated[i] = Compensated(gradient[i], strength, parameters[i] - fetched[i]);
 }
 
 DOWNPOUR_SIMD_CLONES
@@ -31,10 +35,9 @@ void CompensateDelayAdaptively(float strength, size_t n, const float* __restrict
                                const float* __restrict parameters, const float* __restrict fetched,
                                float* __restrict mean_g2, float* __restrict compensated) {
   for (size_t i = 0; i < n; ++i) {
-    const float g = Squarable(gradient[i]);
-    mean_g2[i] = DecayingMeanSquare(kRho, mean_g2[i], g);
+    mean_g2[i] = DecayingMeanSquare(kRho, mean_g2[i], Squarable(gradient[i]));
     const float adapted = strength / std::sqrt(mean_g2[i] + 1e-7f);
-    compensated[i] = Saturate(gradient[i] + Saturate(adapted * (g * g)) * (parameters[i] - fetched[i]));
+    compensated[i] = Compensated(gradient[i], adapted, parameters[i] - fetched[i]);
   }
 }
 

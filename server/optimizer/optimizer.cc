@@ -25,6 +25,8 @@ constexpr std::array<Factory, sizeof...(row)> Factories(std::index_sequence<row.
   return {&NewRule<kUpdateRules[row].kind>...};
 }
 
+constexpr auto kFactories = Factories(std::make_index_sequence<std::size(kUpdateRules)>());
+
 double ScheduleFactor(const ScheduleDescription& schedule, uint64_t update, float plateau_factor) {
   const double final = schedule.final();
   const double length = static_cast<double>(std::max<int64_t>(schedule.updates(), 1));
@@ -41,8 +43,6 @@ double ScheduleFactor(const ScheduleDescription& schedule, uint64_t update, floa
   }
   return 1;  // not reached: the description is valid
 }
-
-constexpr auto kFactories = Factories(std::make_index_sequence<std::size(kUpdateRules)>());
 
 }  // namespace
 

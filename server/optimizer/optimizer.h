@@ -40,8 +40,8 @@ UpdateStep StepOf(const OptimizerDescription& optimizer, uint64_t update, uint64
 class Optimizer {
  public:
   // The rule of `description`, by WithCompensation(), by WithWarmStart() if `warm_start` names a rule, and by
-  // NewRoundMean() if there are rounds. INVALID_ARGUMENT as ValidateOptimizer
-  // (common/program/update_rules.h).
+  // NewRoundMean() if there are rounds. INVALID_ARGUMENT: ValidateOptimizer (common/program/update_rules.h)
+  // refuses one of the two.
   static absl::StatusOr<std::unique_ptr<Optimizer>> Create(const OptimizerDescription& description,
                                                            const WarmStart& warm_start = {},
                                                            const Rounds& rounds = {});

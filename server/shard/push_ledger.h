@@ -24,8 +24,8 @@ namespace downpour {
 //     one push at a time, so it was acknowledged, or its replica has given it up.
 //  3. Within a push the next key only grows, without gaps, from the shard's first key to its end.
 //  4. Staleness, the update's number and the schedule's plateau factor, on which the step of an update
-//     depends, are fixed when the push begins: every chunk of it is stepped alike, also if other pushes come between or the shard is restored
-//     from a checkpoint.
+//     depends, are fixed when the push begins: every chunk of it is stepped alike, also if other pushes come
+//     between or the shard is restored from a checkpoint.
 //  5. A rejected push is applied no further.
 //  6. version() is the number of pushes applied to the whole range; it never falls.
 //  7. Whether a push is late is fixed when it begins, too. A late push is complete at once: no key of it is

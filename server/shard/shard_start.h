@@ -23,7 +23,8 @@ absl::StatusOr<ShardClaim> ClaimShard(const std::string& state_dir, uint32_t sha
 // that no other process serves, if any. UNAVAILABLE: the folder cannot be listed, or as ClaimShard().
 absl::StatusOr<std::optional<ShardClaim>> ClaimShardLeft(const std::string& state_dir);
 
-// The options of every shard of a run, by index; a schedule's length in epochs becomes one in updates. Statuses as NetworkLayout() and ShardMap::Create().
+// The options of every shard of a run, by index; a schedule's length in epochs becomes one in updates.
+// Statuses as NetworkLayout() and ShardMap::Create().
 absl::StatusOr<std::vector<ParameterShard::Options>> ShardOptions(const RunDescription& description,
                                                                   const std::string& run_id,
                                                                   const DataSummary& data);

@@ -1,5 +1,5 @@
-// Where on the data's way: guards the programs of server/ and worker/ at their start: what they refuse, and what
-// they say while they wait.
+// Where on the data's way: guards the programs of server/ and worker/ at their start: what they refuse and
+// what they say while they wait.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>

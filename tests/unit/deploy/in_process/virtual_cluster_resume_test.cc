@@ -44,6 +44,16 @@ VirtualRunResult RunInPieces(const RunDescription& description, int64_t events_a
   }
 }
 
+// The description run in pieces ends with the bits of an uninterrupted run, which are not those of the run
+// `other`. `setting` stands in messages.
+void ExpectResumes(const RunDescription& description, const VirtualRunResult& other, int setting) {
+  int pieces = 0;
+  const VirtualRunResult whole = RunVirtually(description);
+  EXPECT_EQ(whole.status, absl::OkStatus()) << setting;
+  EXPECT_EQ(RunInPieces(description, 37, &pieces), whole) << setting;
+  EXPECT_NE(whole.parameters, other.parameters) << setting;
+}
+
 class VirtualClusterResumeTest : public ::testing::TestWithParam<int> {};
 
 TEST_P(VirtualClusterResumeTest, EndsWithTheSameBitsAsAnUninterruptedRun) {
@@ -97,10 +107,7 @@ TEST(VirtualClusterResumeTest, CompressedGradientsResumeToo) {
     const VirtualRunResult exact = RunVirtually(description);
     description.mutable_cluster()->set_gradient_compression(compression);
     description.mutable_cluster()->set_top_k_share(0.1f);
-    int pieces = 0;
-    const VirtualRunResult compressed = RunVirtually(description);
-    EXPECT_EQ(RunInPieces(description, 37, &pieces), compressed) << compression;
-    EXPECT_NE(compressed.parameters, exact.parameters) << compression;
+    ExpectResumes(description, exact, compression);
   }
 }
 
@@ -113,9 +120,7 @@ TEST(VirtualClusterResumeTest, WarmStartResumesToo) {
   OptimizerDescription& warm_start = *description.mutable_cluster()->mutable_warm_start_optimizer();
   warm_start.set_kind(OptimizerDescription::MOMENTUM);
   description.mutable_optimizer()->set_staleness_exponent(0.5);
-  const VirtualRunResult by_another = RunVirtually(description);
-  EXPECT_EQ(RunInPieces(description, 37, &pieces), by_another);
-  EXPECT_NE(by_another.parameters, by_its_own_rule.parameters);
+  ExpectResumes(description, by_its_own_rule, warm_start.kind());
 }
 
 TEST(VirtualClusterResumeTest, SchedulesResumeToo) {
@@ -127,10 +132,7 @@ TEST(VirtualClusterResumeTest, SchedulesResumeToo) {
   for (const auto kind : {ScheduleDescription::COSINE, ScheduleDescription::PLATEAU}) {
     schedule.set_kind(kind);
     if (kind == ScheduleDescription::COSINE) schedule.set_epochs(1);
-    int pieces = 0;
-    const VirtualRunResult scheduled = RunVirtually(description);
-    EXPECT_EQ(RunInPieces(description, 37, &pieces), scheduled) << kind;
-    EXPECT_NE(scheduled.parameters, constant.parameters) << kind;
+    ExpectResumes(description, constant, kind);
   }
 }
 
@@ -142,11 +144,7 @@ TEST(VirtualClusterResumeTest, CompensationResumesToo) {
     description.mutable_cluster()->set_wire(compensation == OptimizerDescription::GAP
                                                 ? ClusterDescription::BFLOAT16
                                                 : ClusterDescription::FLOAT32);
-    int pieces = 0;
-    const VirtualRunResult with = RunVirtually(description);
-    EXPECT_EQ(with.status, absl::OkStatus());
-    EXPECT_EQ(RunInPieces(description, 37, &pieces), with) << compensation;
-    EXPECT_NE(with.parameters, without.parameters) << compensation;
+    ExpectResumes(description, without, compensation);
   }
 }
 

@@ -1,10 +1,12 @@
-// Where on the data's way: the shard; how far a push changes the parameters, also in pieces and after a restart.
+// Where on the data's way: the shard; how far a push changes the parameters, also in pieces and after a
+// restart.
 #include <memory>
 #include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/shard/parameter_shard.h"
+#include "tests/testing/pushes_of_ones.h"
 
 namespace downpour {
 namespace {
@@ -22,20 +24,6 @@ ParameterShard::Options OptionsFor(KeyRange range) {
   options.optimizer.set_kind(OptimizerDescription::SGD);
   options.optimizer.set_learning_rate(1);
   return options;
-}
-
-std::vector<float> ParametersOf(const ParameterShard& shard) {
-  std::vector<float> parameters(shard.range().size());
-  EXPECT_TRUE(shard.Read(shard.range(), absl::MakeSpan(parameters)).ok());
-  return parameters;
-}
-
-// A gradient of -1 with SGD at learning rate 1 adds 1.
-std::vector<float> Ones(int64_t size) { return std::vector<float>(size, -1.f); }
-
-PushHeader Push(uint64_t sequence, uint64_t incarnation = 1, uint64_t fetched_version = 0) {
-  return {
-      .replica_id = 5, .incarnation = incarnation, .sequence = sequence, .fetched_version = fetched_version};
 }
 
 void ExpectRefused(const absl::StatusOr<PushOutcome>& outcome, const std::string& message) {

@@ -16,6 +16,7 @@
 #include "spdlog/sinks/ostream_sink.h"
 #include "spdlog/spdlog.h"
 #include "tests/testing/integer_shard.h"
+#include "tests/testing/pushes_of_ones.h"
 
 namespace downpour {
 namespace {
@@ -41,20 +42,6 @@ ParameterShard::Options OptionsFor(KeyRange range) {
 
 std::unique_ptr<ParameterShard> NewShard(KeyRange range = kRange) {
   return *ParameterShard::Create(OptionsFor(range), std::vector<float>(range.size()));
-}
-
-std::vector<float> ParametersOf(const ParameterShard& shard) {
-  std::vector<float> parameters(shard.range().size());
-  EXPECT_TRUE(shard.Read(shard.range(), absl::MakeSpan(parameters)).ok());
-  return parameters;
-}
-
-// A gradient of -1 with SGD at learning rate 1 adds 1.
-std::vector<float> Ones(int64_t size) { return std::vector<float>(size, -1.f); }
-
-PushHeader Push(uint64_t sequence, uint64_t incarnation = 1, uint64_t fetched_version = 0) {
-  return {
-      .replica_id = 5, .incarnation = incarnation, .sequence = sequence, .fetched_version = fetched_version};
 }
 
 void ExpectStatus(const absl::StatusOr<PushOutcome>& outcome, absl::StatusCode code,
