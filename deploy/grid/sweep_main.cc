@@ -34,7 +34,8 @@ ABSL_FLAG(
 ABSL_FLAG(std::string, seeds, "", "seeds instead of the grid's, e.g. 1,2,3");
 ABSL_FLAG(std::string, on, "", "virtual or compose, instead of what the grid says");
 ABSL_FLAG(int, jobs, 0, "runs at a time; 0: as many as the grid says, which without a word is one a core");
-ABSL_FLAG(int, threads, 1, "compute threads of a run, in the simulated cluster");
+ABSL_FLAG(int, threads, 0,
+          "compute threads of a run, in the simulated cluster; 0: the cores divided by the runs at a time");
 ABSL_FLAG(bool, restart, false, "begin those runs anew whose folder holds another run, which is thrown away");
 
 namespace downpour {
@@ -55,7 +56,7 @@ run. All paths, also those in the files, are relative to the folder of the call.
 A run has the folder OUT/NAME, its output is in OUT/NAME.log. Ctrl-C stops all runs; the same command goes on
 from there, and does not make again what is finished. So values and seeds can be added later, and a larger
 --budget.* lets finished runs go on. At the end OUT/report.html shows the mean over the seeds and their range,
-and OUT/sweep.csv has a line for each run.
+OUT/report.svg and speed_up.svg are its main figures, and OUT/sweep.csv has a line for each run.
 
 With --on=compose each run is a stack of containers (deploy/README.md), one after the other; the fields go
 into SETTINGS, so their values have no blanks. COMPOSE_FILE names the Compose file; deploy/sweep sets it.)";
@@ -125,6 +126,8 @@ class Display {
   size_t lines_ = 0;  // on the terminal now
 };
 
+int Cores() { return static_cast<int>(std::max(1u, std::thread::hardware_concurrency())); }
+
 absl::Status ApplyFlags(GridDescription* grid) {
   RETURN_IF_ERROR(KeepOnly(absl::GetFlag(FLAGS_only), grid));
   if (const std::string seeds = absl::GetFlag(FLAGS_seeds); !seeds.empty()) {
@@ -140,7 +143,7 @@ absl::Status ApplyFlags(GridDescription* grid) {
   if (grid->jobs() < 0)
     return absl::InvalidArgumentError(
         absl::StrCat("jobs is ", grid->jobs(), ", want 0 (one a core) or more"));
-  if (grid->jobs() == 0) grid->set_jobs(static_cast<int>(std::max(1u, std::thread::hardware_concurrency())));
+  if (grid->jobs() == 0) grid->set_jobs(Cores());
   if (on != GridDescription::COMPOSE) return absl::OkStatus();
   grid->set_jobs(1);
   if (absl::GetFlag(FLAGS_restart))
@@ -165,7 +168,8 @@ std::vector<std::string> TrainCommand(const GridDescription& grid, const GridRun
   std::vector<std::string> command = {programs / "downpour-train"};
   if (grid.has_base()) command.push_back(grid.base());
   command.push_back(absl::StrCat("--run_dir=", folder.string()));
-  command.push_back(absl::StrCat("--threads=", absl::GetFlag(FLAGS_threads)));
+  const int threads = absl::GetFlag(FLAGS_threads);
+  command.push_back(absl::StrCat("--threads=", threads != 0 ? threads : std::max(1, Cores() / grid.jobs())));
   if (restart) command.emplace_back("--restart");
   for (const auto& [path, value] : run.settings) command.push_back(absl::StrCat("--", path, "=", value));
   return command;
@@ -230,6 +234,7 @@ absl::Status WriteResults(const GridDescription& grid, const std::vector<GridRun
   const Report report = MakeSweepReport(std::move(logs));
   RETURN_IF_ERROR(ReplaceFile(out / "report.html", {report.html}));
   RETURN_IF_ERROR(ReplaceFile(out / "report.svg", {report.svg}));
+  if (!report.speed_up_svg.empty()) RETURN_IF_ERROR(ReplaceFile(out / "speed_up.svg", {report.speed_up_svg}));
   std::cout << PlainTable(report.results) << "\n"
             << (out / "report.html").string() << "\n"
             << (out / "sweep.csv").string() << "\n";

@@ -308,6 +308,17 @@ std::vector<Figure> Figures(const std::vector<Cell>& cells) {
     figures.emplace_back(ByNoise(cells, optimizers, replicas),
                          absl::StrCat("One row a kind of noise, one dot a run.", seeds));
   }
+  for (const std::string& noise : Seen(cells, &Cell::noise)) {
+    for (const int replicas : Seen(cells, &Cell::replicas)) {
+      const auto lines =
+          Where(cells, [&](const Cell& cell) { return cell.noise == noise && cell.replicas == replicas; });
+      if (lines.size() < 2) continue;
+      figures.emplace_back(
+          Curves(lines, absl::StrCat(replicas, " replicas: accuracy by optimizer"),
+                 [](const Cell& cell) { return cell.optimizer; }),
+          absl::StrCat("One line an optimizer, the mean over its seeds; noise: ", noise, "."));
+    }
+  }
   for (const std::string& optimizer : optimizers) {
     const auto here = Where(cells, [&](const Cell& cell) { return cell.optimizer == optimizer; });
     for (const std::string& noise : Seen(here, &Cell::noise)) {
@@ -340,6 +351,8 @@ Report MakeSweepReport(std::vector<LoggedRun> runs) {
   report.results = Results(cells);
   const auto figures = Figures(cells);
   report.svg = StandAlone(figures[0].first);
+  const std::string speed_ups = SpeedUps(cells, Seen(cells, &Cell::optimizer), cells[0].noise);
+  if (!speed_ups.empty()) report.speed_up_svg = StandAlone(speed_ups);
   const std::string about = absl::StrCat(
       "<p class=\"about\">", runs.size(), " runs; ", EscapeMarkup(NetworkText(runs[0].description.network())),
       ". Noise scale: tr(Σ)/|g|² of ",

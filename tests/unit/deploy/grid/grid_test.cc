@@ -4,9 +4,11 @@
 #include <google/protobuf/text_format.h>
 
 #include <string>
+#include <tuple>
 
 #include "absl/strings/str_cat.h"
 #include "common/program/run_description.h"
+#include "common/program/run_description_rules.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -109,15 +111,20 @@ TEST(Grid, AFieldOfADimensionIsNotOverridden) {
 
 TEST(Grid, TheGridsOfTheCheckoutAreValid) {
   const std::string deploy = absl::StrCat(DOWNPOUR_SOURCE_DIR, "/deploy/");
-  for (const auto& [name, count] : {std::pair("sweep", 20), std::pair("noise", 18)}) {
+  const std::string small = "quickstart.textproto", full = "full_scale.textproto";
+  for (const auto& [name, base_name, count] :
+       {std::tuple("sweep", small, 20), std::tuple("noise", small, 18), std::tuple("asynchrony", small, 60),
+        std::tuple("figures/figure3_small", small, 6), std::tuple("figures/figure4_small", small, 9),
+        std::tuple("figures/figure3", full, 2), std::tuple("figures/figure4", full, 3)}) {
     const auto grid = ReadGrid(absl::StrCat(deploy, name, ".textproto"));
     ASSERT_TRUE(grid.ok()) << grid.status();
-    EXPECT_EQ(grid->base(), "deploy/quickstart.textproto");
-    const auto base = ReadRunDescription(deploy + "quickstart.textproto");
+    EXPECT_EQ(grid->base(), "deploy/" + base_name);
+    const auto base = ReadRunDescription(deploy + base_name);
     ASSERT_TRUE(base.ok()) << base.status();
     const auto runs = ExpandGrid(*grid, *base, {});
     ASSERT_TRUE(runs.ok()) << runs.status();
     EXPECT_THAT(*runs, SizeIs(count)) << name;
+    for (const GridRun& run : *runs) EXPECT_TRUE(ValidateRunDescription(run.description).ok()) << run.name;
   }
   EXPECT_THAT(ReadGrid(deploy + "quickstart.textproto").status().message(),
               HasSubstr("deploy/quickstart.textproto:4:1: "));

@@ -112,7 +112,17 @@ TEST(SweepReport, SaysHowManyTimesAsFastAsOneReplicaAnAccuracyIsReached) {
   EXPECT_EQ(report.results.rows[1][11], "10 s");
   EXPECT_EQ(report.results.rows[1][12], "–");
   EXPECT_THAT(report.html, AllOf(HasSubstr("times as fast as one replica"), HasSubstr(": 16; replicas")));
+  EXPECT_THAT(report.speed_up_svg, AllOf(HasSubstr("<style>"), HasSubstr("Time to an accuracy")));
   EXPECT_THAT(MakeSweepReport({ten}).html, Not(HasSubstr("Time to an accuracy")));
+  EXPECT_EQ(MakeSweepReport({ten}).speed_up_svg, "");
+}
+
+TEST(SweepReport, DrawsTheCurvesOfSeveralOptimizersWhereNothingElseDiffers) {
+  const Report report = MakeSweepReport(
+      {GridRun(OptimizerDescription::ADADELTA, 100, 0), GridRun(OptimizerDescription::ADAGRAD, 100, 0)});
+  EXPECT_THAT(report.svg,
+              AllOf(HasSubstr("100 replicas: accuracy by optimizer"), HasSubstr("frames trained on"),
+                    HasSubstr(">ADADELTA 60.0 %</text>"), HasSubstr(">ADAGRAD 60.0 %</text>")));
 }
 
 TEST(SweepReport, OneRunIsNoGridAndStillAPage) {
