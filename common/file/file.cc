@@ -62,6 +62,12 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   }
 }
 
+absl::Status SyncDirectory(const std::string& directory) {
+  const FileDescriptor descriptor(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!descriptor.valid()) return FileError("open directory", directory);
+  return fsync(descriptor.get()) == 0 ? absl::OkStatus() : FileError("sync directory", directory);
+}
+
 absl::Status ReplaceFile(const std::string& path, absl::Span<const absl::string_view> pieces) {
   const std::string partial = path + ".partial";
   absl::Status status = WriteNew(partial, pieces);

@@ -15,6 +15,9 @@ absl::Status FileError(absl::string_view action, absl::string_view path);
 // NOT_FOUND: no such file. UNAVAILABLE: it cannot be read (a folder). The message names file and cause.
 absl::StatusOr<std::string> ReadFile(const std::string& path);
 
+// Puts on the disk which files `directory` has: a new or renamed file lasts only after that.
+absl::Status SyncDirectory(const std::string& directory);
+
 // Writes `pieces` one after the other to `path`.partial, syncs, and renames it over `path`: a full disk or a
 // crash leaves the old file as it was. Fails as FileError() says; the message names file and cause.
 absl::Status ReplaceFile(const std::string& path, absl::Span<const absl::string_view> pieces);

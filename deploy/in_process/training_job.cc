@@ -54,10 +54,8 @@ absl::StatusOr<RunStatus> RunVirtualJob(const TrainingJob& job) {
     return read.status();
   }
   const bool resumed = checkpoint.has_value();
-  ASSIGN_OR_RETURN(
-      const std::unique_ptr<RunLog> log,
-      RunLog::Open({.folder = job.run_dir,
-                    .keep_updates = resumed ? LastRecordedUpdates(checkpoint->header.coordinator()) : -1}));
+  const CountedLines keep = resumed ? LinesCountedBy(checkpoint->header.coordinator()) : CountedLines();
+  ASSIGN_OR_RETURN(const std::unique_ptr<RunLog> log, RunLog::Open({.folder = job.run_dir, .keep = keep}));
   RETURN_IF_ERROR(WriteRunDescription(job.run_dir, job.description));
 
   options.description = job.description;

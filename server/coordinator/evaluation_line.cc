@@ -91,7 +91,13 @@ tensorboard::Event EvaluationEvent(const EvaluationRecord& record) {
   return event;
 }
 
-absl::StatusOr<std::string> FrameAccuracyToKeep(absl::string_view csv, int64_t keep_updates) {
+CountedLines LinesCountedBy(const CoordinatorCheckpoint& checkpoint) {
+  const EvaluationScheduleState& evaluations = checkpoint.evaluations();
+  if (!evaluations.has_last_recorded()) return {};
+  return {evaluations.last_recorded().updates(), std::max<int64_t>(1, evaluations.recorded_there())};
+}
+
+absl::StatusOr<std::string> FrameAccuracyToKeep(absl::string_view csv, CountedLines counted) {
   const std::vector<absl::string_view> names = ColumnNames();
   std::string kept = FrameAccuracyHeader();
   std::vector<absl::string_view> lines = absl::StrSplit(csv, '\n');
@@ -113,7 +119,7 @@ absl::StatusOr<std::string> FrameAccuracyToKeep(absl::string_view csv, int64_t k
                                               columns.size(), " values, that of ", kUpdates,
                                               " a whole number"));
     }
-    if (updates > keep_updates) break;
+    if (updates > counted.updates || (updates == counted.updates && counted.there-- < 1)) break;
     const auto append_value = [&](std::string* out, absl::string_view name) {
       absl::StrAppend(out, value_of[name]);
     };

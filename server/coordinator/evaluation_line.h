@@ -29,11 +29,18 @@ std::string FrameAccuracyLine(const EvaluationRecord& record);
 // The record's known values as scalars test/frame_accuracy, train/loss, ...; step: the number of updates.
 tensorboard::Event EvaluationEvent(const EvaluationRecord& record);
 
-// What a run that goes on after the line of `keep_updates` keeps of `csv`, a frame_accuracy.csv's whole
-// content: a FrameAccuracyHeader() and the whole lines of at most that many updates. An unfinished last line
-// is not kept. The file's header may lack columns, as an earlier version's does; lines get empty values for
+// The lines of frame_accuracy.csv that a checkpoint counts: those of fewer than `updates` updates, and the
+// first `there` lines of just so many.
+struct CountedLines {
+  int64_t updates = -1;
+  int64_t there = 0;
+};
+CountedLines LinesCountedBy(const CoordinatorCheckpoint& checkpoint);
+
+// What a run that goes on from a checkpoint keeps of `csv`, a frame_accuracy.csv's whole content: a
+// FrameAccuracyHeader() and the lines that the checkpoint counts. An unfinished last line is not kept. The file's header may lack columns, as an earlier version's does; lines get empty values for
 // them. DATA_LOSS, with the line's number, what it is and what is wanted: any other header or line.
-absl::StatusOr<std::string> FrameAccuracyToKeep(absl::string_view csv, int64_t keep_updates);
+absl::StatusOr<std::string> FrameAccuracyToKeep(absl::string_view csv, CountedLines counted);
 
 // The content of staleness.csv: "staleness,pushes", then a line for each staleness that was seen, ascending.
 std::string StalenessCsv(const StalenessHistogram& staleness);

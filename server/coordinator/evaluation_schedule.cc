@@ -1,6 +1,7 @@
 // Where on the data's way: from the parameters to the evaluator; adds up reports between evaluations.
 #include "server/coordinator/evaluation_schedule.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "absl/strings/str_cat.h"
@@ -65,6 +66,8 @@ absl::StatusOr<EvaluationSchedule::Evaluation> EvaluationSchedule::Record(const 
   Evaluation evaluation = *std::exchange(handed_out_, std::nullopt);
   const ReportedSpan& reported = evaluation.reported;
   if (reported.frames > 0) last_train_loss_ = reported.loss_sum / reported.frames;
+  const bool there = last_recorded_.has_value() && last_recorded_->updates() == result.updates();
+  recorded_there_ = there ? recorded_there_ + 1 : 1;
   last_recorded_ = result;
   final_recorded_ = evaluation.point.budget_reached();
   return evaluation;
@@ -85,6 +88,7 @@ EvaluationScheduleState EvaluationSchedule::Save() const {
   if (last_recorded_.has_value()) *state.mutable_last_recorded() = *last_recorded_;
   state.set_last_train_loss(last_train_loss_);
   state.set_final_recorded(final_recorded_);
+  state.set_recorded_there(recorded_there_);
   return state;
 }
 
@@ -99,6 +103,7 @@ absl::Status EvaluationSchedule::Load(const EvaluationScheduleState& state) {
   if (state.has_last_recorded()) last_recorded_ = state.last_recorded();
   last_train_loss_ = state.last_train_loss();
   final_recorded_ = state.final_recorded();
+  recorded_there_ = state.has_last_recorded() ? std::max<int64_t>(1, state.recorded_there()) : 0;
   return absl::OkStatus();
 }
 

@@ -63,6 +63,7 @@ class EvaluationSchedule {
   ReportedSpan reported_;  // since the last evaluation was handed out
   std::optional<Evaluation> handed_out_;
   std::optional<EvaluationResult> last_recorded_;
+  int64_t recorded_there_ = 0;  // at the updates of last_recorded_
   double last_train_loss_ = 0;
   bool final_recorded_ = false;
 };

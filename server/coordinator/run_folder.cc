@@ -74,8 +74,8 @@ absl::StatusOr<RunFolder> RunFolder::Open(const std::string& folder, const RunDe
   } else {
     RETURN_IF_ERROR(CheckNoOtherRun(folder));
   }
-  ASSIGN_OR_RETURN(run.log_,
-                   RunLog::Open({folder, run.resumed_ ? LastRecordedUpdates(*checkpoint) : -1, clock}));
+  const CountedLines keep = run.resumed_ ? LinesCountedBy(*checkpoint) : CountedLines();
+  ASSIGN_OR_RETURN(run.log_, RunLog::Open({folder, keep, clock}));
   options.observer = run.log_.get();
   ASSIGN_OR_RETURN(run.coordinator_,
                    run.resumed_ ? Coordinator::Restore(options, *checkpoint) : Coordinator::Create(options));

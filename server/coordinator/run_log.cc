@@ -9,17 +9,16 @@
 #include "common/program/logging.h"
 #include "common/status_macros.h"
 #include "google/protobuf/text_format.h"
-#include "server/coordinator/evaluation_line.h"
 #include "server/coordinator/event_file.h"
 
 namespace downpour {
 namespace {
 
-absl::StatusOr<AppendFile> OpenFrameAccuracy(const std::string& path, int64_t keep_updates) {
+absl::StatusOr<AppendFile> OpenFrameAccuracy(const std::string& path, CountedLines keep) {
   absl::StatusOr<std::string> old = ReadFile(path);
   if (absl::IsNotFound(old.status())) old = "";
   RETURN_IF_ERROR(old.status());
-  const absl::StatusOr<std::string> kept = FrameAccuracyToKeep(*old, keep_updates);
+  const absl::StatusOr<std::string> kept = FrameAccuracyToKeep(*old, keep);
   if (!kept.ok())
     return absl::Status(kept.status().code(), absl::StrCat(path, ": ", kept.status().message()));
   if (!absl::StartsWith(*old, *kept)) RETURN_IF_ERROR(ReplaceFile(path, {*kept}));
@@ -34,22 +33,17 @@ absl::Status WriteRunDescription(const std::string& folder, const RunDescription
   return ReplaceFile(absl::StrCat(folder, "/run.textproto"), {text});
 }
 
-int64_t LastRecordedUpdates(const CoordinatorCheckpoint& checkpoint) {
-  const EvaluationScheduleState& evaluations = checkpoint.evaluations();
-  return evaluations.has_last_recorded() ? evaluations.last_recorded().updates() : -1;
-}
-
 absl::StatusOr<std::unique_ptr<RunLog>> RunLog::Open(Options options) {
   std::error_code error;
   std::filesystem::create_directories(options.folder, error);
   if (error)
     return absl::UnavailableError(absl::StrCat("cannot make ", options.folder, ": ", error.message()));
-  ASSIGN_OR_RETURN(AppendFile csv, OpenFrameAccuracy(absl::StrCat(options.folder, "/frame_accuracy.csv"),
-                                                     options.keep_updates));
+  ASSIGN_OR_RETURN(AppendFile csv,
+                   OpenFrameAccuracy(absl::StrCat(options.folder, "/frame_accuracy.csv"), options.keep));
   ASSIGN_OR_RETURN(AppendFile events,
-                   OpenEventFile(options.folder, options.wall_clock->Now(), options.keep_updates + 1));
-  RETURN_IF_ERROR(csv.Flush());
+                   OpenEventFile(options.folder, options.wall_clock->Now(), options.keep.updates + 1));
   RETURN_IF_ERROR(events.Flush());
+  RETURN_IF_ERROR(SyncDirectory(options.folder));
   return std::unique_ptr<RunLog>(new RunLog(std::move(options), std::move(csv), std::move(events)));
 }
 
@@ -81,8 +75,6 @@ void RunLog::HandOver(Entry entry) {
 absl::Status RunLog::Flush() {
   absl::MutexLock lock(&mutex_);
   const auto all_written = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return waiting_.empty(); };
-  mutex_.Await(absl::Condition(&all_written));
-  if (last_write_.ok()) return absl::OkStatus();
   waiting_.emplace_back();
   mutex_.Await(absl::Condition(&all_written));
   return last_write_;
@@ -115,8 +107,9 @@ absl::Status RunLog::Write(const Entry& entry) {
     events_.Append(EventRecord(EvaluationEvent(*record)));
     staleness_ = StalenessCsv(record->staleness);
   }
-  absl::Status status = csv_.Flush();
-  status.Update(events_.Flush());
+  const bool sync = std::holds_alternative<std::monostate>(entry);
+  absl::Status status = sync ? csv_.Sync() : csv_.Flush();
+  status.Update(sync ? events_.Sync() : events_.Flush());
   status.Update(ReplaceOnce("staleness.csv", &staleness_));
   status.Update(ReplaceOnce("data_summary.textproto", &data_summary_));
   return status;

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "common/clock.h"
+#include "server/coordinator/evaluation_line.h"
 #include "server/coordinator/run_observer.h"
 #include "server/storage/append_file.h"
 
@@ -28,9 +29,9 @@ class RunLog final : public RunObserver {
  public:
   struct Options {
     std::string folder;  // made if it is not there
-    // A resumed run keeps the lines up to this many updates and cuts off the rest, which it will write again:
-    // LastRecordedUpdates() of its checkpoint. -1: keeps none.
-    int64_t keep_updates = -1;
+    // A resumed run keeps the lines that its checkpoint counts and cuts off the rest, which it will write
+    // again.
+    CountedLines keep = {};
     Clock* wall_clock = Clock::Real();  // not owned; names the event file
   };
   static constexpr size_t kMaxWaiting = 256;
@@ -44,12 +45,12 @@ class RunLog final : public RunObserver {
   void OnDataSummary(const DataSummary& data) override;
   void OnEvaluation(const EvaluationRecord& record) override;
 
-  // Waits until what was handed over before is written, tries once more what failed, and returns the status
-  // of the latest write. Call it before writing a checkpoint: no line that it counts may be lost in a crash.
+  // Waits until what was handed over before is on the disk, tries once more what failed, and returns the
+  // status of that. Call it before writing a checkpoint: no line that it counts may be lost in a crash.
   absl::Status Flush();
 
  private:
-  // What is to be written; std::monostate: nothing new, what failed is tried again.
+  // What is to be written; std::monostate: nothing new, what failed is tried again, and all is synced.
   using Entry = std::variant<std::monostate, DataSummary, EvaluationRecord>;
 
   RunLog(Options options, AppendFile csv, AppendFile events);
@@ -71,9 +72,6 @@ class RunLog final : public RunObserver {
   bool closing_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread writer_;  // last: it uses all of the above
 };
-
-// The updates of the last line written before the checkpoint; -1 if there is none.
-int64_t LastRecordedUpdates(const CoordinatorCheckpoint& checkpoint);
 
 }  // namespace downpour
 

@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "common/file/file.h"
+#include "common/status_macros.h"
 
 namespace downpour {
 
@@ -24,7 +25,16 @@ absl::Status AppendFile::Flush() {
     if (written < 0) return FileError("write to", path_);
     size_ += written;
     pending_.erase(0, written);
+    synced_ = false;
   }
+  return absl::OkStatus();
+}
+
+absl::Status AppendFile::Sync() {
+  RETURN_IF_ERROR(Flush());
+  if (synced_) return absl::OkStatus();
+  if (fdatasync(file_.get()) != 0) return FileError("sync", path_);
+  synced_ = true;
   return absl::OkStatus();
 }
 

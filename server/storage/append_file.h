@@ -21,6 +21,8 @@ class AppendFile {
   // Hands what was appended to the operating system, so that it outlives this process. RESOURCE_EXHAUSTED,
   // UNAVAILABLE: not all of it could be written; it stays for the next call.
   absl::Status Flush();
+  // Flush(), and returns once the disk has it all. Statuses as Flush().
+  absl::Status Sync();
 
  private:
   AppendFile(std::string path, FileDescriptor file, int64_t size)
@@ -30,6 +32,7 @@ class AppendFile {
   FileDescriptor file_;
   int64_t size_;  // bytes known to be written
   std::string pending_;
+  bool synced_ = false;
 };
 
 }  // namespace downpour

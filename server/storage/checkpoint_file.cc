@@ -1,9 +1,6 @@
 // Where on the data's way: parameters at rest; writes the container, and checks it when it reads.
 #include "server/storage/checkpoint_file.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <cstdint>
 #include <deque>
 
@@ -11,7 +8,6 @@
 #include "absl/strings/str_cat.h"
 #include "common/file/crc32c.h"
 #include "common/file/file.h"
-#include "common/file/file_descriptor.h"
 #include "common/file/mapped_file.h"
 #include "common/status_macros.h"
 #include "common/wire/byte_reader.h"
@@ -21,13 +17,10 @@ namespace {
 
 constexpr absl::string_view kMagic = "DPCKPT01";
 
-// A rename lasts only once its directory is on the disk.
+// As SyncDirectory() of the folder that holds `path`.
 absl::Status SyncDirectoryOf(const std::string& path) {
   const size_t slash = path.rfind('/');
-  const std::string directory = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-  const FileDescriptor descriptor(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!descriptor.valid()) return FileError("open directory", directory);
-  return fsync(descriptor.get()) == 0 ? absl::OkStatus() : FileError("sync directory", directory);
+  return SyncDirectory(slash == std::string::npos ? "." : path.substr(0, slash + 1));
 }
 
 // The next bytes after their number, a `Length`.

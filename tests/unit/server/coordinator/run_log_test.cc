@@ -65,8 +65,8 @@ class RunLogTest : public ::testing::Test {
  protected:
   RunLogTest() { std::filesystem::remove_all(folder_); }
 
-  std::unique_ptr<RunLog> Open(int64_t keep_updates = -1) {
-    auto log = RunLog::Open({folder_, keep_updates, &clock_});
+  std::unique_ptr<RunLog> Open(int64_t updates = -1, int64_t there = 1) {
+    auto log = RunLog::Open({folder_, {updates, there}, &clock_});
     EXPECT_TRUE(log.ok()) << log.status();
     return log.ok() ? *std::move(log) : nullptr;
   }
@@ -155,6 +155,18 @@ TEST_F(RunLogTest, AResumedRunCutsOffWhatItWillWriteAgain) {
   EXPECT_EQ(events[1].session_log().status(), tensorboard::SessionLog::START);
 }
 
+TEST_F(RunLogTest, OfTwoLinesOfTheSameUpdatesThoseAreKeptThatTheCheckpointCounts) {
+  {
+    const auto log = Open();
+    for (const int64_t updates : {0, 200, 200}) log->OnEvaluation(FullRecord(updates));
+  }
+  const std::string two_of_200 = Read("frame_accuracy.csv");
+  Open(200, 2);
+  EXPECT_EQ(Read("frame_accuracy.csv"), two_of_200);
+  Open(200, 1);
+  EXPECT_EQ(Read("frame_accuracy.csv") + kFullLine, two_of_200);
+}
+
 TEST_F(RunLogTest, ATruncatedLastLineIsCutOffThoughItsUpdatesAreKept) {
   Write("frame_accuracy.csv", std::string(kHeader) + kFullLine + "13.0,350.0,210,2");
   Open(1000);
@@ -196,7 +208,7 @@ TEST_F(RunLogTest, AForeignFileIsRefusedAndLeftAlone) {
                                "\n"};
   for (const std::string& content : lines) {
     Write("frame_accuracy.csv", content);
-    const auto log = RunLog::Open({folder_, 1000, &clock_});
+    const auto log = RunLog::Open({folder_, {1000, 1}, &clock_});
     EXPECT_EQ(log.status().code(), absl::StatusCode::kDataLoss);
     EXPECT_TRUE(absl::StrContains(log.status().message(), "frame_accuracy.csv: line")) << log.status();
     EXPECT_EQ(Read("frame_accuracy.csv"), content);
@@ -270,11 +282,14 @@ TEST_F(RunLogTest, ManyLinesAtOnceComeOutInOrder) {
   }
 }
 
-TEST(LastRecordedUpdatesTest, IsThatOfTheLastLine) {
+TEST(LinesCountedByTest, AreThoseUpToTheLastRecorded) {
   CoordinatorCheckpoint checkpoint;
-  EXPECT_EQ(LastRecordedUpdates(checkpoint), -1);
+  EXPECT_EQ(LinesCountedBy(checkpoint).updates, -1);
   checkpoint.mutable_evaluations()->mutable_last_recorded()->set_updates(0);
-  EXPECT_EQ(LastRecordedUpdates(checkpoint), 0);
+  EXPECT_EQ(LinesCountedBy(checkpoint).updates, 0);
+  EXPECT_EQ(LinesCountedBy(checkpoint).there, 1) << "an older checkpoint";
+  checkpoint.mutable_evaluations()->set_recorded_there(2);
+  EXPECT_EQ(LinesCountedBy(checkpoint).there, 2);
 }
 
 }  // namespace
