@@ -18,7 +18,7 @@ namespace downpour {
 namespace {
 
 // Bounds; the last three are of what must be finite, above 0, below 1.
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kInfinity = std::numeric_limits<double>::infinity();  // for whole numbers
 constexpr double kLargest = std::numeric_limits<double>::max();
 constexpr double kAboveZero = std::numeric_limits<double>::denorm_min();
 constexpr double kBelowOne = 1 - std::numeric_limits<double>::epsilon() / 2;
@@ -67,12 +67,13 @@ absl::Status ValidateCluster(const ClusterDescription& cluster) {
     RETURN_IF_ERROR(Want(cluster.n_fetch(), 1, 1, "cluster.n_fetch", wanted));
   }
   RETURN_IF_ERROR(Want(cluster.top_k_share(), kAboveZero, 1, "cluster.top_k_share", "above 0, up to 1"));
-  return Want(cluster.replica_timeout_s(), kAboveZero, kInfinity, "cluster.replica_timeout_s", "above 0");
+  return Want(cluster.replica_timeout_s(), kAboveZero, kLargest, "cluster.replica_timeout_s",
+              "a finite time above 0");
 }
 
 absl::Status ValidateVirtualClock(const VirtualClockDescription& clock) {
-  RETURN_IF_ERROR(
-      Want(clock.compute_mean_s(), kAboveZero, kInfinity, "virtual_clock.compute_mean_s", "above 0"));
+  RETURN_IF_ERROR(Want(clock.compute_mean_s(), kAboveZero, kLargest, "virtual_clock.compute_mean_s",
+                       "a finite time above 0"));
   RETURN_IF_ERROR(Want(clock.compute_sigma(), 0, kLargest, "virtual_clock.compute_sigma", "0 or more"));
   RETURN_IF_ERROR(
       Want(clock.replica_speed_sigma(), 0, kLargest, "virtual_clock.replica_speed_sigma", "0 or more"));
@@ -81,8 +82,8 @@ absl::Status ValidateVirtualClock(const VirtualClockDescription& clock) {
   RETURN_IF_ERROR(Want(clock.latency_s(), 0, kLargest, "virtual_clock.latency_s", "0 or more"));
   RETURN_IF_ERROR(Want(clock.shard_bytes_per_s(), 0, kLargest, "virtual_clock.shard_bytes_per_s",
                        "0 (any amount) or more"));
-  return Want(clock.bandwidth_bytes_per_s(), kAboveZero, kInfinity, "virtual_clock.bandwidth_bytes_per_s",
-              "above 0");
+  return Want(clock.bandwidth_bytes_per_s(), kAboveZero, kLargest, "virtual_clock.bandwidth_bytes_per_s",
+              "a finite number above 0");
 }
 
 absl::Status ValidateNoise(const NoiseDescription& noise, double replica_timeout_s) {
@@ -181,7 +182,8 @@ absl::Status ValidateRunDescription(const RunDescription& description) {
   const EvaluationDescription& evaluation = description.evaluation();
   RETURN_IF_ERROR(Want(evaluation.every_updates(), 1, kInfinity, "evaluation.every_updates", "1 or more"));
   RETURN_IF_ERROR(Want(evaluation.max_frames(), 0, kInfinity, "evaluation.max_frames", "0 (all) or more"));
-  return Want(description.checkpoint().every_s(), kAboveZero, kInfinity, "checkpoint.every_s", "above 0");
+  return Want(description.checkpoint().every_s(), kAboveZero, kLargest, "checkpoint.every_s",
+              "a finite time above 0");
 }
 
 absl::Status CheckSameRun(const RunDescription& seen, const RunDescription& wanted) {

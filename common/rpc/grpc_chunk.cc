@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/wire/chunk_codec.h"
+#include "common/wire/serialize.h"
 
 namespace downpour {
 
@@ -28,7 +29,7 @@ absl::StatusOr<absl::string_view> DecodeChunk(grpc::ByteBuffer* message, absl::S
 }
 
 grpc::ByteBuffer SerializeMessage(const google::protobuf::MessageLite& message) {
-  const grpc::Slice slice(message.SerializeAsString());
+  const grpc::Slice slice(SerializeSmall(message));
   return {&slice, 1};
 }
 

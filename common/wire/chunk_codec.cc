@@ -9,6 +9,7 @@
 #include <bit>
 
 #include "common/status_macros.h"
+#include "common/wire/serialize.h"
 
 namespace downpour {
 namespace {
@@ -51,7 +52,7 @@ absl::StatusOr<absl::string_view> ReadPayload(CodedInputStream& coded, absl::Spa
 }  // namespace
 
 std::string EncodeChunkPrefix(const google::protobuf::MessageLite& fields, int64_t payload_bytes) {
-  std::string prefix = fields.SerializeAsString();
+  std::string prefix = SerializeSmall(fields);
   {
     StringOutputStream stream(&prefix);
     CodedOutputStream coded(&stream);  // writes to `prefix` until it is destroyed

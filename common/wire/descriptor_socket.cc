@@ -12,6 +12,7 @@
 #include <system_error>
 
 #include "absl/memory/memory.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -27,6 +28,10 @@ constexpr char kSuffix[] = ".socket";
 std::string RandomName() {
   std::random_device device;
   return absl::StrFormat("%s%08x%08x%08x%08x%s", kPrefix, device(), device(), device(), device(), kSuffix);
+}
+
+bool IsSocketName(absl::string_view name) {
+  return absl::StartsWith(name, kPrefix) && absl::EndsWith(name, kSuffix) && !absl::StrContains(name, '/');
 }
 
 absl::StatusOr<sockaddr_un> AddressOf(const std::string& path) {
@@ -106,6 +111,10 @@ absl::StatusOr<FileDescriptor> DescriptorSocket::Receive() const {
 
 absl::Status SendDescriptor(const std::string& directory, const std::string& name,
                             const FileDescriptor& sent) {
+  if (!IsSocketName(name)) {
+    return absl::InvalidArgumentError(absl::StrCat("the socket's name is '", absl::CHexEscape(name),
+                                                   "', want ", kPrefix, "*", kSuffix, " without a slash"));
+  }
   const std::string path = absl::StrCat(directory, "/", name);
   ASSIGN_OR_RETURN(const FileDescriptor connection, Connect(path));
   Message message;
@@ -123,7 +132,7 @@ void RemoveDeadSockets(const std::string& directory) {
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
     const std::string name = entry.path().filename().string();
-    if (!absl::StartsWith(name, kPrefix) || !absl::EndsWith(name, kSuffix)) continue;
+    if (!IsSocketName(name)) continue;
     // A socket that another shard is just making refuses too; if removed, its client goes over gRPC instead.
     if (!Connect(entry.path().string()).ok() && errno == ECONNREFUSED) unlink(entry.path().c_str());
   }

@@ -35,7 +35,8 @@ class DescriptorSocket {
 
 // Sends a copy of `sent` to the socket `name` in `directory`. A process that can write to the socket's file
 // is on the receiver's host, also where it sees the folder under another name. UNAVAILABLE: there is no such
-// socket, nobody listens at it, or this user may not write to it; the message says which.
+// socket, nobody listens at it, or this user may not write to it; the message says which. INVALID_ARGUMENT:
+// `name`, which comes from the peer, is none that Listen() makes.
 absl::Status SendDescriptor(const std::string& directory, const std::string& name,
                             const FileDescriptor& sent);
 

@@ -13,6 +13,7 @@
 #include "common/file/file.h"
 #include "common/program/run_description.h"
 #include "common/status_macros.h"
+#include "common/wire/serialize.h"
 
 namespace downpour {
 namespace {
@@ -94,7 +95,7 @@ absl::Status CheckDifferent(const std::vector<GridRun>& runs) {
   for (const GridRun& run : runs) {
     RunDescription nameless = run.description;
     nameless.clear_name();
-    const auto [same, added] = descriptions.emplace(nameless.SerializeAsString(), run.name);
+    const auto [same, added] = descriptions.emplace(SerializeSmall(nameless), run.name);
     if (!added) {
       return absl::InvalidArgumentError(absl::StrCat("'", same->second, "' and '", run.name,
                                                      "' are the same run, want seeds and values that differ ",

@@ -22,6 +22,7 @@ class EventQueue {
   };
 
   void Schedule(int64_t time_ns, Kind kind, uint32_t replica, uint32_t shard = 0);
+  bool empty() const { return heap_.empty(); }
   // Takes out the earliest event. The queue must not be empty.
   Event Pop();
 

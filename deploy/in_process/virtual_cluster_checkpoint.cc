@@ -1,6 +1,10 @@
 // Where on the data's way: one file with a header and the vectors of all shards and replicas.
 #include "deploy/in_process/virtual_cluster_checkpoint.h"
 
+#include <cmath>
+#include <set>
+#include <tuple>
+
 #include "absl/strings/str_cat.h"
 #include "common/program/logging.h"
 #include "common/status_macros.h"
@@ -35,6 +39,32 @@ bool CopyReplicas(size_t most_bytes, VirtualClusterSnapshot* snapshot) {
   return true;
 }
 
+using Event = VirtualClusterCheckpoint::Event;
+
+// `events` are the kinds of the replica's events still to come; those of one kind are of different shards.
+absl::Status CheckReplica(const VirtualClusterCheckpoint::Replica& replica, int shards,
+                          const std::multiset<Event::Kind>& events) {
+  const Event::Kind kind = events.empty() ? Event::REPORT : *events.begin();
+  const bool transfers = kind == Event::FETCHED || kind == Event::PUSHED;
+  const auto count = static_cast<int>(events.size());
+  const bool one_thing = replica.waiting() ? count == 0 : count > 0 && (transfers || count == 1);
+  const int transfers_left = transfers ? count : 0;
+  const ReplicaState& model = replica.model();
+  const bool fetched = model.fetched_versions_size() == shards;
+  const bool pushes = kind == Event::PUSHED || kind == Event::ACKNOWLEDGED;
+  const bool computes = kind == Event::COMPUTED && !replica.has_computed();
+  if (one_thing && events.count(kind) == events.size() && replica.transfers_left() == transfers_left &&
+      (fetched || !(pushes || computes)) && (model.accumulated() > 0 || !pushes) &&
+      std::isfinite(replica.speed()) && replica.speed() > 0)
+    return absl::OkStatus();
+  return absl::DataLossError(
+      absl::StrCat("replica ", model.totals().replica_id(), replica.waiting() ? " waits" : " works", " with ",
+                   count, " events to come, the first ", Event::Kind_Name(kind), ", ",
+                   replica.transfers_left(), " transfers under way, ", model.fetched_versions_size(),
+                   " shards fetched from, ", model.accumulated(), " gradients and speed ", replica.speed(),
+                   ", want one event, or one for each transfer, and what it needs"));
+}
+
 void LogFailure(const absl::Status& status) {
   if (!status.ok()) LogWarning("no checkpoint this time, the last good one stays: ", status.message());
 }
@@ -54,17 +84,15 @@ absl::Status WriteVirtualCluster(const std::string& path, const VirtualClusterSn
     if (!replica.gradient.empty()) file.sections.push_back({ReplicaSection(i, "gradient"), replica.gradient});
     if (!replica.residual.empty()) file.sections.push_back({ReplicaSection(i, "residual"), replica.residual});
   }
-  file.kind = kKind;
-  file.header = header.SerializeAsString();
+  RETURN_IF_ERROR(file.SetHeader(header));
   return WriteCheckpointFile(path, file);
 }
 
 absl::StatusOr<VirtualClusterSnapshot> ReadVirtualCluster(const std::string& path) {
   ASSIGN_OR_RETURN(const CheckpointFile file, ReadCheckpointFile(path, kKind));
   VirtualClusterSnapshot snapshot;
-  if (!snapshot.header.ParseFromString(file.header)) {
-    return absl::DataLossError(absl::StrCat(path, ": the header is no ", kKind));
-  }
+  if (const absl::Status parsed = file.ParseHeader(&snapshot.header); !parsed.ok())
+    return absl::DataLossError(absl::StrCat(path, ": ", parsed.message()));
   for (int i = 0; i < snapshot.header.shards_size(); ++i) {
     ASSIGN_OR_RETURN(snapshot.shards.emplace_back(),
                      SnapshotFromSections(file, ShardPrefix(i), snapshot.header.shards(i)));
@@ -82,6 +110,31 @@ absl::StatusOr<VirtualClusterSnapshot> ReadVirtualCluster(const std::string& pat
   snapshot.header.clear_shards();
   snapshot.storage = file.storage;
   return snapshot;
+}
+
+absl::Status CheckCoherent(const VirtualClusterSnapshot& snapshot) {
+  const VirtualClusterCheckpoint& header = snapshot.header;
+  const auto shards = static_cast<int>(snapshot.shards.size());
+  if (header.link_free_ns_size() != 2 * shards) {
+    return absl::DataLossError(absl::StrCat("the checkpoint has ", header.link_free_ns_size(),
+                                            " times of shards' links, want ", 2 * shards));
+  }
+  std::vector<std::multiset<Event::Kind>> events(header.replicas_size());
+  std::set<std::tuple<uint32_t, Event::Kind, uint32_t>> seen;
+  for (const Event& event : header.events()) {
+    const bool fits = event.replica() < events.size() && event.shard() < snapshot.shards.size() &&
+                      Event::Kind_IsValid(event.kind()) && event.time_ns() >= header.now_ns() &&
+                      header.now_ns() >= 0;
+    if (!fits || !seen.insert({event.replica(), event.kind(), event.shard()}).second) {
+      return absl::DataLossError(absl::StrCat(
+          "the checkpoint of ", header.now_ns(), " ns has the event ", event.ShortDebugString(),
+          ", want one from then on, of a kind, replica and shard that there are, and no two alike"));
+    }
+    events[event.replica()].insert(event.kind());
+  }
+  for (int i = 0; i < header.replicas_size(); ++i)
+    RETURN_IF_ERROR(CheckReplica(header.replicas(i), shards, events[i]));
+  return absl::OkStatus();
 }
 
 VirtualClusterCheckpointer::VirtualClusterCheckpointer(std::string path,

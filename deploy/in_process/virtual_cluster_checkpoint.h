@@ -26,6 +26,10 @@ absl::Status WriteVirtualCluster(const std::string& path, const VirtualClusterSn
 // Statuses as ReadCheckpointFile; DATA_LOSS also if header and sections do not fit together.
 absl::StatusOr<VirtualClusterSnapshot> ReadVirtualCluster(const std::string& path);
 
+// DATA_LOSS: no cluster can be in this state, for example with a replica that computes twice at once. What it
+// passes may be wrong, but leads to a status when the run goes on, not to the program's end.
+absl::Status CheckCoherent(const VirtualClusterSnapshot& snapshot);
+
 // Writes snapshots to one file, whose last good one stays if a write fails. Its destructor waits for a write
 // under way. Not thread-safe.
 class VirtualClusterCheckpointer {

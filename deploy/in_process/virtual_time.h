@@ -23,6 +23,15 @@ class VirtualClock final : public Clock {
   std::atomic<int64_t> now_ns_ = 0;
 };
 
+// Rounds a duration in nanoseconds. What is longer than a century, or not a number, becomes a century, and
+// what is negative 0.
+int64_t RoundNanoseconds(double nanoseconds);
+
+// `time_ns` + `delay`; at most the last time that there is, so that the clock never goes backwards.
+inline int64_t After(int64_t time_ns, absl::Duration delay) {
+  return absl::ToInt64Nanoseconds(absl::Nanoseconds(time_ns) + delay);
+}
+
 // Draws the durations of one replica, by the distributions of VirtualClockDescription (proto/config.proto),
 // from a random stream of the run's seed that this replica alone uses. A value; not thread-safe.
 class ReplicaTimes {

@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "common/program/update_rules.h"
 #include "common/staleness_counts.h"
+#include "common/wire/serialize.h"
 #include "deploy/report/format.h"
 
 namespace downpour {
@@ -110,7 +111,7 @@ std::vector<Cell> Cells(const std::vector<LoggedRun>& runs) {
     common.clear_name();
     common.clear_seed();
     common.clear_checkpoint();
-    const Cell place{common.SerializeAsString(), OptimizerText(common.optimizer()) + others[i],
+    const Cell place{SerializeSmall(common), OptimizerText(common.optimizer()) + others[i],
                      common.cluster().replicas(), NoiseText(common.noise())};
     auto cell = std::find_if(cells.begin(), cells.end(),
                              [&](const Cell& known) { return known.settings == place.settings; });

@@ -368,7 +368,14 @@ absl::Status Coordinator::Load(const CoordinatorCheckpoint& checkpoint) {
   } else if (checkpoint.membership().replicas_size() > 0) {
     return absl::InvalidArgumentError("checkpoint: replicas in the cluster, but no data summary");
   }
-  for (const ShardAddress& known : checkpoint.shards()) shards_[known.shard()] = known;
+  const uint32_t count = options_.description.cluster().shards();
+  for (const ShardAddress& known : checkpoint.shards()) {
+    if (known.shard() >= count) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("checkpoint: shard ", known.shard(), ", want 0 to ", count - 1));
+    }
+    shards_[known.shard()] = known;
+  }
   membership_.Load(checkpoint.membership(), options_.clock->Now());
   RETURN_IF_ERROR(progress_.Load(checkpoint));
   barrier_.Load(checkpoint);

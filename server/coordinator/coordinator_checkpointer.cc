@@ -28,8 +28,9 @@ std::string Milestones(const CoordinatorCheckpoint& checkpoint) {
 absl::StatusOr<CoordinatorCheckpoint> LoadCoordinatorCheckpoint(const std::string& path) {
   ASSIGN_OR_RETURN(const CheckpointFile file, ReadCheckpointFile(path, kKind));
   CoordinatorCheckpoint checkpoint;
-  if (checkpoint.ParseFromString(file.header)) return checkpoint;
-  return absl::DataLossError(absl::StrCat(path, ": the header is no ", kKind));
+  if (const absl::Status parsed = file.ParseHeader(&checkpoint); !parsed.ok())
+    return absl::DataLossError(absl::StrCat(path, ": ", parsed.message()));
+  return checkpoint;
 }
 
 void CheckpointSchedule::Tried(absl::Time now, const std::string& milestones, bool written) {
@@ -52,9 +53,8 @@ absl::Status CoordinatorCheckpointer::Write() {
   absl::Status status = log_->Flush();
   if (status.ok()) {
     CheckpointFile file;
-    file.kind = kKind;
-    file.header = checkpoint.SerializeAsString();
-    status = WriteCheckpointFile(path_, file);
+    status = file.SetHeader(checkpoint);
+    if (status.ok()) status = WriteCheckpointFile(path_, file);
   }
   if (status.ok()) coordinator_->CheckpointWritten(checkpoint);
   schedule_.Tried(absl::Now(), Milestones(checkpoint), status.ok());

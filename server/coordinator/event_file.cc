@@ -7,6 +7,7 @@
 #include "common/file/crc32c.h"
 #include "common/status_macros.h"
 #include "common/wire/byte_reader.h"
+#include "common/wire/serialize.h"
 
 namespace downpour {
 
@@ -16,7 +17,7 @@ uint32_t MaskedCrc32c(absl::string_view bytes) {
 }
 
 std::string EventRecord(const tensorboard::Event& event) {
-  const std::string data = event.SerializeAsString();
+  const std::string data = SerializeSmall(event);
   const uint64_t length = data.size();
   const uint32_t length_crc = MaskedCrc32c(BytesOf(length)), data_crc = MaskedCrc32c(data);
   return absl::StrCat(BytesOf(length), BytesOf(length_crc), data, BytesOf(data_crc));

@@ -58,8 +58,7 @@ std::string ShardCheckpointPath(absl::string_view directory, uint32_t shard) {
 
 absl::Status SaveShardSnapshot(const std::string& path, const ShardSnapshot& snapshot) {
   CheckpointFile file;
-  file.kind = std::string(kKind);
-  file.header = snapshot.header.SerializeAsString();
+  RETURN_IF_ERROR(file.SetHeader(snapshot.header));
   AddSections(snapshot, "", &file);
   return WriteCheckpointFile(path, file);
 }
@@ -67,9 +66,8 @@ absl::Status SaveShardSnapshot(const std::string& path, const ShardSnapshot& sna
 absl::StatusOr<ShardSnapshot> LoadShardSnapshot(const std::string& path) {
   ASSIGN_OR_RETURN(const CheckpointFile file, ReadCheckpointFile(path, kKind));
   ShardCheckpoint header;
-  if (!header.ParseFromString(file.header)) {
-    return absl::DataLossError(absl::StrCat(path, ": the header is no ", kKind));
-  }
+  if (const absl::Status parsed = file.ParseHeader(&header); !parsed.ok())
+    return absl::DataLossError(absl::StrCat(path, ": ", parsed.message()));
   absl::StatusOr<ShardSnapshot> snapshot = SnapshotFromSections(file, "", std::move(header));
   if (snapshot.ok()) return snapshot;
   return absl::Status(snapshot.status().code(), absl::StrCat(path, ": ", snapshot.status().message()));

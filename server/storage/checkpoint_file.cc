@@ -73,6 +73,22 @@ absl::StatusOr<CheckpointFile> Parse(absl::string_view stored, std::shared_ptr<c
 
 }  // namespace
 
+absl::Status CheckpointFile::SetHeader(const google::protobuf::MessageLite& message) {
+  std::string bytes;
+  if (!message.SerializeToString(&bytes)) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "a ", message.GetTypeName(), " of ", message.ByteSizeLong(), " bytes, want at most 2147483647"));
+  }
+  kind = message.GetTypeName();
+  header = std::move(bytes);
+  return absl::OkStatus();
+}
+
+absl::Status CheckpointFile::ParseHeader(google::protobuf::MessageLite* message) const {
+  if (message->ParseFromString(header)) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat("the header is no ", message->GetTypeName()));
+}
+
 absl::StatusOr<absl::string_view> CheckpointFile::Find(absl::string_view name) const {
   for (const Section& section : sections) {
     if (section.name == name) return section.data;

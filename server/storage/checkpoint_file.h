@@ -2,6 +2,8 @@
 #ifndef DOWNPOUR_SERVER_STORAGE_CHECKPOINT_FILE_H_
 #define DOWNPOUR_SERVER_STORAGE_CHECKPOINT_FILE_H_
 
+#include <google/protobuf/message_lite.h>
+
 #include <cstring>
 #include <memory>
 #include <string>
@@ -37,6 +39,12 @@ struct CheckpointFile {
   };
   std::vector<Section> sections;
   std::shared_ptr<const void> storage;  // shared by copies
+
+  // Makes the message the header and its name the kind. RESOURCE_EXHAUSTED: it has more than the 2 GiB that
+  // protobuf serialises; the file is as before.
+  absl::Status SetHeader(const google::protobuf::MessageLite& message);
+  // DATA_LOSS: the header is no such message.
+  absl::Status ParseHeader(google::protobuf::MessageLite* message) const;
 
   // DATA_LOSS: no section of that name.
   absl::StatusOr<absl::string_view> Find(absl::string_view name) const;

@@ -3,8 +3,11 @@
 #include "common/program/run_description_rules.h"
 
 #include <gmock/gmock.h>
+#include <google/protobuf/message.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <limits>
 #include <string>
 
 namespace downpour {
@@ -115,6 +118,41 @@ TEST(Validate, WantsDataAndAnEnd) {
   description = Valid();
   description.mutable_data()->set_mnist_dir("m");
   EXPECT_THAT(Message(ValidateRunDescription(description)), HasSubstr("data.mnist_dir"));
+}
+
+// Calls `each` for every float and double of the message and of those in it.
+void ForEachReal(
+    google::protobuf::Message* message,
+    const std::function<void(google::protobuf::Message*, const google::protobuf::FieldDescriptor*)>& each) {
+  using Field = google::protobuf::FieldDescriptor;
+  for (int i = 0; i < message->GetDescriptor()->field_count(); ++i) {
+    const Field* const field = message->GetDescriptor()->field(i);
+    if (field->cpp_type() == Field::CPPTYPE_MESSAGE) {
+      ForEachReal(message->GetReflection()->MutableMessage(message, field), each);
+    } else if (field->cpp_type() == Field::CPPTYPE_DOUBLE || field->cpp_type() == Field::CPPTYPE_FLOAT) {
+      each(message, field);
+    }
+  }
+}
+
+TEST(Validate, EveryRealNumberIsFinite) {
+  int fields = 0;
+  RunDescription description = Valid();
+  ForEachReal(&description, [&](google::protobuf::Message* message,
+                                const google::protobuf::FieldDescriptor* field) {
+    ++fields;
+    for (const float value : {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(),
+                              std::numeric_limits<float>::quiet_NaN()}) {
+      if (field->cpp_type() == google::protobuf::FieldDescriptor::CPPTYPE_DOUBLE) {
+        message->GetReflection()->SetDouble(message, field, value);
+      } else {
+        message->GetReflection()->SetFloat(message, field, value);
+      }
+      EXPECT_THAT(Message(ValidateRunDescription(description)), HasSubstr(field->name())) << value;
+      message->GetReflection()->ClearField(message, field);
+    }
+  });
+  EXPECT_GT(fields, 30);
 }
 
 TEST(CheckSameRun, IgnoresBudgetAndWhereTheDataLies) {

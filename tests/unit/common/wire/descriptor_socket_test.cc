@@ -46,6 +46,20 @@ TEST_F(DescriptorSocketTest, HandsOneOver) {
   EXPECT_EQ(byte, 'x');
 }
 
+TEST_F(DescriptorSocketTest, GoesToNoSocketOfAnotherFolder) {
+  const std::string sub = directory_ + "/sub";
+  std::filesystem::create_directories(sub);
+  const auto socket = DescriptorSocket::Listen(directory_);
+  ASSERT_TRUE(socket.ok());
+  for (const std::string& name : {"../" + (*socket)->name(), "downpour-/../../" + (*socket)->name(),
+                                  std::string("other.socket"), std::string()}) {
+    const absl::Status sent = SendDescriptor(sub, name, FileDescriptor(dup(0)));
+    EXPECT_EQ(sent.code(), absl::StatusCode::kInvalidArgument) << sent;
+    EXPECT_THAT(std::string(sent.message()), HasSubstr(name));
+  }
+  EXPECT_TRUE(absl::IsNotFound((*socket)->Receive().status()));
+}
+
 TEST_F(DescriptorSocketTest, LeavesNothing) {
   {
     const auto socket = DescriptorSocket::Listen(directory_);

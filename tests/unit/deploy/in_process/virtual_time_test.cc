@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <functional>
+#include <limits>
 
 #include "gtest/gtest.h"
 
@@ -131,6 +132,25 @@ TEST(VirtualTimeTest, ClockStandsStillButForSet) {
   clock.Set(1500);
   clock.SleepFor(absl::Hours(1));
   EXPECT_EQ(clock.Now(), absl::UnixEpoch() + absl::Nanoseconds(1500));
+}
+
+TEST(VirtualTimeTest, NoDurationIsNegativeHoweverLongItWouldBe) {
+  VirtualClockDescription description = Certain();
+  description.set_compute_mean_s(1e300);
+  description.set_latency_s(1e300);
+  for (const double sigma : {0.0, 1e300}) {
+    description.set_compute_sigma(sigma);
+    description.set_replica_speed_sigma(sigma);
+    ReplicaTimes times(/*seed=*/1, /*replica=*/0, description);
+    for (int i = 0; i < 100; ++i) {
+      EXPECT_GE(times.ComputeNs(description), 0);
+      EXPECT_GT(times.TransferNs(description, 1), 0);
+    }
+  }
+  EXPECT_GT(RoundNanoseconds(std::nan("")), 0);
+  EXPECT_EQ(RoundNanoseconds(-1), 0);
+  EXPECT_EQ(After(std::numeric_limits<int64_t>::max() - 1, absl::Seconds(1)),
+            std::numeric_limits<int64_t>::max());
 }
 
 }  // namespace

@@ -188,5 +188,29 @@ TEST(CheckpointFile, FloatsOfASectionNoneIncluded) {
   EXPECT_EQ(file.Floats("part").status().code(), absl::StatusCode::kDataLoss);
 }
 
+// A message of more bytes than protobuf serialises, which needs no memory.
+class HugeMessage final : public google::protobuf::MessageLite {
+ public:
+  std::string GetTypeName() const override { return "Huge"; }
+  MessageLite* New(google::protobuf::Arena*) const override { return new HugeMessage; }
+  void Clear() override {}
+  bool IsInitialized() const override { return true; }
+  void CheckTypeAndMergeFrom(const MessageLite&) override {}
+  size_t ByteSizeLong() const override { return size_t{3} << 30; }
+  int GetCachedSize() const override { return 0; }
+  uint8_t* _InternalSerialize(uint8_t* target, google::protobuf::io::EpsCopyOutputStream*) const override {
+    return target;
+  }
+};
+
+TEST(CheckpointFile, AMessageThatCannotBeSerialisedIsNoHeader) {
+  CheckpointFile file = Example();
+  const absl::Status refused = file.SetHeader(HugeMessage());
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("a Huge of 3221225472 bytes, want at most"));
+  EXPECT_EQ(file.header, Example().header);
+  EXPECT_EQ(file.kind, "K");
+}
+
 }  // namespace
 }  // namespace downpour
