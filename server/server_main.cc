@@ -31,6 +31,9 @@ ABSL_FLAG(
     "index of the shard, from 0; -1: one that has a checkpoint in state_dir and no server, else the one "
     "that the coordinator gives");
 ABSL_FLAG(std::string, state_dir, "", "folder of shard-K.ckpt, from which the shard resumes");
+ABSL_FLAG(bool, initial_parameters, false,
+          "begin with the run's initial parameters if the shard's checkpoint is missing in a run that has "
+          "made updates; such a start is refused otherwise");
 ABSL_FLAG(std::string, port_file, "", "if set, host:port is written to this file as soon as it listens");
 
 namespace downpour {
@@ -118,7 +121,9 @@ absl::Status Run(const CommandLine& /*command_line*/) {
   if (!claim.has_value()) {
     ASSIGN_OR_RETURN(claim, ClaimShard(state_dir, registered.shard()));
   }
-  ASSIGN_OR_RETURN(const std::shared_ptr<ParameterShard> shard, StartShard(registered, state_dir));
+  const LostState lost =
+      absl::GetFlag(FLAGS_initial_parameters) ? LostState::kInitialParameters : LostState::kRefused;
+  ASSIGN_OR_RETURN(const std::shared_ptr<ParameterShard> shard, StartShard(registered, state_dir, lost));
   Checkpointer checkpointer(shard.get(), ShardCheckpointPath(state_dir, registered.shard()),
                             absl::Seconds(registered.description().checkpoint().every_s()));
   service.Serve(shard);

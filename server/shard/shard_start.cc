@@ -93,7 +93,7 @@ absl::StatusOr<std::unique_ptr<ParameterShard>> CreateShard(ParameterShard::Opti
 }
 
 absl::StatusOr<std::unique_ptr<ParameterShard>> StartShard(const RegisterShardReply& registered,
-                                                           const std::string& state_dir) {
+                                                           const std::string& state_dir, LostState lost) {
   const RunDescription& description = registered.description();
   ASSIGN_OR_RETURN(std::vector<ParameterShard::Options> all,
                    ShardOptions(description, registered.run().run_id(), registered.data()));
@@ -111,8 +111,13 @@ absl::StatusOr<std::unique_ptr<ParameterShard>> StartShard(const RegisterShardRe
   const absl::StatusOr<ShardSnapshot> snapshot = LoadShardSnapshot(path);
   if (absl::IsNotFound(snapshot.status())) {
     if (registered.updates() > 0) {
-      LogWarning("shard ", registered.shard(), ": no ", path,
-                 ", so it starts from initial parameters in a run of ", registered.updates(), " updates");
+      const std::string missing = absl::StrCat("shard ", registered.shard(), ": no ", path, " in a run of ",
+                                               registered.updates(), " updates");
+      if (lost == LostState::kRefused) {
+        return absl::FailedPreconditionError(absl::StrCat(
+            missing, ": put it back, or give --initial_parameters to begin this shard with initial ones"));
+      }
+      LogWarning(missing, ", so it begins with initial parameters");
     }
     ASSIGN_OR_RETURN(std::unique_ptr<ParameterShard> created, CreateShard(std::move(options), description));
     RETURN_IF_ERROR(SaveShardSnapshot(path, created->Snapshot()));

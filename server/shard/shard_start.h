@@ -32,12 +32,18 @@ absl::StatusOr<std::vector<ParameterShard::Options>> ShardOptions(const RunDescr
 absl::StatusOr<std::unique_ptr<ParameterShard>> CreateShard(ParameterShard::Options options,
                                                             const RunDescription& description);
 
+// What becomes of a shard without a checkpoint in a run that has made updates. kInitialParameters is the
+// flag --initial_parameters: what the shard had learnt is given up.
+enum class LostState { kRefused, kInitialParameters };
+
 // The shard that `registered` names. If `state_dir` has a checkpoint of it, it goes on from there; else it
-// gets the run's initial parameters, and a first checkpoint is written. FAILED_PRECONDITION: the checkpoint
-// is of another run, the run has no such shard, or this program gives the parameters another layout than the
-// coordinator. Else as LoadShardSnapshot(), SaveShardSnapshot() and ShardOptions().
+// gets the run's initial parameters, and a first checkpoint is written. FAILED_PRECONDITION: there is no
+// checkpoint, the run has made updates, and `lost` is kRefused; the checkpoint is of another run, the run has
+// no such shard, or this program gives the parameters another layout than the coordinator. Else as
+// LoadShardSnapshot(), SaveShardSnapshot() and ShardOptions().
 absl::StatusOr<std::unique_ptr<ParameterShard>> StartShard(const RegisterShardReply& registered,
-                                                           const std::string& state_dir);
+                                                           const std::string& state_dir,
+                                                           LostState lost = LostState::kRefused);
 
 }  // namespace downpour
 

@@ -16,11 +16,15 @@
 namespace downpour {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 class ShardStartTest : public ::testing::Test {
  protected:
-  ShardStartTest() { std::filesystem::create_directories(folder_); }
+  ShardStartTest() {
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(folder_);
+  }
 
   void Touch(const std::string& name) const { std::ofstream(folder_ + "/" + name) << "x"; }
 
@@ -63,17 +67,28 @@ RegisterShardReply Registered(int64_t updates) {
   return reply;
 }
 
-TEST_F(ShardStartTest, ANewShardHasACheckpointAtOnceAndSaysWhatItDoesNotKnow) {
-  std::ostringstream log;
-  spdlog::default_logger()->sinks().push_back(std::make_shared<spdlog::sinks::ostream_sink_mt>(log));
-  const auto created = StartShard(Registered(700), folder_);
+TEST_F(ShardStartTest, ANewShardHasACheckpointAtOnce) {
+  const auto created = StartShard(Registered(0), folder_);
   ASSERT_TRUE(created.ok()) << created.status();
-  EXPECT_THAT(log.str(), HasSubstr("starts from initial parameters in a run of 700 updates"));
   const auto restored = StartShard(Registered(700), folder_);
-  spdlog::default_logger()->sinks().pop_back();
   ASSERT_TRUE(restored.ok()) << restored.status();
   EXPECT_EQ((*restored)->Snapshot().parameters, (*created)->Snapshot().parameters);
-  EXPECT_THAT(log.str(), HasSubstr("at version 0; the run has 700 updates"));
+}
+
+TEST_F(ShardStartTest, AShardWhoseCheckpointIsLostIsRefusedUnlessTold) {
+  const std::string path = ShardCheckpointPath(folder_, 1);
+  const absl::Status refused = StartShard(Registered(700), folder_).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(refused.message()),
+              AllOf(HasSubstr(path), HasSubstr("700 updates"), HasSubstr("--initial_parameters")));
+  EXPECT_FALSE(std::filesystem::exists(path)) << "the next start would not be refused";
+
+  std::ostringstream log;
+  spdlog::default_logger()->sinks().push_back(std::make_shared<spdlog::sinks::ostream_sink_mt>(log));
+  const auto told = StartShard(Registered(700), folder_, LostState::kInitialParameters);
+  spdlog::default_logger()->sinks().pop_back();
+  EXPECT_TRUE(told.ok()) << told.status();
+  EXPECT_THAT(log.str(), HasSubstr("in a run of 700 updates, so it begins with initial parameters"));
 }
 
 TEST_F(ShardStartTest, AShardGetsTheWarmStartAndTheSchedulesLengthInUpdates) {
