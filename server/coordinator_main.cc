@@ -13,11 +13,18 @@
 #include "common/status_macros.h"
 #include "server/coordinator/run_folder.h"
 #include "server/service/coordinator_service.h"
+#include "server/storage/run_files.h"
 
 ABSL_FLAG(std::string, run_dir, "",
           "the run folder: log, checkpoints, run.textproto; a run in it is resumed");
 ABSL_FLAG(std::string, listen, "127.0.0.1:7100", "host:port to listen at; port 0 takes a free one");
 ABSL_FLAG(std::string, port_file, "", "if set, host:port is written to this file as soon as it listens");
+ABSL_FLAG(bool, restart, false,
+          "throw away the run in run_dir, with the shards' checkpoints in it, and begin anew; not for a "
+          "coordinator that is started again by itself");
+ABSL_FLAG(bool, from_log, false,
+          "if the coordinator's checkpoint is lost, go on with the shards' checkpoints from the last line of "
+          "frame_accuracy.csv; such a start is refused otherwise");
 ABSL_FLAG(bool, verbose, false, "log to the terminal as well as to <run_dir>/log.txt");
 
 namespace downpour {
@@ -71,10 +78,13 @@ absl::Status Run(const CommandLine& command_line) {
   ASSIGN_OR_RETURN(const RunDescription description, RunDescriptionFrom(command_line));
   const std::string folder = absl::GetFlag(FLAGS_run_dir);
   if (folder.empty()) return absl::InvalidArgumentError("--run_dir is not set, want the folder of the run");
+  if (absl::GetFlag(FLAGS_restart)) RETURN_IF_ERROR(RemoveRun(folder));
   RETURN_IF_ERROR(
       SetUpLogging("coordinator", absl::StrCat(folder, "/log.txt"), absl::GetFlag(FLAGS_verbose)));
   Clock* const clock = Clock::Real();
-  ASSIGN_OR_RETURN(RunFolder run, RunFolder::Open(folder, description, clock));
+  const LostCheckpoint lost =
+      absl::GetFlag(FLAGS_from_log) ? LostCheckpoint::kFromLog : LostCheckpoint::kRefused;
+  ASSIGN_OR_RETURN(RunFolder run, RunFolder::Open(folder, description, clock, lost));
   CoordinatorService service(&run.coordinator(), clock);
   ASSIGN_OR_RETURN(const ListeningServer server, ListenAt(absl::GetFlag(FLAGS_listen), {&service}));
   LogInfo(run.resumed() ? "resumed" : "began", " a run at ", server.address);

@@ -13,6 +13,8 @@
 #include "common/program/run_description.h"
 #include "common/program/run_description_rules.h"
 #include "common/status_macros.h"
+#include "server/storage/checkpoint_file.h"
+#include "server/storage/run_files.h"
 
 namespace downpour {
 namespace {
@@ -51,6 +53,9 @@ absl::StatusOr<HeldRun> ReadHeldRun(const std::string& folder) {
   HeldRun held;
   ASSIGN_OR_RETURN(held.begun, ReadIfThere(folder + "/run.textproto"));
   ASSIGN_OR_RETURN(held.finished, ReadIfThere(RecordPath(folder)));
+  if (!CheckpointExists(folder + "/checkpoints/coordinator.ckpt") &&
+      !CheckNoRunIsLost(folder, "cluster.ckpt").ok())
+    held.whole = absl::FailedPreconditionError("a run whose checkpoint is lost");
   return held;
 }
 
@@ -73,6 +78,7 @@ absl::StatusOr<NextStep> DecideNextStep(const HeldRun& held, const RunDescriptio
         google::protobuf::util::MessageDifferencer::Equivalent(held.finished->budget(), wanted.budget()))
       return NextStep::kNothing;
   }
+  goes_on.Update(held.whole);
   if (goes_on.ok()) return NextStep::kTrain;
   if (restart) return NextStep::kRestart;
   return goes_on;

@@ -15,6 +15,7 @@ namespace downpour {
 struct HeldRun {
   std::optional<RunDescription> begun;     // run.textproto, which downpour-train writes when it begins
   std::optional<RunDescription> finished;  // finished.textproto: what the grid asked for, and got in full
+  absl::Status whole = absl::OkStatus();   // FAILED_PRECONDITION: its checkpoint is lost
 };
 
 // Reads the files that are there. INVALID_ARGUMENT: one is no textproto. UNAVAILABLE: one cannot be read.
@@ -29,7 +30,7 @@ enum class NextStep {
   kRestart,  // it begins anew, and what the folder holds is thrown away
 };
 
-// What to do to get the run `wanted`. A run goes on if it is the same (CheckSameRun). A finished run goes on
+// What to do to get the run `wanted`. A run goes on if it is the same (CheckSameRun) and whole. A finished run goes on
 // only for a larger budget. `restart` begins anew what cannot go on. FAILED_PRECONDITION, naming the first
 // difference: it cannot go on, and `restart` is not set.
 absl::StatusOr<NextStep> DecideNextStep(const HeldRun& held, const RunDescription& wanted, bool restart);

@@ -17,6 +17,13 @@ ABSL_FLAG(std::string, run_dir, "", "run folder: log, curves and checkpoints; ma
 ABSL_FLAG(int, threads, 0,
           "compute threads; 0: one a core. The virtual clock gives the same bits for any number");
 ABSL_FLAG(bool, restart, false, "throw away the run in run_dir and begin anew");
+ABSL_FLAG(bool, initial_parameters, false,
+          "by the wall clock: a shard whose checkpoint is missing in a run that has made updates begins with "
+          "initial parameters; such a start is refused otherwise");
+ABSL_FLAG(
+    bool, from_log, false,
+    "by the wall clock: if the coordinator's checkpoint is lost, go on with the shards' checkpoints from "
+    "the last line of frame_accuracy.csv; such a start is refused otherwise");
 ABSL_FLAG(bool, quiet, false, "no progress on the terminal");
 ABSL_FLAG(bool, verbose, false, "the whole log on the terminal too, not warnings only");
 
@@ -54,6 +61,8 @@ absl::Status Train(const CommandLine& command_line) {
   job.run_dir = run_dir;
   job.threads = absl::GetFlag(FLAGS_threads);
   if (job.threads < 1) job.threads = std::max(1u, std::thread::hardware_concurrency());
+  if (absl::GetFlag(FLAGS_initial_parameters)) job.lost = LostState::kInitialParameters;
+  if (absl::GetFlag(FLAGS_from_log)) job.lost_coordinator = LostCheckpoint::kFromLog;
   job.stopped = Interrupted;
   Progress progress(description.name(), Clock::Real());
   if (!quiet) {

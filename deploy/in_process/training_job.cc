@@ -3,7 +3,6 @@
 
 #include <filesystem>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/program/run_description.h"
 #include "common/program/run_description_rules.h"
@@ -12,29 +11,10 @@
 #include "deploy/in_process/wall_cluster.h"
 #include "server/coordinator/run_log.h"
 #include "server/storage/folder_lock.h"
+#include "server/storage/run_files.h"
 
 namespace downpour {
 namespace {
-
-namespace fs = std::filesystem;
-
-// Removes only what a run writes, because the folder may hold a user's own files.
-absl::Status RemoveRun(const std::string& run_dir) {
-  std::error_code error;
-  fs::remove_all(run_dir + "/checkpoints", error);
-  fs::directory_iterator entry, end;
-  if (!error) entry = fs::directory_iterator(run_dir, error);
-  for (; !error && entry != end; entry.increment(error)) {
-    const std::string name = entry->path().filename().string();
-    const bool ours = name == "run.textproto" || name == "frame_accuracy.csv" || name == "staleness.csv" ||
-                      name == "data_summary.textproto" || name == "log.txt" ||
-                      absl::StartsWith(name, "events.out.tfevents.");
-    std::error_code ignored;
-    if (ours) fs::remove(entry->path(), ignored);
-  }
-  if (!error) return absl::OkStatus();
-  return absl::UnavailableError(absl::StrCat("cannot clear ", run_dir, ": ", error.message()));
-}
 
 // Runs the virtual cluster with its log and its checkpoint in the run folder, which it locks.
 absl::StatusOr<RunStatus> RunVirtualJob(const TrainingJob& job) {
@@ -42,7 +22,7 @@ absl::StatusOr<RunStatus> RunVirtualJob(const TrainingJob& job) {
   ASSIGN_OR_RETURN(const FolderLock lock, FolderLock::Acquire(checkpoints));
   VirtualCluster::Options options;
   options.checkpoint_path = checkpoints + "/cluster.ckpt";
-  if (const std::string other = checkpoints + "/coordinator.ckpt"; fs::exists(other)) {
+  if (const std::string other = checkpoints + "/coordinator.ckpt"; CheckpointExists(other)) {
     return absl::FailedPreconditionError(
         absl::StrCat(job.run_dir, " holds a run by the wall clock (", other,
                      "); name another --run_dir, or give --restart to throw that run away"));
@@ -53,6 +33,7 @@ absl::StatusOr<RunStatus> RunVirtualJob(const TrainingJob& job) {
   } else if (!absl::IsNotFound(read.status())) {
     return read.status();
   }
+  RETURN_IF_ERROR(CheckNoRunIsLost(job.run_dir, "cluster.ckpt"));
   const bool resumed = checkpoint.has_value();
   const CountedLines keep = resumed ? LinesCountedBy(checkpoint->header.coordinator()) : CountedLines();
   ASSIGN_OR_RETURN(const std::unique_ptr<RunLog> log, RunLog::Open({.folder = job.run_dir, .keep = keep}));
@@ -64,6 +45,7 @@ absl::StatusOr<RunStatus> RunVirtualJob(const TrainingJob& job) {
   options.threads = job.threads;
   options.observer = log.get();
   options.before_checkpoint = [&log] { return log->Flush(); };
+  options.after_checkpoint = [&job, id = options.run_id] { return RecordRunId(job.run_dir, id); };
   options.stopped = job.stopped;
   options.progress = job.progress;
   ASSIGN_OR_RETURN(const std::unique_ptr<VirtualCluster> cluster,
@@ -80,14 +62,10 @@ absl::StatusOr<RunStatus> RunVirtualJob(const TrainingJob& job) {
 }  // namespace
 
 absl::Status PrepareRunFolder(const std::string& run_dir, const RunDescription& description, bool restart) {
+  if (restart) RETURN_IF_ERROR(RemoveRun(run_dir));
   std::error_code error;
-  fs::create_directories(run_dir + "/checkpoints", error);
+  std::filesystem::create_directories(run_dir + "/checkpoints", error);
   if (error) return absl::UnavailableError(absl::StrCat("cannot make ", run_dir, ": ", error.message()));
-  if (restart) {
-    RETURN_IF_ERROR(FolderLock::Acquire(run_dir + "/checkpoints").status());  // no process may work in it
-    RETURN_IF_ERROR(RemoveRun(run_dir));
-    return PrepareRunFolder(run_dir, description, false);
-  }
   const absl::StatusOr<RunDescription> held = ReadRunDescription(run_dir + "/run.textproto");
   if (absl::IsNotFound(held.status())) return absl::OkStatus();
   RETURN_IF_ERROR(held.status());

@@ -4,6 +4,8 @@
 
 #include <functional>
 
+#include "server/coordinator/run_folder.h"
+#include "server/shard/shard_start.h"
 #include "worker/data/run_data.h"
 
 namespace downpour {
@@ -13,6 +15,9 @@ struct TrainingJob {
   std::shared_ptr<const RunData> data;  // what description.data names
   std::string run_dir;                  // made ready by PrepareRunFolder
   int threads = 1;                      // compute evaluations and, by the virtual clock, gradients
+  // By the wall clock: what is done where a checkpoint is lost.
+  LostState lost = LostState::kRefused;
+  LostCheckpoint lost_coordinator = LostCheckpoint::kRefused;
   std::function<bool()> stopped = [] { return false; };
   // Called once, before training begins, or before it goes on: then `resumed` is true.
   std::function<void(const RunStatus&, bool resumed)> begun = [](const RunStatus&, bool) {};
@@ -27,7 +32,7 @@ absl::Status PrepareRunFolder(const std::string& run_dir, const RunDescription& 
 // Runs the job by the clock description.cluster.clock, from its beginning or from the checkpoint in the run
 // folder, and writes a last checkpoint there. Returns the status at the end: its phase is FINISHED if the
 // budget is used up; otherwise stopped() has ended the run. FAILED_PRECONDITION: another process runs in the
-// folder, or the checkpoint is of other data. DATA_LOSS: a checkpoint is damaged. UNAVAILABLE,
+// folder, the checkpoint of a run in it is gone, or the checkpoint is of other data. DATA_LOSS: a checkpoint is damaged. UNAVAILABLE,
 // RESOURCE_EXHAUSTED: the folder cannot be written. Other statuses as VirtualCluster and RunReplica.
 absl::StatusOr<RunStatus> RunJob(const TrainingJob& job);
 

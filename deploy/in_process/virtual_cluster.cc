@@ -38,7 +38,7 @@ VirtualCluster::VirtualCluster(Options options)
     : options_(std::move(options)),
       times_(options_.description.virtual_clock()),
       link_free_ns_(2 * static_cast<size_t>(options_.description.cluster().shards())),
-      checkpointer_(options_.checkpoint_path, options_.before_checkpoint) {}
+      checkpointer_(options_.checkpoint_path, options_.before_checkpoint, options_.after_checkpoint) {}
 
 absl::StatusOr<std::unique_ptr<VirtualCluster>> VirtualCluster::Create(
     Options options, const VirtualClusterSnapshot* checkpoint) {

@@ -32,6 +32,8 @@ class VirtualCluster {
     std::string checkpoint_path;  // empty: no checkpoint is written
     // Called before each checkpoint is written, perhaps on another thread. If it fails, none is written.
     std::function<absl::Status()> before_checkpoint = [] { return absl::OkStatus(); };
+    // Called after each that is on the disk, on the same thread; if it fails, so does the checkpoint.
+    std::function<absl::Status()> after_checkpoint = [] { return absl::OkStatus(); };
     RunObserver* observer = nullptr;    // not owned
     Clock* wall_clock = Clock::Real();  // not owned; measures wall_s and checkpoint.every_s
     std::function<bool()> stopped = [] { return false; };                      // asked before each event

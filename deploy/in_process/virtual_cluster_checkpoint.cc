@@ -138,8 +138,9 @@ absl::Status CheckCoherent(const VirtualClusterSnapshot& snapshot) {
 }
 
 VirtualClusterCheckpointer::VirtualClusterCheckpointer(std::string path,
-                                                       std::function<absl::Status()> before_write)
-    : path_(std::move(path)), before_write_(std::move(before_write)) {}
+                                                       std::function<absl::Status()> before_write,
+                                                       std::function<absl::Status()> after_write)
+    : path_(std::move(path)), before_write_(std::move(before_write)), after_write_(std::move(after_write)) {}
 
 bool VirtualClusterCheckpointer::ready() const {
   return enabled() &&
@@ -162,7 +163,8 @@ absl::Status VirtualClusterCheckpointer::WriteNow(const VirtualClusterSnapshot& 
 
 absl::Status VirtualClusterCheckpointer::Write(const VirtualClusterSnapshot& snapshot) const {
   RETURN_IF_ERROR(before_write_());
-  return WriteVirtualCluster(path_, snapshot);
+  RETURN_IF_ERROR(WriteVirtualCluster(path_, snapshot));
+  return after_write_();
 }
 
 void VirtualClusterCheckpointer::Await() {

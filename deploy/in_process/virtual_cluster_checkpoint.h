@@ -35,8 +35,11 @@ absl::Status CheckCoherent(const VirtualClusterSnapshot& snapshot);
 class VirtualClusterCheckpointer {
  public:
   // `before_write` is called before each write, on the thread that writes; if it fails, nothing is written.
-  // What it uses must outlive the checkpointer. With an empty `path`, nothing is ever written.
-  VirtualClusterCheckpointer(std::string path, std::function<absl::Status()> before_write);
+  // `after_write` is called once the file is on the disk; if it fails, so does the write. What they use must
+  // outlive the checkpointer. With an empty `path`, nothing is ever written.
+  VirtualClusterCheckpointer(
+      std::string path, std::function<absl::Status()> before_write,
+      std::function<absl::Status()> after_write = [] { return absl::OkStatus(); });
 
   bool enabled() const { return !path_.empty(); }
   // Whether a snapshot may be given to WriteAside: false without a path, and while a write is under way.
@@ -57,6 +60,7 @@ class VirtualClusterCheckpointer {
 
   const std::string path_;
   const std::function<absl::Status()> before_write_;
+  const std::function<absl::Status()> after_write_;
   std::future<absl::Status> writing_;  // last, so that its destructor waits while the other members live
 };
 

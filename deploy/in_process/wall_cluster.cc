@@ -70,7 +70,7 @@ absl::Status WallCluster::StartShards() {
       const std::vector<RegisterShardReply> registered,
       RegisterShards(job_.description.cluster().shards(), job_.data->summary, folder_->coordinator()));
   for (const RegisterShardReply& reply : registered) {
-    ASSIGN_OR_RETURN(shards_.emplace_back(), StartShard(reply, checkpoints));
+    ASSIGN_OR_RETURN(shards_.emplace_back(), StartShard(reply, checkpoints, job_.lost));
     checkpointers_.push_back(
         std::make_unique<Checkpointer>(shards_.back().get(), ShardCheckpointPath(checkpoints, reply.shard()),
                                        absl::Seconds(job_.description.checkpoint().every_s())));
@@ -102,7 +102,8 @@ void WallCluster::StartThreads() {
 }
 
 absl::StatusOr<RunStatus> WallCluster::Run() {
-  ASSIGN_OR_RETURN(RunFolder folder, RunFolder::Open(job_.run_dir, job_.description, Clock::Real()));
+  ASSIGN_OR_RETURN(RunFolder folder,
+                   RunFolder::Open(job_.run_dir, job_.description, Clock::Real(), job_.lost_coordinator));
   folder_ = std::make_unique<RunFolder>(std::move(folder));
   Coordinator& coordinator = folder_->coordinator();
   coordinator_ = std::make_unique<InProcessCoordinatorClient>(&coordinator);

@@ -39,6 +39,8 @@ class Coordinator {
   static absl::StatusOr<std::unique_ptr<Coordinator>> Restore(Options options,
                                                               const CoordinatorCheckpoint& checkpoint);
 
+  const std::string& run_id() const { return options_.run_id; }
+
   absl::StatusOr<DescribeReply> Describe(const DescribeRequest& request);
   // A shard that wants no index gets the one that its address has, or else the lowest free one.
   absl::StatusOr<RegisterShardReply> RegisterShard(const RegisterShardRequest& request);

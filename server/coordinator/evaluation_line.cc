@@ -2,6 +2,7 @@
 #include "server/coordinator/evaluation_line.h"
 
 #include <algorithm>
+#include <limits>
 #include <set>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "common/status_macros.h"
 
 namespace downpour {
 namespace {
@@ -126,6 +128,39 @@ absl::StatusOr<std::string> FrameAccuracyToKeep(absl::string_view csv, CountedLi
     absl::StrAppend(&kept, absl::StrJoin(names, ",", append_value), "\n");
   }
   return kept;
+}
+
+absl::StatusOr<CoordinatorCheckpoint> LastLineAsCheckpoint(absl::string_view csv) {
+  constexpr int64_t kAll = std::numeric_limits<int64_t>::max();
+  ASSIGN_OR_RETURN(const std::string kept, FrameAccuracyToKeep(csv, {kAll, kAll}));
+  CoordinatorCheckpoint checkpoint;
+  const std::vector<absl::string_view> names = ColumnNames();
+  std::vector<absl::string_view> lines = absl::StrSplit(kept, '\n', absl::SkipEmpty());
+  lines.erase(lines.begin());  // the header
+  EvaluationScheduleState& evaluations = *checkpoint.mutable_evaluations();
+  for (const absl::string_view line : lines) {
+    const std::vector<absl::string_view> values = absl::StrSplit(line, ',');
+    const auto text = [&](absl::string_view name) {
+      return values[absl::c_find(names, name) - names.begin()];
+    };
+    const auto whole = [&](absl::string_view name) {
+      int64_t number = 0;
+      return absl::SimpleAtoi(text(name), &number) ? number : 0;
+    };
+    const auto real = [&](absl::string_view name) {
+      double number = 0;
+      return absl::SimpleAtod(text(name), &number) ? number : 0;
+    };
+    const bool there = evaluations.has_last_recorded() && whole(kUpdates) == checkpoint.updates();
+    evaluations.set_recorded_there(there ? evaluations.recorded_there() + 1 : 1);
+    evaluations.mutable_last_recorded()->set_updates(whole(kUpdates));
+    checkpoint.set_updates(whole(kUpdates));
+    checkpoint.set_frames(whole("frames"));
+    checkpoint.set_pushes_rejected(whole("pushes_rejected"));
+    checkpoint.set_wall_s(real("wall_s"));
+    checkpoint.set_virtual_s(real("virtual_s"));
+  }
+  return checkpoint;
 }
 
 std::string StalenessCsv(const StalenessHistogram& staleness) {

@@ -42,6 +42,11 @@ CountedLines LinesCountedBy(const CoordinatorCheckpoint& checkpoint);
 // them. DATA_LOSS, with the line's number, what it is and what is wanted: any other header or line.
 absl::StatusOr<std::string> FrameAccuracyToKeep(absl::string_view csv, CountedLines counted);
 
+// What the last whole line of `csv` says of the run, as a checkpoint that counts all its lines: updates,
+// frames, rejected pushes and times. Without a line, nothing.
+// DATA_LOSS: as FrameAccuracyToKeep().
+absl::StatusOr<CoordinatorCheckpoint> LastLineAsCheckpoint(absl::string_view csv);
+
 // The content of staleness.csv: "staleness,pushes", then a line for each staleness that was seen, ascending.
 std::string StalenessCsv(const StalenessHistogram& staleness);
 

@@ -7,21 +7,31 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/file/file.h"
+#include "common/program/logging.h"
 #include "common/program/run_description_rules.h"
 #include "common/status_macros.h"
+#include "server/storage/checkpoint_file.h"
+#include "server/storage/run_files.h"
 
 namespace downpour {
 namespace {
 
-// Opening the log would wipe the lines of a run that has no coordinator.ckpt.
+constexpr absl::string_view kHint =
+    "; --from_log goes on with the shards' checkpoints, from the last line of frame_accuracy.csv";
+
+// Where there is no checkpoint: opening the log would wipe the lines of a run that has lost it.
 absl::Status CheckNoOtherRun(const std::string& folder) {
   const auto refuse = [&](const std::string& file, absl::string_view what) {
     return absl::FailedPreconditionError(
-        absl::StrCat(folder, " holds ", what, " (", file, "): name another --run_dir"));
+        absl::StrCat(folder, " holds ", what, " (", file,
+                     "): name another --run_dir, or give --restart to throw that run away"));
   };
   const std::string cluster = absl::StrCat(folder, "/checkpoints/cluster.ckpt");
-  std::error_code ignored;
-  if (std::filesystem::exists(cluster, ignored)) return refuse(cluster, "a run by the virtual clock");
+  if (CheckpointExists(cluster)) return refuse(cluster, "a run by the virtual clock");
+  const absl::Status lost = CheckNoRunIsLost(folder, "coordinator.ckpt");
+  if (!lost.ok() && ReadRunId(folder).ok())
+    return absl::Status(lost.code(), absl::StrCat(lost.message(), kHint));
+  RETURN_IF_ERROR(lost);
   const std::string csv = absl::StrCat(folder, "/frame_accuracy.csv");
   const absl::StatusOr<std::string> lines = ReadFile(csv);
   if (absl::IsNotFound(lines.status())) return absl::OkStatus();
@@ -30,10 +40,23 @@ absl::Status CheckNoOtherRun(const std::string& folder) {
   return refuse(csv, "the accuracy log of a run whose coordinator.ckpt is gone");
 }
 
+// What the log and the other files of a run say of its coordinator, whose checkpoint is lost.
+absl::StatusOr<CoordinatorCheckpoint> CheckpointFromLog(const std::string& folder,
+                                                        const RunDescription& description) {
+  ASSIGN_OR_RETURN(const std::string run_id, ReadRunId(folder));
+  ASSIGN_OR_RETURN(const std::string csv, ReadFile(folder + "/frame_accuracy.csv"));
+  ASSIGN_OR_RETURN(CoordinatorCheckpoint checkpoint, LastLineAsCheckpoint(csv));
+  *checkpoint.mutable_description() = description;
+  checkpoint.set_run_id(run_id);
+  LogWarning(folder, ": the coordinator's checkpoint is lost; run '", run_id,
+             "' goes on from the last line of frame_accuracy.csv, at ", checkpoint.updates(), " updates");
+  return checkpoint;
+}
+
 }  // namespace
 
 absl::StatusOr<RunFolder> RunFolder::Open(const std::string& folder, const RunDescription& description,
-                                          Clock* clock) {
+                                          Clock* clock, LostCheckpoint lost) {
   if (const auto compensation = description.optimizer().compensation();
       compensation != OptimizerDescription::NONE) {
     return absl::InvalidArgumentError(
@@ -52,6 +75,10 @@ absl::StatusOr<RunFolder> RunFolder::Open(const std::string& folder, const RunDe
   std::optional<CoordinatorCheckpoint> checkpoint;
   if (absl::StatusOr<CoordinatorCheckpoint> read = LoadCoordinatorCheckpoint(path); read.ok()) {
     checkpoint = *std::move(read);
+  } else if (lost == LostCheckpoint::kFromLog) {
+    ASSIGN_OR_RETURN(checkpoint, CheckpointFromLog(folder, description));
+  } else if (absl::IsDataLoss(read.status())) {
+    return absl::DataLossError(absl::StrCat(read.status().message(), kHint));
   } else if (!absl::IsNotFound(read.status())) {
     return read.status();
   }
@@ -82,6 +109,7 @@ absl::StatusOr<RunFolder> RunFolder::Open(const std::string& folder, const RunDe
   RETURN_IF_ERROR(WriteRunDescription(folder, description));
   run.checkpointer_ = std::make_unique<CoordinatorCheckpointer>(run.coordinator_.get(), run.log_.get(), path);
   RETURN_IF_ERROR(run.checkpointer_->CheckpointNow());
+  RETURN_IF_ERROR(RecordRunId(folder, run.coordinator_->run_id()));
   return run;
 }
 

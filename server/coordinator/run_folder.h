@@ -9,16 +9,21 @@
 
 namespace downpour {
 
-// A coordinator with its run folder: run.textproto, RunLog's files and checkpoints/coordinator.ckpt.
+// What is done where coordinator.ckpt is missing or damaged, and its previous generation too. kFromLog is the
+// flag --from_log: run_id and the last line of frame_accuracy.csv stand in for it. The shards go on from their
+// own checkpoints; replicas join anew, and epochs of data and the schedule PLATEAU begin anew.
+enum class LostCheckpoint { kRefused, kFromLog };
+
+// A coordinator with its run folder: run_id, run.textproto, RunLog's files and checkpoints/coordinator.ckpt.
 class RunFolder {
  public:
   // Makes the folder if it is not there and resumes the run in it if there is one. The coordinator's
   // checkpoint is on disk when this returns. FAILED_PRECONDITION: another process has the folder open, or the
-  // run in it is another than the description's, of another kind, or without its checkpoint; nothing is lost
-  // then. INVALID_ARGUMENT: the optimizer has a compensation. UNAVAILABLE, RESOURCE_EXHAUSTED: it cannot be
+  // run in it is another than the description's, of another kind, or without its checkpoint and `lost` is
+  // kRefused; nothing is lost then. NOT_FOUND: kFromLog, but no run_id or no log. INVALID_ARGUMENT: the optimizer has a compensation. UNAVAILABLE, RESOURCE_EXHAUSTED: it cannot be
   // written. DATA_LOSS: its checkpoint or log is damaged.
   static absl::StatusOr<RunFolder> Open(const std::string& folder, const RunDescription& description,
-                                        Clock* clock);
+                                        Clock* clock, LostCheckpoint lost = LostCheckpoint::kRefused);
 
   Coordinator& coordinator() { return *coordinator_; }
   // Statuses as CoordinatorCheckpointer::CheckpointNow.

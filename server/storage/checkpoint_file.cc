@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <deque>
+#include <filesystem>
+#include <system_error>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -108,6 +110,11 @@ absl::StatusOr<std::vector<float>> CheckpointFile::Floats(absl::string_view name
         absl::StrCat("section '", name, "' has ", bytes.size(), " bytes, want whole float32"));
   }
   return ToElements<float>(bytes);
+}
+
+bool CheckpointExists(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::exists(path, ignored);
 }
 
 absl::Status WriteCheckpointFile(const std::string& path, const CheckpointFile& file) {

@@ -63,6 +63,9 @@ std::vector<Element> ToElements(absl::string_view bytes) {
   return elements;
 }
 
+// Whether there is a checkpoint `path`, or its previous generation.
+bool CheckpointExists(const std::string& path);
+
 // Writes as ReplaceFile() of common/file/file.h, with its statuses, and syncs the directory: a full disk or a
 // crash leaves the old file as it was. Two threads must not write one path at once.
 absl::Status WriteCheckpointFile(const std::string& path, const CheckpointFile& file);

@@ -7,6 +7,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "server/coordinator/evaluation_line.h"
 #include "server/shard/checkpointer.h"
 #include "server/storage/checkpoint_file.h"
 #include "tests/testing/training_run.h"
@@ -102,6 +103,32 @@ TEST(ResumeTest, DamagedCheckpointIsAClearError) {
   const absl::Status damaged = PrepareAndRun(job).status();
   EXPECT_EQ(damaged.code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(std::string(damaged.message()), ::testing::HasSubstr("cluster.ckpt"));
+}
+
+TEST(ResumeTest, ARunWhoseCheckpointIsGoneIsKeptUnlessRestarted) {
+  for (const auto clock : {ClusterDescription::VIRTUAL, ClusterDescription::WALL}) {
+    TrainingJob job = SyntheticJob(TwoMinibatchesAPush(), FreshRunDir());
+    job.description.mutable_cluster()->set_clock(clock);
+    ASSERT_TRUE(PrepareAndRun(job).ok());
+    const Curve curve = ReadCurve(job.run_dir);
+    std::filesystem::remove_all(job.run_dir + "/checkpoints");
+    const absl::Status refused = PrepareAndRun(job).status();
+    EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition) << refused;
+    EXPECT_THAT(std::string(refused.message()),
+                ::testing::AllOf(::testing::HasSubstr("run_id"), ::testing::HasSubstr(".ckpt"),
+                                 ::testing::HasSubstr("--restart")));
+    EXPECT_EQ(ReadCurve(job.run_dir), curve);
+    ASSERT_EQ(PrepareRunFolder(job.run_dir, job.description, /*restart=*/true), absl::OkStatus());
+    EXPECT_TRUE(RunJob(job).ok());
+  }
+}
+
+TEST(ResumeTest, ARunThatCrashedBeforeItsFirstCheckpointBeginsAgain) {
+  TrainingJob job = SyntheticJob(TwoMinibatchesAPush(), FreshRunDir());
+  ASSERT_TRUE(PrepareRunFolder(job.run_dir, job.description, /*restart=*/false).ok());
+  std::ofstream(job.run_dir + "/frame_accuracy.csv")
+      << FrameAccuracyHeader() << "1,1,0,1,1,1,1,1,1,1,1,1,,,,,,,\n";
+  EXPECT_TRUE(PrepareAndRun(job).ok());
 }
 
 TEST(ResumeTest, WallRunGoesOnFromItsCheckpointsWithNothingLost) {

@@ -6,6 +6,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "server/storage/run_files.h"
 
 namespace downpour {
 namespace {
@@ -54,6 +55,20 @@ TEST(GridRecord, WhatCannotGoOnIsRefusedOrBegunAnew) {
   }
   EXPECT_EQ(*DecideNextStep({wanted, wanted}, wanted, /*restart=*/true), NextStep::kNothing)
       << "the same command, --restart included, goes on after Ctrl-C";
+}
+
+TEST(GridRecord, ARunWhoseCheckpointIsLostIsBegunAnewOnlyIfTold) {
+  const std::string folder = ::testing::TempDir() + "grid_record_lost";
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(folder);
+  EXPECT_EQ(Decide(*ReadHeldRun(folder), Description(2, 50)), NextStep::kTrain);
+  ASSERT_TRUE(RecordRunId(folder, "run-1").ok());
+  const HeldRun lost = *ReadHeldRun(folder);
+  const absl::Status refused = DecideNextStep(lost, Description(2, 50), /*restart=*/false).status();
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("whose checkpoint is lost"));
+  EXPECT_EQ(*DecideNextStep(lost, Description(2, 50), /*restart=*/true), NextStep::kRestart);
+  ASSERT_TRUE(RecordFinished(folder, Description(2, 50)).ok());
+  EXPECT_EQ(Decide(*ReadHeldRun(folder), Description(2, 50)), NextStep::kNothing) << "it needs none any more";
 }
 
 TEST(GridRecord, IsReadAsItWasWritten) {

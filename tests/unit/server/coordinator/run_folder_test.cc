@@ -2,11 +2,13 @@
 // is on disk.
 #include "server/coordinator/run_folder.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "common/file/file.h"
 #include "server/coordinator/coordinator_checkpointer.h"
 #include "server/coordinator/evaluation_line.h"
+#include "server/storage/run_files.h"
 #include "tests/testing/coordinator_cluster.h"
 
 namespace downpour {
@@ -14,9 +16,31 @@ namespace {
 
 class RunFolderTest : public ::testing::Test {
  protected:
-  RunFolderTest() { std::filesystem::create_directories(checkpoints_); }
+  RunFolderTest() {
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(checkpoints_);
+  }
 
-  absl::StatusOr<RunFolder> Open() { return RunFolder::Open(folder_, description_, Clock::Real()); }
+  absl::StatusOr<RunFolder> Open(LostCheckpoint lost = LostCheckpoint::kRefused) {
+    return RunFolder::Open(folder_, description_, Clock::Real(), lost);
+  }
+
+  // Runs to 20 updates, evaluated, and returns the run's id.
+  std::string Run20Updates() {
+    RunFolder run = Open().value();
+    Coordinator& coordinator = run.coordinator();
+    coordinator.Join(SmallJoin("host")).IgnoreError();
+    for (int shard = 0; shard < 2; ++shard) EXPECT_TRUE(coordinator.RegisterShard({}).ok());
+    FakeReplica replica(coordinator.Join(SmallJoin("host")).value());
+    EXPECT_TRUE(replica.Push(20).Report(coordinator).ok());
+    EXPECT_EQ(coordinator.NextEvaluation({})->directive(), NextEvaluationReply::EVALUATE);
+    EvaluationResult result;
+    result.set_updates(20);
+    result.mutable_test()->set_frames(1);
+    EXPECT_TRUE(coordinator.RecordEvaluation(result).ok());
+    EXPECT_TRUE(run.CheckpointNow().ok());
+    return coordinator.run_id();
+  }
 
   const std::string folder_ = ::testing::TempDir() + "/run_folder_test_" +
                               ::testing::UnitTest::GetInstance()->current_test_info()->name();
@@ -66,6 +90,36 @@ TEST_F(RunFolderTest, AnotherKindOfRunIsRefusedAndKept) {
   ASSERT_TRUE(ReplaceFile(checkpoints_ + "/cluster.ckpt", {"x"}).ok());
   EXPECT_THAT(Open(), FailsWith(absl::StatusCode::kFailedPrecondition, "cluster.ckpt"));
   EXPECT_EQ(ReadFile(csv).value(), lines);
+}
+
+TEST_F(RunFolderTest, ARunWhoseCheckpointIsGoneIsRefusedAndKept) {
+  const std::string csv = folder_ + "/frame_accuracy.csv", run_id = Run20Updates();
+  const std::string lines = ReadFile(csv).value();
+  std::filesystem::remove_all(checkpoints_);
+  for (const std::string seen : {"coordinator.ckpt", "--restart", "--from_log", run_id.c_str()})
+    EXPECT_THAT(Open(), FailsWith(absl::StatusCode::kFailedPrecondition, seen));
+  EXPECT_EQ(ReadFile(csv).value(), lines);
+  ASSERT_TRUE(RemoveRun(folder_).ok());
+  EXPECT_NE(Open()->coordinator().run_id(), run_id) << "the shards of the old run must not join the new one";
+}
+
+TEST_F(RunFolderTest, ALostCheckpointOfTheCoordinatorDoesNotOrphanTheShards) {
+  const std::string run_id = Run20Updates();
+  for (const char* damage : {"missing", "damaged"}) {
+    const std::string path = checkpoints_ + "/coordinator.ckpt";
+    std::filesystem::remove(path);
+    std::filesystem::remove(path + ".previous");
+    if (damage[0] == 'd') {
+      ASSERT_TRUE(ReplaceFile(path, {"x"}).ok());
+      EXPECT_THAT(Open(), FailsWith(absl::StatusCode::kDataLoss, "--from_log"));
+    }
+    auto run = Open(LostCheckpoint::kFromLog);
+    ASSERT_TRUE(run.ok()) << run.status();
+    EXPECT_EQ(run->coordinator().run_id(), run_id) << damage;
+    EXPECT_EQ(run->coordinator().GetRunStatus({})->updates(), 20);
+  }
+  const std::string csv = ReadFile(folder_ + "/frame_accuracy.csv").value();
+  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 2) << csv;
 }
 
 TEST_F(RunFolderTest, RefusesWhatOnlyTheSimulatedClusterCanDo) {
