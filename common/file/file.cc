@@ -33,6 +33,17 @@ absl::Status WriteNew(const std::string& path, absl::Span<const absl::string_vie
   return file.Close() ? absl::OkStatus() : FileError("close", path);
 }
 
+// Gives the file a second name, so that `path` is there at every instant; on a file system that has no hard
+// links, the file has its new name only.
+absl::Status KeepOld(const std::string& path, const std::string& kept) {
+  const std::string linked = kept + ".partial";
+  unlink(linked.c_str());
+  const bool is_linked = link(path.c_str(), linked.c_str()) == 0;
+  if (!is_linked && errno == ENOENT) return absl::OkStatus();
+  if (std::rename(is_linked ? linked.c_str() : path.c_str(), kept.c_str()) == 0) return absl::OkStatus();
+  return FileError("rename", is_linked ? linked : path);
+}
+
 }  // namespace
 
 absl::Status FileError(absl::string_view action, absl::string_view path) {
@@ -68,9 +79,11 @@ absl::Status SyncDirectory(const std::string& directory) {
   return fsync(descriptor.get()) == 0 ? absl::OkStatus() : FileError("sync directory", directory);
 }
 
-absl::Status ReplaceFile(const std::string& path, absl::Span<const absl::string_view> pieces) {
+absl::Status ReplaceFile(const std::string& path, absl::Span<const absl::string_view> pieces,
+                         const std::string& keep_old_as) {
   const std::string partial = path + ".partial";
   absl::Status status = WriteNew(partial, pieces);
+  if (status.ok() && !keep_old_as.empty()) status = KeepOld(path, keep_old_as);
   if (status.ok() && std::rename(partial.c_str(), path.c_str()) != 0) status = FileError("replace", path);
   if (!status.ok()) unlink(partial.c_str());
   return status;

@@ -19,8 +19,10 @@ absl::StatusOr<std::string> ReadFile(const std::string& path);
 absl::Status SyncDirectory(const std::string& directory);
 
 // Writes `pieces` one after the other to `path`.partial, syncs, and renames it over `path`: a full disk or a
-// crash leaves the old file as it was. Fails as FileError() says; the message names file and cause.
-absl::Status ReplaceFile(const std::string& path, absl::Span<const absl::string_view> pieces);
+// crash leaves the old file as it was. If `keep_old_as` is not empty, the old file, if there is one, then has
+// that name, in place of what had it. Fails as FileError() says; the message names file and cause.
+absl::Status ReplaceFile(const std::string& path, absl::Span<const absl::string_view> pieces,
+                         const std::string& keep_old_as = "");
 
 }  // namespace downpour
 

@@ -10,6 +10,7 @@
 #include "deploy/in_process/virtual_cluster.h"
 #include "deploy/in_process/wall_cluster.h"
 #include "server/coordinator/run_log.h"
+#include "server/storage/checkpoint_file.h"
 #include "server/storage/folder_lock.h"
 #include "server/storage/run_files.h"
 

@@ -51,11 +51,11 @@ absl::Status CoordinatorCheckpointer::Write() {
   const CoordinatorCheckpoint checkpoint = coordinator_->Checkpoint();
   // The log first: a restored coordinator does not write again what its checkpoint counts as written.
   absl::Status status = log_->Flush();
-  if (status.ok()) {
-    CheckpointFile file;
-    status = file.SetHeader(checkpoint);
-    if (status.ok()) status = WriteCheckpointFile(path_, file);
-  }
+  CheckpointFile file;
+  if (status.ok()) status = file.SetHeader(checkpoint);
+  // Who is told that the run is over does not ask again, so both generations have to hold the reason.
+  const int generations = checkpoint.budget_reached() ? 2 : 1;
+  for (int i = 0; status.ok() && i < generations; ++i) status = WriteCheckpointFile(path_, file);
   if (status.ok()) coordinator_->CheckpointWritten(checkpoint);
   schedule_.Tried(absl::Now(), Milestones(checkpoint), status.ok());
   return status;

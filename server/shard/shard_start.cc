@@ -36,6 +36,7 @@ absl::StatusOr<std::optional<ShardClaim>> ClaimShardLeft(const std::string& stat
     const std::string name = file->path().filename().string();
     absl::string_view number = name;
     uint32_t shard;
+    absl::ConsumeSuffix(&number, PreviousGeneration(""));
     if (absl::ConsumePrefix(&number, "shard-") && absl::ConsumeSuffix(&number, ".ckpt") &&
         absl::SimpleAtoi(number, &shard))
       shards.insert(shard);

@@ -2,6 +2,7 @@
 #include "server/storage/checkpoint_file.h"
 
 #include <cstdint>
+#include <cstdio>
 #include <deque>
 #include <filesystem>
 #include <system_error>
@@ -11,6 +12,7 @@
 #include "common/file/crc32c.h"
 #include "common/file/file.h"
 #include "common/file/mapped_file.h"
+#include "common/program/logging.h"
 #include "common/status_macros.h"
 #include "common/wire/byte_reader.h"
 
@@ -73,6 +75,15 @@ absl::StatusOr<CheckpointFile> Parse(absl::string_view stored, std::shared_ptr<c
   return file;
 }
 
+absl::StatusOr<CheckpointFile> ReadGeneration(const std::string& path, absl::string_view wanted_kind) {
+  if (const auto mapped = MappedFile::Open(path); mapped.ok()) {
+    const absl::string_view stored((*mapped)->data(), (*mapped)->size());
+    return Parse(stored, *mapped, wanted_kind, path);
+  }
+  ASSIGN_OR_RETURN(std::string bytes, ReadFile(path));
+  return ParseCheckpoint(std::move(bytes), wanted_kind, path);
+}
+
 }  // namespace
 
 absl::Status CheckpointFile::SetHeader(const google::protobuf::MessageLite& message) {
@@ -112,9 +123,11 @@ absl::StatusOr<std::vector<float>> CheckpointFile::Floats(absl::string_view name
   return ToElements<float>(bytes);
 }
 
+std::string PreviousGeneration(const std::string& path) { return path + ".previous"; }
+
 bool CheckpointExists(const std::string& path) {
   std::error_code ignored;
-  return std::filesystem::exists(path, ignored);
+  return std::filesystem::exists(path, ignored) || std::filesystem::exists(PreviousGeneration(path), ignored);
 }
 
 absl::Status WriteCheckpointFile(const std::string& path, const CheckpointFile& file) {
@@ -138,17 +151,21 @@ absl::Status WriteCheckpointFile(const std::string& path, const CheckpointFile& 
   uint32_t crc = 0;
   for (absl::string_view piece : pieces) crc = Crc32c(piece, crc);
   add_number(crc);
-  RETURN_IF_ERROR(ReplaceFile(path, pieces));
+  RETURN_IF_ERROR(ReplaceFile(path, pieces, PreviousGeneration(path)));
   return SyncDirectoryOf(path);
 }
 
 absl::StatusOr<CheckpointFile> ReadCheckpointFile(const std::string& path, absl::string_view wanted_kind) {
-  if (const auto mapped = MappedFile::Open(path); mapped.ok()) {
-    const absl::string_view stored((*mapped)->data(), (*mapped)->size());
-    return Parse(stored, *mapped, wanted_kind, path);
-  }
-  ASSIGN_OR_RETURN(std::string bytes, ReadFile(path));
-  return ParseCheckpoint(std::move(bytes), wanted_kind, path);
+  absl::StatusOr<CheckpointFile> newest = ReadGeneration(path, wanted_kind);
+  const absl::Status& status = newest.status();
+  if (!absl::IsNotFound(status) && !absl::IsDataLoss(status)) return newest;
+  absl::StatusOr<CheckpointFile> previous = ReadGeneration(PreviousGeneration(path), wanted_kind);
+  if (absl::IsNotFound(previous.status())) return newest;
+  if (!previous.ok())
+    return absl::Status(status.code(), absl::StrCat(status.message(), "; ", previous.status().message()));
+  LogWarning(status.message(), "; the generation before it is used, ", PreviousGeneration(path));
+  if (absl::IsDataLoss(status)) std::rename(path.c_str(), (path + ".damaged").c_str());
+  return previous;
 }
 
 absl::StatusOr<CheckpointFile> ParseCheckpoint(std::string bytes, absl::string_view wanted_kind,

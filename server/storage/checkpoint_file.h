@@ -63,16 +63,21 @@ std::vector<Element> ToElements(absl::string_view bytes) {
   return elements;
 }
 
-// Whether there is a checkpoint `path`, or its previous generation.
-bool CheckpointExists(const std::string& path);
+// A checkpoint has two generations: `path`, and the one before it, kept until the next is written.
+std::string PreviousGeneration(const std::string& path);  // <path>.previous
+bool CheckpointExists(const std::string& path);           // either of them
 
 // Writes as ReplaceFile() of common/file/file.h, with its statuses, and syncs the directory: a full disk or a
-// crash leaves the old file as it was. Two threads must not write one path at once.
+// crash leaves the old file as it was. The old file becomes the previous generation. While it writes, the
+// disk holds three files. Two threads must not write one path at once.
 absl::Status WriteCheckpointFile(const std::string& path, const CheckpointFile& file);
 
-// The sections refer to the file, which is mapped where that is possible, so that memory need not hold it.
-// NOT_FOUND, UNAVAILABLE: as ReadFile() of common/file/file.h. DATA_LOSS: truncated, wrong magic, wrong
-// checksum, or `kind` is not `wanted_kind`; the message names file, byte offset, value seen and value wanted.
+// The newest generation that is whole. If that is the previous one, it says so in the log, and renames a
+// damaged newest to <path>.damaged, so that the next write does not take that for a generation. The sections
+// refer to the file, which is mapped where that is possible, so that memory need not hold it. Statuses, of the
+// newest where no generation is whole: NOT_FOUND, UNAVAILABLE: as ReadFile() of common/file/file.h.
+// DATA_LOSS: truncated, wrong magic, wrong checksum, or `kind` is not `wanted_kind`; the message names file,
+// byte offset, value seen and value wanted.
 absl::StatusOr<CheckpointFile> ReadCheckpointFile(const std::string& path, absl::string_view wanted_kind);
 // The same from memory; `name` stands for the file in messages. Takes any bytes.
 absl::StatusOr<CheckpointFile> ParseCheckpoint(std::string bytes, absl::string_view wanted_kind,

@@ -105,6 +105,26 @@ TEST(ResumeTest, DamagedCheckpointIsAClearError) {
   EXPECT_THAT(std::string(damaged.message()), ::testing::HasSubstr("cluster.ckpt"));
 }
 
+TEST(ResumeTest, ADamagedCheckpointCostsTimeButNoBit) {
+  const std::string whole_dir = FreshRunDir() + "_whole";
+  std::filesystem::remove_all(whole_dir);
+  ASSERT_TRUE(PrepareAndRun(SyntheticJob(TwoMinibatchesAPush(), whole_dir)).ok());
+
+  TrainingJob job = SyntheticJob(TwoMinibatchesAPush(), FreshRunDir());
+  for (const int64_t stop : {700, 700}) {  // two generations
+    int64_t asked = 0;
+    job.stopped = [&] { return ++asked > stop; };
+    ASSERT_TRUE(PrepareAndRun(job).ok());
+  }
+  const std::string path = job.run_dir + "/checkpoints/cluster.ckpt";
+  std::fstream(path, std::ios::in | std::ios::out | std::ios::binary).seekp(5000).put('\x55').put('\xaa');
+  job.stopped = [] { return false; };
+  ASSERT_TRUE(PrepareAndRun(job).ok());
+  EXPECT_TRUE(std::filesystem::exists(path + ".damaged"));
+  EXPECT_EQ(WithoutWallTime(ReadCurve(job.run_dir)), WithoutWallTime(ReadCurve(whole_dir)));
+  EXPECT_EQ(FinalParameters(job.run_dir), FinalParameters(whole_dir));
+}
+
 TEST(ResumeTest, ARunWhoseCheckpointIsGoneIsKeptUnlessRestarted) {
   for (const auto clock : {ClusterDescription::VIRTUAL, ClusterDescription::WALL}) {
     TrainingJob job = SyntheticJob(TwoMinibatchesAPush(), FreshRunDir());

@@ -99,6 +99,22 @@ TEST_F(CoordinatorCheckpointerTest, LinesAreOnTheDiskBeforeTheCheckpointThatCoun
   EXPECT_NE(std::find(line, disk_calls.end(), "rename coordinator.ckpt"), disk_calls.end());
 }
 
+TEST_F(CoordinatorCheckpointerTest, WhoIsToldToStopIsToldSoAgainThoughTheNewestCheckpointIsDamaged) {
+  {
+    RunFolder run = Open();
+    Evaluate(run, 0);
+    FakeReplica replica(run.coordinator().Join(SmallJoin("host")).value());
+    ASSERT_TRUE(replica.Push(1).Report(run.coordinator()).ok());
+    Evaluate(run, 1);
+    ASSERT_TRUE(run.CheckpointNow().ok());
+    ASSERT_EQ(run.coordinator().NextEvaluation({})->directive(), NextEvaluationReply::STOP);
+  }
+  ASSERT_TRUE(ReplaceFile(folder_ + "/checkpoints/coordinator.ckpt", {"damaged"}).ok());
+  RunFolder run = Open();
+  EXPECT_EQ(run.coordinator().NextEvaluation({})->directive(), NextEvaluationReply::STOP);
+  EXPECT_EQ(Lines(), 2);
+}
+
 TEST_F(CoordinatorCheckpointerTest, ACrashBeforeTheCheckpointOfTheFinalEvaluationDoublesNoLine) {
   const std::string checkpoint = folder_ + "/checkpoints/coordinator.ckpt";
   {
