@@ -6,6 +6,7 @@
 
 #include "common/program/rounds.h"
 #include "server/coordinator/membership.h"
+#include "server/coordinator/report_totals.h"
 
 namespace downpour {
 

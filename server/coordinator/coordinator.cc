@@ -9,63 +9,9 @@
 #include "common/program/logging.h"
 #include "common/program/run_description_rules.h"
 #include "common/status_macros.h"
+#include "server/coordinator/request_checks.h"
 
 namespace downpour {
-namespace {
-
-using Features = google::protobuf::RepeatedField<float>;
-
-// Machines round sums over the data differently, so a small difference means nothing.
-absl::Status CheckClose(const char* field, const Features& seen, const Features& wanted,
-                        const DataSummary& data) {
-  if (seen.size() != wanted.size()) {
-    return absl::FailedPreconditionError(absl::StrCat("data summary: ", field, " has ", seen.size(),
-                                                      " dimensions, want ", wanted.size(),
-                                                      " as in the run's data"));
-  }
-  for (int i = 0; i < wanted.size(); ++i) {
-    const float spread = i < data.feature_stddev_size() ? data.feature_stddev(i) : 0;
-    if (std::abs(seen[i] - wanted[i]) <= 1e-3f * (std::abs(wanted[i]) + spread)) continue;
-    return absl::FailedPreconditionError(absl::StrCat("data summary: ", field, "[", i, "] is ", seen[i],
-                                                      ", want ", wanted[i], " as in the run's data"));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckSketch(const google::protobuf::RepeatedField<float>& sketch) {
-  if (!sketch.empty() && sketch.size() != kGradientSketchSize) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("gradient_sketch has ", sketch.size(), " elements, want none or ", kGradientSketchSize));
-  }
-  for (int i = 0; i < sketch.size(); ++i) {
-    if (std::isfinite(sketch[i])) continue;
-    return absl::InvalidArgumentError(
-        absl::StrCat("gradient_sketch[", i, "] is ", sketch[i], ", want a finite number"));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckSameData(const DataSummary& seen, const DataSummary& wanted) {
-  const struct {
-    const char* field;
-    int64_t seen, wanted;
-  } values[] = {{"input_dim", seen.input_dim(), wanted.input_dim()},
-                {"classes", seen.classes(), wanted.classes()},
-                {"utterances", seen.utterances(), wanted.utterances()},
-                {"frames", seen.frames(), wanted.frames()},
-                {"fingerprint", seen.fingerprint(), wanted.fingerprint()}};
-  for (const auto& value : values) {
-    if (value.seen != value.wanted) {
-      return absl::FailedPreconditionError(absl::StrCat("data summary: ", value.field, " is ", value.seen,
-                                                        ", want ", value.wanted, " as in the run's data"));
-    }
-  }
-  RETURN_IF_ERROR(CheckClose("feature_mean", seen.feature_mean(), wanted.feature_mean(), wanted));
-  return CheckClose("feature_stddev", seen.feature_stddev(), wanted.feature_stddev(), wanted);
-}
-
-}  // namespace
-
 Coordinator::Coordinator(Options options)
     : options_(std::move(options)),
       progress_(options_.description, options_.clock, options_.wall_clock),
@@ -262,7 +208,14 @@ absl::StatusOr<ReportReply> Coordinator::Report(const ReportRequest& request) {
   MembershipState::Replica& state = member->state;
   const bool is_new = request.report() > state.report();
   if (is_new) {
-    ASSIGN_OR_RETURN(const ReportTotals added, AdvanceTotals(request, member));
+    const ReportBounds bounds = {options_.description.cluster().minibatch(), data_->frames(),
+                                 member->restored};
+    const absl::StatusOr<ReportTotals> advanced = AdvanceTotals(request, bounds, &state);
+    if (!advanced.ok() && member->restored) {
+      return absl::NotFoundError(absl::StrCat(advanced.status().message(), "; too much is lost: join again"));
+    }
+    ASSIGN_OR_RETURN(const ReportTotals added, advanced);
+    member->restored = false;
     if (WarmStartIsOver()) barrier_.Add(added, &state);
     progress_.Add(added, request);
     for (const DataSlice& slice : request.finished()) slices_->Finish(state.replica_id(), slice);
@@ -302,20 +255,15 @@ absl::StatusOr<RecordEvaluationReply> Coordinator::RecordEvaluation(const Evalua
   record.result = request;
   {
     absl::MutexLock lock(&mutex_);
-    if (request.updates() < 0) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("evaluation result: updates is ", request.updates(), ", want 0 or more"));
-    }
-    if (request.test().frames() < 1) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("evaluation result: test.frames is ", request.test().frames(), ", want at least 1"));
-    }
+    RETURN_IF_ERROR(CheckEvaluationResult(request, options_.description.evaluation().max_frames()));
     absl::StatusOr<EvaluationSchedule::Evaluation> evaluation = progress_.evaluations().Record(request);
     if (!evaluation.ok()) {
       LogWarning("evaluation result ignored: ", evaluation.status().message());
       return RecordEvaluationReply();
     }
-    progress_.plateau().Record(request.test().loss_sum() / static_cast<double>(request.test().frames()));
+    const TestSetResult& test = request.test();
+    progress_.plateau().Record(test.has_loss_sum() ? test.loss_sum() / static_cast<double>(test.frames())
+                                                   : NAN);
     record.point = evaluation->point;
     record.reported = std::move(evaluation->reported);
     record.staleness = progress_.staleness();

@@ -48,17 +48,20 @@ class Coordinator {
   // UNAVAILABLE. Once the layout is known, an evaluator need not bring one.
   absl::StatusOr<JoinReply> Join(const JoinRequest& request);
   // A report that is not newer than the last changes nothing; if the last one is repeated, it gets the same
-  // slice again. INVALID_ARGUMENT, and nothing changes: the report's number is 0, the sketch is not finite,
-  // or is not empty and not of kGradientSketchSize elements, or as AdvanceTotals.
+  // slice again. INVALID_ARGUMENT, and nothing changes: the report's number is 0, or as CheckSketch and
+  // AdvanceTotals. NOT_FOUND also: as AdvanceTotals, but the replica is known from a checkpoint only, so that
+  // the reports which would explain its totals may be lost.
   absl::StatusOr<ReportReply> Report(const ReportRequest& request);
   // Always OK. A replica or incarnation that is not in the cluster changes nothing.
   absl::StatusOr<LeaveReply> Leave(const LeaveRequest& request);
   // One evaluator at a time gets EVALUATE. If its result stays away for replica_timeout_s (by `clock`), the
   // next call gets EVALUATE again, so that a restarted evaluator gets it too; `updates` and the log line are
-  // then as of that call. WAIT: none is due, or a shard is missing. STOP: the last one is recorded.
+  // then as of that call. WAIT: none is due, or a shard is missing. STOP: the last one is recorded. Whoever
+  // asks is taken for the evaluator: nobody's role is checked.
   absl::StatusOr<NextEvaluationReply> NextEvaluation(const NextEvaluationRequest& request);
   // A result changes nothing if its evaluation is not under way: it is recorded already, was handed out again
-  // since, or was handed out before the coordinator was restored from an older checkpoint.
+  // since, or was handed out before the coordinator was restored from an older checkpoint. INVALID_ARGUMENT:
+  // as CheckEvaluationResult.
   absl::StatusOr<RecordEvaluationReply> RecordEvaluation(const EvaluationResult& request);
   // FINISHED: the budget is reached and the last evaluation is recorded.
   absl::StatusOr<RunStatus> GetRunStatus(const RunStatusRequest& request);

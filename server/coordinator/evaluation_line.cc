@@ -30,6 +30,10 @@ std::optional<double> Ratio(double numerator, int64_t denominator) {
   return denominator == 0 ? std::nullopt : std::optional(numerator / denominator);
 }
 
+std::optional<double> MeanLoss(const TestSetResult& result) {
+  return result.has_loss_sum() ? Ratio(result.loss_sum(), result.frames()) : std::nullopt;
+}
+
 // Every value of a line, in order: the one list that the header, the lines and the scalars come from.
 std::vector<Column> Columns(const EvaluationRecord& record) {
   const EvaluationPoint& point = record.point;
@@ -44,7 +48,7 @@ std::vector<Column> Columns(const EvaluationRecord& record) {
       {"frames", "train/frames", 0, point.frames()},
       {"epoch", "train/epoch", 6, point.epoch()},
       {"train_loss", "train/loss", 6, Ratio(record.reported.loss_sum, record.reported.frames)},
-      {"test_loss", "test/loss", 6, Ratio(test.loss_sum(), test.frames())},
+      {"test_loss", "test/loss", 6, MeanLoss(test)},
       {"test_frame_accuracy", "test/frame_accuracy", 6, Ratio(test.correct(), test.frames())},
       {"live_replicas", "cluster/live_replicas", 0, point.live_replicas()},
       {"staleness_mean", "cluster/staleness_mean", 3,
@@ -53,7 +57,7 @@ std::vector<Column> Columns(const EvaluationRecord& record) {
       {"pushes_rejected", "cluster/pushes_rejected", 0, point.pushes_rejected()},
       {"test_nonsilence_frame_accuracy", "test/nonsilence_frame_accuracy", 6,
        Ratio(test.nonsilence_correct(), test.nonsilence_frames())},
-      {"test_human_loss", "test_human/loss", 6, Ratio(human.loss_sum(), human.frames())},
+      {"test_human_loss", "test_human/loss", 6, MeanLoss(human)},
       {"test_human_frame_accuracy", "test_human/frame_accuracy", 6, Ratio(human.correct(), human.frames())},
       {"test_human_nonsilence_frame_accuracy", "test_human/nonsilence_frame_accuracy", 6,
        Ratio(human.nonsilence_correct(), human.nonsilence_frames())},

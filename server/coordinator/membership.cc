@@ -1,35 +1,12 @@
-// Where on the data's way: the coordinator; gives out ids and checks that a replica's totals only grow.
+// Where on the data's way: the coordinator; gives out ids and keeps members by id.
 #include "server/coordinator/membership.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 
 namespace downpour {
-namespace {
-
-// So that sums over replicas cannot overflow.
-constexpr int64_t kMaxTotal = int64_t{1} << 50;
-
-constexpr struct {
-  const char* field;
-  int64_t ReportTotals::*count;
-} kCounts[] = {{"minibatches", &ReportTotals::minibatches},
-               {"frames", &ReportTotals::frames},
-               {"pushes_applied", &ReportTotals::pushes_applied},
-               {"pushes_rejected", &ReportTotals::pushes_rejected},
-               {"pushes_late", &ReportTotals::pushes_late}};
-
-// Of a ReportRequest or a MembershipState::Replica, which name their fields alike.
-template <typename Message>
-ReportTotals TotalsOf(const Message& message) {
-  return {message.minibatches(),     message.frames(),      message.pushes_applied(),
-          message.pushes_rejected(), message.pushes_late(), message.loss_sum()};
-}
-
-}  // namespace
 
 const Member& Membership::Join(absl::Time now) {
   last_incarnation_ =
@@ -88,34 +65,7 @@ void Membership::Load(const MembershipState& state, absl::Time now) {
   last_replica_id_ = state.last_replica_id();
   last_incarnation_ = state.last_incarnation();
   for (const auto& replica : state.replicas())
-    members_[replica.replica_id()] = {replica, now - absl::Seconds(replica.silent_s())};
-}
-
-absl::StatusOr<ReportTotals> AdvanceTotals(const ReportRequest& report, Member* member) {
-  const ReportTotals before = TotalsOf(member->state), now = TotalsOf(report);
-  const auto refuse = [&](const char* field, auto seen, const auto&... want) {
-    return absl::InvalidArgumentError(absl::StrCat("report ", report.report(), " of replica ",
-                                                   member->state.replica_id(), ": ", field, " is ", seen,
-                                                   ", want ", want...));
-  };
-  ReportTotals added;
-  for (const auto& [field, count] : kCounts) {
-    const int64_t seen = now.*count, last = before.*count;
-    if (seen < last || seen > kMaxTotal) {
-      return refuse(field, seen, last, " (as in report ", member->state.report(), ") to ", kMaxTotal);
-    }
-    added.*count = seen - last;
-  }
-  if (!std::isfinite(now.loss_sum)) return refuse("loss_sum", now.loss_sum, "a finite sum");
-  added.loss_sum = now.loss_sum - before.loss_sum;
-  member->state.set_report(report.report());
-  member->state.set_minibatches(now.minibatches);
-  member->state.set_frames(now.frames);
-  member->state.set_pushes_applied(now.pushes_applied);
-  member->state.set_pushes_rejected(now.pushes_rejected);
-  member->state.set_pushes_late(now.pushes_late);
-  member->state.set_loss_sum(now.loss_sum);
-  return added;
+    members_[replica.replica_id()] = {replica, now - absl::Seconds(replica.silent_s()), true};
 }
 
 }  // namespace downpour

@@ -12,19 +12,10 @@
 
 namespace downpour {
 
-// What a replica has done since it joined, as its reports say, or what one report adds to that.
-struct ReportTotals {
-  int64_t minibatches = 0;
-  int64_t frames = 0;
-  int64_t pushes_applied = 0;
-  int64_t pushes_rejected = 0;
-  int64_t pushes_late = 0;
-  double loss_sum = 0;  // nats
-};
-
 struct Member {
   MembershipState::Replica state;  // but for silent_s, which last_seen gives
   absl::Time last_seen;
+  bool restored = false;  // from a checkpoint, and has sent no new report since
 };
 
 // The replicas that are in the cluster now, by ascending id. A pure state machine; not thread-safe.
@@ -58,10 +49,6 @@ class Membership {
   uint64_t last_replica_id_ = 0;
   uint64_t last_incarnation_ = 0;
 };
-
-// Takes in the totals of a report newer than the member's last and returns what they add. INVALID_ARGUMENT,
-// and nothing changes: a total is below that of the last report or above 2^50, or the loss is not finite.
-absl::StatusOr<ReportTotals> AdvanceTotals(const ReportRequest& report, Member* member);
 
 }  // namespace downpour
 

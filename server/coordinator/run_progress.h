@@ -4,8 +4,8 @@
 
 #include "common/clock.h"
 #include "server/coordinator/evaluation_schedule.h"
-#include "server/coordinator/membership.h"
 #include "server/coordinator/plateau.h"
+#include "server/coordinator/report_totals.h"
 #include "server/coordinator/staleness_histogram.h"
 
 namespace downpour {

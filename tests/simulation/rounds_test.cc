@@ -85,7 +85,7 @@ class RoundsTest : public CoordinatorTest, public ::testing::WithParamInterface<
         if (replica.late_shards < 2) {
           replica.reporter.Push(1);
         } else {
-          replica.reporter.report.set_pushes_late(replica.reporter.report.pushes_late() + 1);
+          replica.reporter.AddMinibatch().set_pushes_late(replica.reporter.report.pushes_late() + 1);
         }
         replica.next = Next::kReport;
         return;

@@ -62,27 +62,40 @@ class FakeReplica {
     report.set_incarnation(joined.incarnation());
   }
 
-  // Adds `updates` pushes of 10 frames each at a loss of 2 nats a frame.
+  // Makes `updates` pushes of one minibatch of 10 frames each at a loss of 2 nats a frame.
   FakeReplica& Push(int updates, uint64_t staleness = 0) {
-    report.set_minibatches(report.minibatches() + updates);
-    report.set_frames(report.frames() + int64_t{10} * updates);
-    report.set_pushes_applied(report.pushes_applied() + updates);
-    report.set_loss_sum(report.loss_sum() + 20.0 * updates);
-    for (int i = 0; i < updates; ++i) report.add_staleness(staleness);
+    pushes_.insert(pushes_.end(), updates, staleness);
     return *this;
   }
+  // One more minibatch, for which the caller counts a push.
+  ReportRequest& AddMinibatch() {
+    report.set_minibatches(report.minibatches() + 1);
+    report.set_frames(report.frames() + 10);
+    return report;
+  }
 
+  // Sends a report for each push, as a replica does, and one if there is none. Returns the last reply.
   absl::StatusOr<ReportReply> Report(Coordinator& coordinator, bool wants_slice = false) {
+    if (!pushes_.empty()) {
+      AddMinibatch().set_pushes_applied(report.pushes_applied() + 1);
+      report.set_loss_sum(report.loss_sum() + 20);
+      report.add_staleness(pushes_.front());
+      pushes_.erase(pushes_.begin());
+    }
     report.set_report(report.report() + 1);
-    report.set_wants_slice(wants_slice);
+    report.set_wants_slice(wants_slice && pushes_.empty());
     sent = report;
     report.clear_staleness();
     report.clear_finished();
-    return coordinator.Report(sent);
+    absl::StatusOr<ReportReply> reply = coordinator.Report(sent);
+    return reply.ok() && !pushes_.empty() ? Report(coordinator, wants_slice) : reply;
   }
 
   ReportRequest report;  // the next one
   ReportRequest sent;    // the last one
+
+ private:
+  std::vector<uint64_t> pushes_;  // not reported yet, by staleness
 };
 
 class CoordinatorTest : public ::testing::Test {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <thread>
 
 #include "common/check.h"
@@ -75,6 +76,7 @@ absl::StatusOr<TestSetResult> EvaluateTestSet(const Dataset& data, absl::Span<co
     RETURN_IF_ERROR(result.status());
     Add(*result, &sum);
   }
+  if (!std::isfinite(sum.loss_sum())) sum.clear_loss_sum();
   return sum;
 }
 

@@ -34,8 +34,7 @@ class ConsistencyTest : public CoordinatorTest {
     return replica.Push(pushes).Report(*coordinator).value().directive();
   }
   ReportReply::Directive AskAfterLatePush(FakeReplica& replica) {
-    replica.report.set_minibatches(replica.report.minibatches() + 1);
-    replica.report.set_pushes_late(replica.report.pushes_late() + 1);
+    replica.AddMinibatch().set_pushes_late(replica.report.pushes_late() + 1);
     return Ask(replica);
   }
   // All replicas but this one fall silent for too long.
@@ -125,7 +124,7 @@ TEST_F(ConsistencyTest, ALatePushOfTheOpenRoundCounts) {
 TEST_F(ConsistencyTest, ARejectedOrDroppedPushIsMadeUpForInTheSameRound) {
   Start(Synchronous(2, 0));
   std::vector<FakeReplica> replicas = JoinAndBegin(2);
-  replicas[0].report.set_pushes_rejected(1);
+  replicas[0].AddMinibatch().set_pushes_rejected(1);
   EXPECT_EQ(Ask(replicas[0]), kContinue);
   EXPECT_EQ(Ask(replicas[0], 1), kWait);
 }

@@ -60,7 +60,8 @@ TEST_F(CoordinatorTest, ContradictoryReportsAreRefusedAndChangeNothing) {
   EXPECT_THAT(replica.Report(*coordinator), FailsWith(absl::StatusCode::kInvalidArgument, "frames is"));
   replica.report.set_frames(30);
   replica.report.set_loss_sum(std::numeric_limits<double>::infinity());
-  EXPECT_THAT(replica.Report(*coordinator), FailsWith(absl::StatusCode::kInvalidArgument, "loss_sum is inf"));
+  EXPECT_THAT(replica.Report(*coordinator),
+              FailsWith(absl::StatusCode::kInvalidArgument, "adds inf to loss_sum"));
   EXPECT_EQ(coordinator->Checkpoint().SerializeAsString(), before);
 }
 
@@ -198,8 +199,11 @@ TEST_F(CoordinatorTest, ARunWhosePushesAreAllRejectedEndsAndIsEvaluated) {
   ASSERT_EQ(coordinator->NextEvaluation({})->directive(), NextEvaluationReply::EVALUATE);
   ASSERT_TRUE(coordinator->RecordEvaluation(result).ok());
   FakeReplica replica = Join();
-  replica.report.set_pushes_rejected(5);
-  EXPECT_EQ(replica.Report(*coordinator).value().directive(), ReportReply::STOP);
+  for (int rejected = 1; rejected <= 5; ++rejected) {
+    replica.AddMinibatch().set_pushes_rejected(rejected);
+    EXPECT_EQ(replica.Report(*coordinator).value().directive(),
+              rejected < 5 ? ReportReply::CONTINUE : ReportReply::STOP);
+  }
   EXPECT_EQ(coordinator->NextEvaluation({})->directive(), NextEvaluationReply::EVALUATE);
   ASSERT_TRUE(coordinator->RecordEvaluation(result).ok());
   EXPECT_EQ(Status().phase(), RunStatus::FINISHED);

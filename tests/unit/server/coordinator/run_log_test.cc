@@ -106,11 +106,12 @@ TEST_F(RunLogTest, UnknownValuesAreLeftEmpty) {
   record.reported = ReportedSpan();
   record.result.clear_test_human();
   record.result.mutable_test()->clear_nonsilence_frames();
+  record.result.mutable_test()->clear_loss_sum();
   const auto log = Open();
   log->OnEvaluation(record);
   ASSERT_TRUE(log->Flush().ok());
   EXPECT_EQ(Read("frame_accuracy.csv"),
-            std::string(kHeader) + "12.500,340.250,0,0,0.250000,,2.000000,0.250000,20,,,3,,,,,,,\n");
+            std::string(kHeader) + "12.500,340.250,0,0,0.250000,,,0.250000,20,,,3,,,,,,,\n");
 }
 
 TEST_F(RunLogTest, EventsHoldTheScalarsOfEachLine) {

@@ -73,6 +73,14 @@ TEST(EvaluatorTest, WithoutKnowledgeOfSilenceNonSilenceCountsStayZero) {
   EXPECT_EQ(result.nonsilence_correct(), 0);
 }
 
+TEST(EvaluatorTest, ADivergedNetworkHasCountsButNoLoss) {
+  const auto network = MakeNetwork(7);
+  const std::vector<float> parameters(network->layout().size(), 1e38f);
+  const TestSetResult result = Evaluate(MakeDataset({}), parameters, 0, {network.get()});
+  EXPECT_EQ(result.frames(), 30);
+  EXPECT_FALSE(result.has_loss_sum());
+}
+
 TEST(EvaluatorTest, BitsDoNotDependOnTheNumberOfNetworks) {
   const Dataset data = MakeDataset({true, false, false, false});
   const auto a = MakeNetwork(4), b = MakeNetwork(4), c = MakeNetwork(4);

@@ -1,0 +1,25 @@
+// Where on the data's way: the coordinator; what a message from the network may say, whoever sends it.
+#ifndef DOWNPOUR_SERVER_COORDINATOR_REQUEST_CHECKS_H_
+#define DOWNPOUR_SERVER_COORDINATOR_REQUEST_CHECKS_H_
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "proto/coordinator.pb.h"
+
+namespace downpour {
+
+// INVALID_ARGUMENT: the sketch has another size than 0 or kGradientSketchSize, or is not finite.
+absl::Status CheckSketch(const google::protobuf::RepeatedField<float>& sketch);
+
+// INVALID_ARGUMENT, naming the field: negative updates, no frames in `test`, more frames than an evaluation
+// scores (`max_frames` of each test set; 0: no limit), more correct frames than frames, or a loss that
+// cross-entropy cannot be.
+absl::Status CheckEvaluationResult(const EvaluationResult& result, int64_t max_frames);
+
+// FAILED_PRECONDITION, naming the field: the data summary is of other data than `wanted`.
+absl::Status CheckSameData(const DataSummary& seen, const DataSummary& wanted);
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_SERVER_COORDINATOR_REQUEST_CHECKS_H_
