@@ -47,7 +47,8 @@ absl::StatusOr<std::string> FrameAccuracyToKeep(absl::string_view csv, CountedLi
 // DATA_LOSS: as FrameAccuracyToKeep().
 absl::StatusOr<CoordinatorCheckpoint> LastLineAsCheckpoint(absl::string_view csv);
 
-// The content of staleness.csv: "staleness,pushes", then a line for each staleness that was seen, ascending.
+// The content of staleness.csv: "staleness,pushes", then a line for each staleness that was seen, ascending;
+// from 1024 on a line stands for those up to 1/128 above it too (server/coordinator/staleness_histogram.h).
 std::string StalenessCsv(const StalenessHistogram& staleness);
 
 }  // namespace downpour

@@ -36,9 +36,14 @@ absl::StatusOr<ReportedSpan> LoadSpan(const ReportedSpanState& state) {
 }  // namespace
 
 double EvaluationSchedule::train_loss() const {
-  ReportedSpan span = reported_;
-  if (handed_out_.has_value()) Append(handed_out_->reported, &span);
-  return span.frames > 0 ? span.loss_sum / span.frames : last_train_loss_;
+  // The sums only: this is asked several times a second, and the rest of a span is large.
+  double loss_sum = reported_.loss_sum;
+  int64_t frames = reported_.frames;
+  if (handed_out_.has_value()) {
+    loss_sum += handed_out_->reported.loss_sum;
+    frames += handed_out_->reported.frames;
+  }
+  return frames > 0 ? loss_sum / static_cast<double>(frames) : last_train_loss_;
 }
 
 int64_t EvaluationSchedule::NextMark() const {

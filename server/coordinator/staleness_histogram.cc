@@ -1,13 +1,27 @@
-// Where on the data's way: what the replicas report; counts pushes by staleness, in a map.
+// Where on the data's way: what the replicas report; counts pushes by rounded staleness, in a map.
 #include "server/coordinator/staleness_histogram.h"
+
+#include <bit>
 
 #include "absl/strings/str_cat.h"
 #include "common/staleness_counts.h"
 
 namespace downpour {
+namespace {
+
+constexpr int64_t kMostPushes = int64_t{1} << 62;
+
+uint64_t Rounded(uint64_t staleness) {
+  constexpr int kLeadingBits = 8;
+  if (staleness < StalenessHistogram::kExact) return staleness;
+  const int dropped = std::bit_width(staleness) - kLeadingBits;
+  return staleness >> dropped << dropped;
+}
+
+}  // namespace
 
 void StalenessHistogram::AddPushes(uint64_t staleness, int64_t pushes) {
-  counts_[staleness] += pushes;
+  counts_[Rounded(staleness)] += pushes;
   pushes_ += pushes;
 }
 
@@ -38,9 +52,10 @@ absl::Status StalenessHistogram::Load(const StalenessCounts& state) {
   }
   StalenessHistogram loaded;
   for (int i = 0; i < state.staleness_size(); ++i) {
-    if (state.pushes(i) < 1) {
+    const int64_t most = kMostPushes - loaded.pushes_;
+    if (state.pushes(i) < 1 || state.pushes(i) > most) {
       return absl::InvalidArgumentError(
-          absl::StrCat("staleness counts: pushes[", i, "] is ", state.pushes(i), ", want at least 1"));
+          absl::StrCat("staleness counts: pushes[", i, "] is ", state.pushes(i), ", want 1 to ", most));
     }
     loaded.AddPushes(state.staleness(i), state.pushes(i));
   }

@@ -9,9 +9,13 @@
 
 namespace downpour {
 
-// Exact counts: staleness (in updates) -> pushes. A value; not thread-safe.
+// Staleness (in updates) -> pushes. Values below kExact are counted exactly. Others are rounded down to their
+// 8 leading bits, so by less than 1/128 of themselves, and so are the mean and the percentiles that they give.
+// There are at most 7,936 different values, whatever replicas report. A value; not thread-safe.
 class StalenessHistogram {
  public:
+  static constexpr uint64_t kExact = 1024;
+
   void Add(uint64_t staleness) { AddPushes(staleness, 1); }
   void Merge(const StalenessHistogram& other);
 
@@ -24,7 +28,7 @@ class StalenessHistogram {
   uint64_t Percentile(int percent) const;
 
   StalenessCounts Save() const;
-  // Replaces the counts. INVALID_ARGUMENT: fields of unequal length, or a count below 1.
+  // Replaces the counts. INVALID_ARGUMENT: fields of unequal length, a count below 1, or more than 2^62 pushes.
   absl::Status Load(const StalenessCounts& state);
 
  private:

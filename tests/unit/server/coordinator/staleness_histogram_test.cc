@@ -2,6 +2,9 @@
 // by hand.
 #include "server/coordinator/staleness_histogram.h"
 
+#include <limits>
+
+#include "common/random.h"
 #include "gtest/gtest.h"
 
 namespace downpour {
@@ -33,7 +36,33 @@ TEST(StalenessHistogramTest, OneOutlierInAHundredLeavesTheNinetyNinthPercentileA
   EXPECT_EQ(histogram.Percentile(99), 1000u);
 }
 
-TEST(StalenessHistogramTest, MergeAndSaveKeepExactCounts) {
+TEST(StalenessHistogramTest, LargeValuesAreRoundedDownByLessThanOneIn128) {
+  Random random(1);
+  for (int i = 0; i < 10000; ++i) {
+    const uint64_t staleness = random.Next() >> random.Below(64);
+    StalenessHistogram histogram;
+    histogram.Add(staleness);
+    const uint64_t counted = histogram.counts().begin()->first;
+    if (staleness < 1024) {
+      EXPECT_EQ(counted, staleness);
+    } else {
+      EXPECT_LE(counted, staleness);
+      EXPECT_LT(staleness - counted, staleness / 128 + 1) << staleness;
+    }
+  }
+}
+
+// A report can bring half a million values.
+TEST(StalenessHistogramTest, ItsSizeIsBoundedWhateverIsReported) {
+  StalenessHistogram histogram;
+  Random random(2);
+  for (int i = 0; i < 500000; ++i) histogram.Add(random.Next() >> random.Below(64));
+  EXPECT_LE(histogram.counts().size(), 7936u);
+  EXPECT_EQ(histogram.pushes(), 500000);
+}
+
+TEST(StalenessHistogramTest, MergeAndSaveKeepCounts) {
+  constexpr uint64_t kLargest = uint64_t{255} << 56;
   StalenessHistogram a, b;
   a.Add(0);
   a.Add(7);
@@ -43,7 +72,7 @@ TEST(StalenessHistogramTest, MergeAndSaveKeepExactCounts) {
   StalenessHistogram loaded;
   loaded.Add(5);
   ASSERT_TRUE(loaded.Load(a.Save()).ok());
-  EXPECT_EQ(loaded.counts(), (std::map<uint64_t, int64_t>{{0, 1}, {7, 2}, {~uint64_t{0}, 1}}));
+  EXPECT_EQ(loaded.counts(), (std::map<uint64_t, int64_t>{{0, 1}, {7, 2}, {kLargest, 1}}));
   EXPECT_EQ(loaded.pushes(), 4);
 }
 
@@ -54,6 +83,8 @@ TEST(StalenessHistogramTest, LoadRefusesWhatSaveNeverWrites) {
   state.add_staleness(4);
   EXPECT_EQ(histogram.Load(state).code(), absl::StatusCode::kInvalidArgument);
   state.add_pushes(0);
+  EXPECT_EQ(histogram.Load(state).code(), absl::StatusCode::kInvalidArgument);
+  state.set_pushes(0, std::numeric_limits<int64_t>::max());
   EXPECT_EQ(histogram.Load(state).code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(histogram.pushes(), 1);
 }
