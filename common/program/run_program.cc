@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/program/interrupt.h"
+#include "common/program/memory.h"
 #include "common/status_macros.h"
 
 namespace downpour {
@@ -25,6 +26,7 @@ absl::Status ParseAndRun(int argc, char** argv, const Program& program) {
 }  // namespace
 
 int RunProgram(int argc, char** argv, const Program& program) {
+  EndWithoutMemory(program.name);
   const absl::Status status = ParseAndRun(argc, argv, program);
   if (status.ok()) return 0;
   std::fputs(absl::StrCat(program.name, ": ", status.message(), "\n").c_str(), stderr);

@@ -26,11 +26,13 @@ absl::StatusOr<InProcessShards> MakeShards(const RunDescription& description, co
 
 absl::StatusOr<std::vector<RegisterShardReply>> RegisterShards(int shards, const DataSummary& data,
                                                                Coordinator& coordinator) {
+  ASSIGN_OR_RETURN(const DescribeReply known, coordinator.Describe({}));
   JoinRequest join;
-  join.set_evaluator(true);
   *join.mutable_data() = data;
+  // In a new run this brings the data summary, as only a replica can. It joins nobody: there are no shards yet.
+  join.set_evaluator(known.has_data());
   const absl::Status joined = coordinator.Join(join).status();
-  if (!joined.ok() && !absl::IsUnavailable(joined)) return joined;  // UNAVAILABLE: no shards yet
+  if (!joined.ok() && !absl::IsUnavailable(joined)) return joined;
   std::vector<RegisterShardReply> replies;
   for (int shard = 0; shard < shards; ++shard) {
     RegisterShardRequest request;

@@ -4,18 +4,37 @@
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
+#include "common/program/memory.h"
 #include "common/program/run_description.h"
 #include "common/program/run_description_rules.h"
 #include "common/status_macros.h"
 #include "deploy/in_process/virtual_cluster.h"
 #include "deploy/in_process/wall_cluster.h"
 #include "server/coordinator/run_log.h"
+#include "server/shard/shard_start.h"
 #include "server/storage/checkpoint_file.h"
 #include "server/storage/folder_lock.h"
 #include "server/storage/run_files.h"
 
 namespace downpour {
 namespace {
+
+// Shards, the replicas' parameters, and one gradient.
+absl::Status CheckMemoryOfJob(const TrainingJob& job) {
+  ASSIGN_OR_RETURN(const std::vector<ParameterShard::Options> shards,
+                   ShardOptions(job.description, job.description.name(), job.data->summary));
+  const ClusterDescription& cluster = job.description.cluster();
+  const double snapshot_bytes = cluster.wire() == ClusterDescription::BFLOAT16 ? 2 : sizeof(float);
+  double bytes = (cluster.replicas() * snapshot_bytes + sizeof(float)) *
+                 static_cast<double>(shards.front().layout.size());
+  for (const ParameterShard::Options& shard : shards) {
+    ASSIGN_OR_RETURN(const double shard_bytes, ShardBytes(shard));
+    bytes += shard_bytes;
+  }
+  return CheckMemory(absl::StrCat("a run of ", shards.front().layout.size(), " parameters and ",
+                                  cluster.replicas(), " replicas"),
+                     bytes);
+}
 
 // Runs the virtual cluster with its log and its checkpoint in the run folder, which it locks.
 absl::StatusOr<RunStatus> RunVirtualJob(const TrainingJob& job) {
@@ -78,6 +97,7 @@ absl::Status PrepareRunFolder(const std::string& run_dir, const RunDescription& 
 }
 
 absl::StatusOr<RunStatus> RunJob(const TrainingJob& job) {
+  RETURN_IF_ERROR(CheckMemoryOfJob(job));
   switch (job.description.cluster().clock()) {
     case ClusterDescription::VIRTUAL:
       return RunVirtualJob(job);

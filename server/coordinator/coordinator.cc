@@ -87,6 +87,7 @@ absl::Status Coordinator::ShardsComplete() const {
 }
 
 absl::Status Coordinator::FixData(const DataSummary& data) {
+  RETURN_IF_ERROR(CheckDataSummary(data));
   const RunDescription& description = options_.description;
   const int32_t classes = description.data().classes();
   if (classes > 0 && data.classes() != classes) {
@@ -109,13 +110,13 @@ absl::Status Coordinator::FixData(const DataSummary& data) {
 
 absl::StatusOr<JoinReply> Coordinator::JoinLocked(const JoinRequest& request) {
   RETURN_IF_ERROR(CheckRunId(request.run_id()));
-  if (request.has_data()) {
-    RETURN_IF_ERROR(data_.has_value() ? CheckSameData(request.data(), *data_) : FixData(request.data()));
-  } else if (!request.evaluator()) {
+  if (!request.evaluator() && !request.has_data())
     return absl::InvalidArgumentError("data is missing, want the summary of the replica's data");
-  } else if (!data_.has_value()) {
+  // Whoever says that it is a replica is taken for one: nobody's role is checked.
+  if (!data_.has_value() && !request.evaluator()) RETURN_IF_ERROR(FixData(request.data()));
+  if (!data_.has_value())
     return absl::UnavailableError("the run's data is not known yet: no replica has joined");
-  }
+  if (request.has_data()) RETURN_IF_ERROR(CheckSameData(request.data(), *data_));
   RETURN_IF_ERROR(ShardsComplete());
 
   JoinReply reply;

@@ -44,8 +44,9 @@ class Coordinator {
   absl::StatusOr<DescribeReply> Describe(const DescribeRequest& request);
   // A shard that wants no index gets the one that its address has, or else the lowest free one.
   absl::StatusOr<RegisterShardReply> RegisterShard(const RegisterShardRequest& request);
-  // The first data summary fixes the layout, even if an evaluator brings it or the Join is answered
-  // UNAVAILABLE. Once the layout is known, an evaluator need not bring one.
+  // The first replica's data summary fixes the layout, even if its Join is answered UNAVAILABLE. An
+  // evaluator's never does; once the layout is known, it need not bring one. INVALID_ARGUMENT also: as
+  // CheckDataSummary.
   absl::StatusOr<JoinReply> Join(const JoinRequest& request);
   // A report that is not newer than the last changes nothing; if the last one is repeated, it gets the same
   // slice again. INVALID_ARGUMENT, and nothing changes: the report's number is 0, or as CheckSketch and

@@ -80,6 +80,32 @@ absl::Status CheckEvaluationResult(const EvaluationResult& result, int64_t max_f
   return CheckTestSetResult("test_human", result.test_human(), most);
 }
 
+absl::Status CheckDataSummary(const DataSummary& data) {
+  constexpr int64_t kMostFeatures = 1 << 16;
+  const struct {
+    const char* field;
+    int64_t seen, least, most;
+  } values[] = {{"input_dim", data.input_dim(), 1, 1 << 20},
+                {"classes", data.classes(), 1, 1 << 20},
+                {"utterances", data.utterances(), 1, int64_t{1} << 32},
+                {"frames", data.frames(), 1, int64_t{1} << 40},
+                {"the size of feature_mean", data.feature_mean_size(), 0, kMostFeatures},
+                {"the size of feature_stddev", data.feature_stddev_size(), data.feature_mean_size(),
+                 data.feature_mean_size()}};
+  for (const auto& value : values) {
+    if (value.least <= value.seen && value.seen <= value.most) continue;
+    return absl::InvalidArgumentError(absl::StrCat("data summary: ", value.field, " is ", value.seen,
+                                                   ", want ", value.least, " to ", value.most));
+  }
+  for (int i = 0; i < data.feature_mean_size(); ++i) {
+    if (std::isfinite(data.feature_mean(i)) && std::isfinite(data.feature_stddev(i))) continue;
+    return absl::InvalidArgumentError(absl::StrCat("data summary: feature ", i, " has mean ",
+                                                   data.feature_mean(i), " and standard deviation ",
+                                                   data.feature_stddev(i), ", want finite numbers"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckSameData(const DataSummary& seen, const DataSummary& wanted) {
   const struct {
     const char* field;

@@ -17,6 +17,9 @@ absl::Status CheckSketch(const google::protobuf::RepeatedField<float>& sketch);
 // cross-entropy cannot be.
 absl::Status CheckEvaluationResult(const EvaluationResult& result, int64_t max_frames);
 
+// INVALID_ARGUMENT, naming the field: the first data summary of a run says what no data set that a replica
+// can read has, for example 2^31 classes. It would fix the size of every shard.
+absl::Status CheckDataSummary(const DataSummary& data);
 // FAILED_PRECONDITION, naming the field: the data summary is of other data than `wanted`.
 absl::Status CheckSameData(const DataSummary& seen, const DataSummary& wanted);
 

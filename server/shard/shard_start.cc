@@ -13,6 +13,7 @@
 #include "common/layout/network_layout.h"
 #include "common/layout/shard_map.h"
 #include "common/program/logging.h"
+#include "common/program/memory.h"
 #include "common/status_macros.h"
 #include "server/shard/checkpointer.h"
 
@@ -85,6 +86,13 @@ absl::StatusOr<std::vector<ParameterShard::Options>> ShardOptions(const RunDescr
   return options;
 }
 
+absl::StatusOr<double> ShardBytes(const ParameterShard::Options& options) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<Optimizer> optimizer,
+                   Optimizer::Create(options.optimizer, options.warm_start, options.rounds));
+  const auto vectors = static_cast<double>(1 + optimizer->state_names().size());
+  return vectors * sizeof(float) * static_cast<double>(options.range.size());
+}
+
 absl::StatusOr<std::unique_ptr<ParameterShard>> CreateShard(ParameterShard::Options options,
                                                             const RunDescription& description) {
   std::vector<float> initial(options.range.size());
@@ -108,6 +116,8 @@ absl::StatusOr<std::unique_ptr<ParameterShard>> StartShard(const RegisterShardRe
                                                       registered.run().layout_fingerprint(),
                                                       ", this shard's has ", options.run.layout_fingerprint));
   }
+  ASSIGN_OR_RETURN(const double bytes, ShardBytes(options));
+  RETURN_IF_ERROR(CheckMemory(absl::StrCat("shard ", registered.shard()), bytes));
   const std::string path = ShardCheckpointPath(state_dir, registered.shard());
   const absl::StatusOr<ShardSnapshot> snapshot = LoadShardSnapshot(path);
   if (absl::IsNotFound(snapshot.status())) {

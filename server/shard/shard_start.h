@@ -28,6 +28,8 @@ absl::StatusOr<std::optional<ShardClaim>> ClaimShardLeft(const std::string& stat
 absl::StatusOr<std::vector<ParameterShard::Options>> ShardOptions(const RunDescription& description,
                                                                   const std::string& run_id,
                                                                   const DataSummary& data);
+// Bytes of a shard's parameters and optimizer state. Statuses as Optimizer::Create().
+absl::StatusOr<double> ShardBytes(const ParameterShard::Options& options);
 // A shard with the run's initial parameters. Statuses as ParameterShard::Create().
 absl::StatusOr<std::unique_ptr<ParameterShard>> CreateShard(ParameterShard::Options options,
                                                             const RunDescription& description);
@@ -39,8 +41,9 @@ enum class LostState { kRefused, kInitialParameters };
 // The shard that `registered` names. If `state_dir` has a checkpoint of it, it goes on from there; else it
 // gets the run's initial parameters, and a first checkpoint is written. FAILED_PRECONDITION: there is no
 // checkpoint, the run has made updates, and `lost` is kRefused; the checkpoint is of another run, the run has
-// no such shard, or this program gives the parameters another layout than the coordinator. Else as
-// LoadShardSnapshot(), SaveShardSnapshot() and ShardOptions().
+// no such shard, this process cannot have as much memory as the shard needs, or this program gives the
+// parameters another layout than the coordinator. Else as LoadShardSnapshot(), SaveShardSnapshot() and
+// ShardOptions().
 absl::StatusOr<std::unique_ptr<ParameterShard>> StartShard(const RegisterShardReply& registered,
                                                            const std::string& state_dir,
                                                            LostState lost = LostState::kRefused);

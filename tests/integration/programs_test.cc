@@ -2,6 +2,7 @@
 // and are stopped, killed, called wrongly and run on a full disk.
 #include <signal.h>
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -105,6 +106,15 @@ class Programs : public ::testing::Test {
 
   const std::string folder_ = ::testing::TempDir() + "programs";
 };
+
+TEST_F(Programs, ANetworkThatNoMemoryCanHoldIsRefusedWithItsSize) {
+  std::vector<std::string> command = Train("huge", 10);
+  std::replace(command.begin(), command.end(), std::string("--network.hidden_width=[16]"),
+               std::string("--network.hidden_width=[300000,300000]"));
+  const Outcome outcome = Call(command);
+  EXPECT_EQ(outcome.code, kExitUsage) << outcome.output;
+  EXPECT_THAT(outcome.output, AllOf(HasSubstr("parameters and 4 replicas needs at least"), HasSubstr("GiB")));
+}
 
 TEST_F(Programs, TrainTwiceThenDrawBothInOneSelfContainedPage) {
   for (const std::string kind : {"ADADELTA", "ADAGRAD"}) {

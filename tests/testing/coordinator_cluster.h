@@ -103,9 +103,7 @@ class CoordinatorTest : public ::testing::Test {
   // Makes a coordinator of `description` that knows its data and its shards.
   void Start(const RunDescription& description) {
     Create(description);
-    JoinRequest evaluator = SmallJoin("evaluator");
-    evaluator.set_evaluator(true);
-    EXPECT_EQ(coordinator->Join(evaluator).status().code(), absl::StatusCode::kUnavailable);
+    EXPECT_EQ(coordinator->Join(SmallJoin("host")).status().code(), absl::StatusCode::kUnavailable);
     for (int shard = 0; shard < description.cluster().shards(); ++shard) {
       ASSERT_TRUE(coordinator->RegisterShard({}).ok());
     }

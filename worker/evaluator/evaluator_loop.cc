@@ -85,6 +85,7 @@ absl::Status EvaluatorLoop::Join() {
   request.set_evaluator(true);
   ASSIGN_OR_RETURN(const JoinReply reply, options_.coordinator->Join(request));
   description_ = reply.description();
+  RETURN_IF_ERROR(CheckMemoryFor(reply, sizeof(float)));
   while (static_cast<int>(networks_.size()) < options_.threads) {
     ASSIGN_OR_RETURN(networks_.emplace_back(), Network::Create({.network = description_.network(),
                                                                 .input_dim = reply.data().input_dim(),

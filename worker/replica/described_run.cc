@@ -2,7 +2,9 @@
 #include "worker/replica/described_run.h"
 
 #include "absl/strings/str_cat.h"
+#include "common/layout/network_layout.h"
 #include "common/program/logging.h"
+#include "common/program/memory.h"
 #include "common/program/run_description_rules.h"
 #include "common/status_macros.h"
 
@@ -24,6 +26,13 @@ absl::Status CheckLayout(const ParameterLayout& own, const RunIdentity& run) {
   return absl::FailedPreconditionError(absl::StrCat("this process's parameter layout has fingerprint ",
                                                     own.fingerprint(), ", want the run's, ",
                                                     run.layout_fingerprint()));
+}
+
+absl::Status CheckMemoryFor(const JoinReply& run, double bytes_each) {
+  ASSIGN_OR_RETURN(const ParameterLayout layout,
+                   NetworkLayout(run.description().network(), run.data().input_dim(), run.data().classes()));
+  return CheckMemory(absl::StrCat("this process's copy of ", layout.size(), " parameters"),
+                     bytes_each * static_cast<double>(layout.size()));
 }
 
 absl::StatusOr<DescribedRun> LoadWorkersRun(CoordinatorClient& coordinator, const CommandLine& command_line) {

@@ -25,6 +25,10 @@ absl::StatusOr<RunDescription> LocalDescription(const RunDescription& coordinato
 // FAILED_PRECONDITION: the run's parameters are laid out in another way than those of this process's network.
 absl::Status CheckLayout(const ParameterLayout& own, const RunIdentity& run);
 
+// To be asked before a process makes anything of the network's size. FAILED_PRECONDITION: it cannot have
+// `bytes_each` bytes for each of the run's parameters. INVALID_ARGUMENT: as NetworkLayout.
+absl::Status CheckMemoryFor(const JoinReply& run, double bytes_each);
+
 // Both ask the coordinator for the run, load a part of its data, and log what was left out. Statuses as
 // CoordinatorClient::Describe, LocalDescription and LoadRunData. Thread-safe. LoadWorkersRun loads the
 // training part. While the coordinator does not know the run's data, it reads the test sets too: the process

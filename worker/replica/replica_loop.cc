@@ -163,6 +163,8 @@ absl::Status ReplicaLoop::Join() {
   run_ = ToRunKey(reply.run());
   const ClusterDescription& cluster = description_.cluster();
   if (network_ == nullptr) {
+    // A gradient, and the parameters as they are sent.
+    RETURN_IF_ERROR(CheckMemoryFor(reply, sizeof(float) + (TravelsInBfloat16(cluster) ? 2 : sizeof(float))));
     ASSIGN_OR_RETURN(network_, Network::Create({.network = description_.network(),
                                                 .input_dim = reply.data().input_dim(),
                                                 .classes = reply.data().classes(),

@@ -130,5 +130,29 @@ TEST_F(CoordinatorTest, EvaluationResultsThatNoTestSetGivesAreRefused) {
   EXPECT_EQ(observer.records.size(), 1u);
 }
 
+TEST_F(CoordinatorTest, ADataSummaryThatNoDataSetHasFixesNothing) {
+  Create(SmallRun());
+  const auto expect_refused = [&](const std::function<void(DataSummary&)>& change, const std::string& text) {
+    JoinRequest request = SmallJoin("stranger");
+    change(*request.mutable_data());
+    EXPECT_THAT(coordinator->Join(request), FailsWith(kInvalid, text));
+    EXPECT_FALSE(coordinator->Describe({}).value().has_data()) << text;
+  };
+  const int32_t huge = std::numeric_limits<int32_t>::max();
+  expect_refused([&](DataSummary& data) { data.set_input_dim(huge); }, "input_dim is 2147483647");
+  expect_refused([&](DataSummary& data) { data.set_classes(huge); }, "classes is 2147483647");
+  expect_refused([&](DataSummary& data) { data.set_utterances(int64_t{1} << 40); }, "utterances is");
+  expect_refused([&](DataSummary& data) { data.set_frames(int64_t{1} << 60); }, "frames is");
+  expect_refused([&](DataSummary& data) { data.mutable_feature_mean()->Resize(1 << 17, 0); }, "131072");
+  expect_refused([&](DataSummary& data) { data.add_feature_stddev(1); },
+                 "size of feature_stddev is 1, want 0");
+  expect_refused(
+      [&](DataSummary& data) {
+        data.add_feature_mean(std::nanf(""));
+        data.add_feature_stddev(1);
+      },
+      "feature 0 has mean nan");
+}
+
 }  // namespace
 }  // namespace downpour

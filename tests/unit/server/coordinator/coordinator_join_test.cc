@@ -107,6 +107,19 @@ TEST_F(CoordinatorTest, DataThatNoRunCanBeMadeOfFixesNothing) {
   EXPECT_TRUE(observer.summaries.empty());
 }
 
+TEST_F(CoordinatorTest, AnEvaluatorsDataFixesNothing) {
+  Create(SmallRun());
+  JoinRequest request = SmallJoin("stranger");
+  request.mutable_data()->set_classes(1 << 20);
+  request.set_evaluator(true);
+  EXPECT_THAT(coordinator->Join(request), FailsWith(absl::StatusCode::kUnavailable, "no replica has joined"));
+  EXPECT_FALSE(coordinator->Describe({}).value().has_data());
+  EXPECT_THAT(coordinator->Join(SmallJoin("host")),
+              FailsWith(absl::StatusCode::kUnavailable, "0 of 2 shards"));
+  EXPECT_EQ(coordinator->Describe({}).value().data().classes(), 4);
+  EXPECT_THAT(coordinator->Join(request), FailsWith(absl::StatusCode::kFailedPrecondition, "classes"));
+}
+
 TEST_F(CoordinatorTest, AnEvaluatorNeedsNoDataAndIsNoReplica) {
   Start(SmallRun());
   JoinRequest request;

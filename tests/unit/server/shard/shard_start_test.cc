@@ -110,6 +110,18 @@ TEST_F(ShardStartTest, AShardGetsTheWarmStartAndTheSchedulesLengthInUpdates) {
   EXPECT_FALSE(ShardOptions(description, "run-1", data)->at(1).warm_start.has_optimizer());
 }
 
+TEST_F(ShardStartTest, AShardThatNoMemoryCanHoldIsRefused) {
+  RegisterShardReply reply = Registered(0);
+  for (int layer = 0; layer < 2; ++layer)
+    reply.mutable_description()->mutable_network()->add_hidden_width(900000);
+  reply.mutable_run()->set_layout_fingerprint(
+      NetworkLayout(reply.description().network(), 3, 5)->fingerprint());
+  const absl::Status status = StartShard(reply, folder_).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  // Half of 8.1e11 parameters, each with the two averages of ADADELTA.
+  EXPECT_THAT(std::string(status.message()), HasSubstr("shard 1 needs at least 4526.3 GiB of memory"));
+}
+
 TEST_F(ShardStartTest, AShardThatTheRunDoesNotHaveIsRefused) {
   RegisterShardReply reply = Registered(0);
   reply.set_shard(2);
