@@ -4,7 +4,8 @@
 #include <memory>
 #include <vector>
 
-#include "spdlog/sinks/basic_file_sink.h"
+#include "absl/strings/ascii.h"
+#include "spdlog/sinks/rotating_file_sink.h"
 #include "spdlog/sinks/stdout_color_sinks.h"
 #include "spdlog/spdlog.h"
 
@@ -16,7 +17,7 @@ absl::Status SetUpLogging(const std::string& program, const std::string& file, b
   std::vector<spdlog::sink_ptr> sinks = {terminal};
   if (!file.empty()) {
     try {
-      sinks.push_back(std::make_shared<spdlog::sinks::basic_file_sink_mt>(file));
+      sinks.push_back(std::make_shared<spdlog::sinks::rotating_file_sink_mt>(file, kMostLogBytes, 1));
     } catch (const spdlog::spdlog_ex& error) {
       return absl::UnavailableError(absl::StrCat("cannot open the log file ", file, ": ", error.what()));
     }
@@ -30,7 +31,24 @@ absl::Status SetUpLogging(const std::string& program, const std::string& file, b
   return absl::OkStatus();
 }
 
-void LogLine(LogLevel level, absl::string_view line) {
+std::string OneLine(absl::string_view text) {
+  std::string line;
+  for (const char c : text.substr(0, kMostLineBytes)) {
+    if (c == '\n' || c == '\t') {
+      absl::StrAppend(&line, c == '\n' ? "\\n" : "\\t");
+    } else if (absl::ascii_iscntrl(c)) {
+      absl::StrAppend(&line, "\\x", absl::Hex(static_cast<unsigned char>(c), absl::kZeroPad2));
+    } else {
+      line.push_back(c);
+    }
+  }
+  if (text.size() > kMostLineBytes)
+    absl::StrAppend(&line, "... and ", text.size() - kMostLineBytes, " bytes");
+  return line;
+}
+
+void LogLine(LogLevel level, absl::string_view text) {
+  const std::string line = OneLine(text);
   const auto severity = level == LogLevel::kInfo      ? spdlog::level::info
                         : level == LogLevel::kWarning ? spdlog::level::warn
                                                       : spdlog::level::err;

@@ -15,8 +15,11 @@
 #include <cstdlib>
 #include <utility>
 
+#include "absl/algorithm/container.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "common/program/logging.h"
 #include "common/wire/chunk_codec.h"
 
 namespace downpour {
@@ -48,7 +51,29 @@ void SetTransportArguments(Set set) {
   set(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
 }
 
+// Host and port; the port is -1 where it is none.
+std::pair<std::string, int> Split(const std::string& address) {
+  const size_t colon = address.rfind(':');
+  int port = -1;
+  if (colon == std::string::npos || !absl::SimpleAtoi(address.substr(colon + 1), &port) || port > 65535)
+    port = -1;
+  return {address.substr(0, colon), port};
+}
+
 }  // namespace
+
+absl::Status CheckHostPort(const std::string& address) {
+  const auto [host, port] = Split(address);
+  const bool in_brackets = host.size() > 2 && host.front() == '[' && host.back() == ']';
+  const absl::string_view name = in_brackets ? absl::string_view(host).substr(1, host.size() - 2) : host;
+  const auto allowed = [&](char c) {
+    return in_brackets ? absl::ascii_isxdigit(c) || c == ':' || c == '.'
+                       : absl::ascii_isalnum(c) || c == '.' || c == '-' || c == '_';
+  };
+  if (!name.empty() && absl::c_all_of(name, allowed) && port > 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("address is '", OneLine(address), "', want host:port, with a port from 1 to 65535"));
+}
 
 std::shared_ptr<grpc::Channel> ConnectTo(const std::string& address, int connection) {
   grpc::ChannelArguments arguments;
@@ -79,13 +104,9 @@ void ShutDownServer::operator()(grpc::Server* server) const {
 
 absl::StatusOr<ListeningServer> ListenAt(const std::string& address,
                                          const std::vector<grpc::Service*>& services) {
-  const size_t colon = address.rfind(':');
-  const std::string host = address.substr(0, colon);
-  int port = -1;
-  if (colon == std::string::npos || host.empty() || !absl::SimpleAtoi(address.substr(colon + 1), &port) ||
-      port < 0 || port > 65535) {
+  auto [host, port] = Split(address);
+  if (host.empty() || port < 0)
     return absl::InvalidArgumentError(absl::StrCat("cannot listen at '", address, "': want host:port"));
-  }
   // The status that is returned says all; gRPC's own lines about a port in use only repeat it.
   setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
   grpc::ServerBuilder builder;

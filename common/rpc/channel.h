@@ -23,6 +23,10 @@ std::shared_ptr<grpc::Channel> ConnectTo(const std::string& address, int connect
 // it, and none does between RPCs that fail fast. UNAVAILABLE: nobody answers at `address` within a second.
 absl::Status AwaitConnection(grpc::Channel& channel, const std::string& address);
 
+// INVALID_ARGUMENT: `address` is not host:port, with a port from 1 and a host of letters, digits, dots, hyphens
+// and underscores, or an IPv6 address in brackets. gRPC itself would take other things too, as unix:path.
+absl::Status CheckHostPort(const std::string& address);
+
 // Gives calls under way a second to end, then cancels them.
 struct ShutDownServer {
   void operator()(grpc::Server* server) const;

@@ -5,15 +5,17 @@
 #include <grpcpp/support/status.h>
 
 #include "absl/status/status.h"
+#include "common/program/logging.h"
 
 namespace downpour {
 
-// Both keep the code, which the two types number alike, and the message. Thread-safe.
+// Both keep the code, which the two types number alike, and the message, but what comes from the network is
+// made one line, since it ends in a log or on a terminal. Thread-safe.
 inline grpc::Status ToGrpcStatus(const absl::Status& status) {
   return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message())};
 }
 inline absl::Status FromGrpcStatus(const grpc::Status& status) {
-  return {static_cast<absl::StatusCode>(status.error_code()), status.error_message()};
+  return {static_cast<absl::StatusCode>(status.error_code()), OneLine(status.error_message())};
 }
 
 }  // namespace downpour

@@ -52,6 +52,7 @@ absl::StatusOr<uint32_t> Coordinator::ShardIndex(const RegisterShardRequest& req
 
 absl::Status Coordinator::CheckRunId(const std::string& run_id) const {
   if (run_id.empty() || run_id == options_.run_id) return absl::OkStatus();
+  RETURN_IF_ERROR(CheckName("run_id", run_id));
   return absl::FailedPreconditionError(absl::StrCat("run_id is '", run_id, "', want '", options_.run_id,
                                                     "': this coordinator's run is another"));
 }
@@ -59,6 +60,7 @@ absl::Status Coordinator::CheckRunId(const std::string& run_id) const {
 absl::StatusOr<RegisterShardReply> Coordinator::RegisterShard(const RegisterShardRequest& request) {
   absl::MutexLock lock(&mutex_);
   RETURN_IF_ERROR(CheckRunId(request.run_id()));
+  RETURN_IF_ERROR(CheckName("address", request.address()));
   if (!data_.has_value())
     return absl::UnavailableError("the run's data is not known yet: no replica has joined");
   ASSIGN_OR_RETURN(const uint32_t shard, ShardIndex(request));
@@ -110,6 +112,7 @@ absl::Status Coordinator::FixData(const DataSummary& data) {
 
 absl::StatusOr<JoinReply> Coordinator::JoinLocked(const JoinRequest& request) {
   RETURN_IF_ERROR(CheckRunId(request.run_id()));
+  RETURN_IF_ERROR(CheckName("host", request.host()));
   if (!request.evaluator() && !request.has_data())
     return absl::InvalidArgumentError("data is missing, want the summary of the replica's data");
   // Whoever says that it is a replica is taken for one: nobody's role is checked.
@@ -126,6 +129,10 @@ absl::StatusOr<JoinReply> Coordinator::JoinLocked(const JoinRequest& request) {
   for (const auto& [shard, known] : shards_) *reply.add_shards() = known;
   // A replica that looks for a shard asks as an evaluator, too.
   if (request.evaluator()) return reply;
+  if (membership_.size() >= options_.max_replicas) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the cluster has ", membership_.size(), " replicas and takes no more"));
+  }
   const Member& member = membership_.Join(options_.clock->Now());
   LogInfo("replica ", member.state.replica_id(), " incarnation ", member.state.incarnation(), " on '",
           request.host(), "' joined; ", membership_.size(), " replicas live");
@@ -206,6 +213,10 @@ absl::StatusOr<ReportReply> Coordinator::Report(const ReportRequest& request) {
   if (request.report() == 0)
     return absl::InvalidArgumentError("report is 0, want its number, counted from 1");
   RETURN_IF_ERROR(CheckSketch(request.gradient_sketch()));
+  if (request.finished_size() > DataSlices::kMostLeases) {
+    return absl::InvalidArgumentError(absl::StrCat("finished has ", request.finished_size(),
+                                                   " slices, want at most ", DataSlices::kMostLeases));
+  }
   MembershipState::Replica& state = member->state;
   const bool is_new = request.report() > state.report();
   if (is_new) {
@@ -221,6 +232,11 @@ absl::StatusOr<ReportReply> Coordinator::Report(const ReportRequest& request) {
     progress_.Add(added, request);
     for (const DataSlice& slice : request.finished()) slices_->Finish(state.replica_id(), slice);
     state.clear_dealt();
+    if (request.wants_slice() && slices_->Held(request.replica_id()) >= DataSlices::kMostLeases) {
+      Remove(request.replica_id(), "holds too many slices");
+      return absl::NotFoundError(absl::StrCat("replica ", request.replica_id(), " holds ",
+                                              DataSlices::kMostLeases, " slices unfinished: join again"));
+    }
   }
   member->last_seen = options_.clock->Now();
 

@@ -29,6 +29,7 @@ class Coordinator {
     // Whether checkpoints are written. If so, STOP and FINISHED wait until CheckpointWritten() says that the
     // state behind them is on disk: who is told them does not ask again, so a crash must not undo it.
     bool checkpointed = false;
+    int max_replicas = 10'000;  // in the cluster at one time; more are not let in
   };
 
   // INVALID_ARGUMENT: run_id is empty.
@@ -44,14 +45,15 @@ class Coordinator {
   absl::StatusOr<DescribeReply> Describe(const DescribeRequest& request);
   // A shard that wants no index gets the one that its address has, or else the lowest free one.
   absl::StatusOr<RegisterShardReply> RegisterShard(const RegisterShardRequest& request);
-  // The first replica's data summary fixes the layout, even if its Join is answered UNAVAILABLE. An
-  // evaluator's never does; once the layout is known, it need not bring one. INVALID_ARGUMENT also: as
+  // The first replica's data summary fixes the layout, even if its Join is answered UNAVAILABLE. An evaluator's
+  // never does; once the layout is known, it need not bring one. INVALID_ARGUMENT also: as CheckName and
   // CheckDataSummary.
   absl::StatusOr<JoinReply> Join(const JoinRequest& request);
   // A report that is not newer than the last changes nothing; if the last one is repeated, it gets the same
   // slice again. INVALID_ARGUMENT, and nothing changes: the report's number is 0, or as CheckSketch and
-  // AdvanceTotals. NOT_FOUND also: as AdvanceTotals, but the replica is known from a checkpoint only, so that
-  // the reports which would explain its totals may be lost.
+  // AdvanceTotals, or it finishes more than DataSlices::kMostLeases slices. NOT_FOUND also: as AdvanceTotals,
+  // but the replica is known from a checkpoint only, so that the reports which would explain its totals may be
+  // lost; or it wants a slice and holds kMostLeases, and is removed with them.
   absl::StatusOr<ReportReply> Report(const ReportRequest& request);
   // Always OK. A replica or incarnation that is not in the cluster changes nothing.
   absl::StatusOr<LeaveReply> Leave(const LeaveRequest& request);

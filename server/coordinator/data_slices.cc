@@ -40,6 +40,13 @@ DataSlice DataSlices::Deal(uint64_t replica_id) {
   return Slice(key);
 }
 
+int64_t DataSlices::Held(uint64_t replica_id) const {
+  int64_t count = 0;
+  auto lease = leases_.lower_bound({replica_id, {0, 0}});
+  for (; lease != leases_.end() && lease->first == replica_id; ++lease) ++count;
+  return count;
+}
+
 bool DataSlices::Finish(uint64_t replica_id, const DataSlice& slice) {
   return leases_.erase({replica_id, {slice.epoch(), slice.index()}}) > 0;
 }

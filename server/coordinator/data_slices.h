@@ -14,6 +14,10 @@ namespace downpour {
 // after the last slice of the epoch before. A pure state machine; not thread-safe.
 class DataSlices {
  public:
+  // A replica asks for a slice when less than a minibatch is left of the one before, so it holds two at most,
+  // and with each restart of the coordinator a few more whose end was reported in vain.
+  static constexpr int64_t kMostLeases = 64;
+
   // ceil(frames / slice_frames) slices an epoch, at most one per utterance, cut evenly by utterances.
   // INVALID_ARGUMENT: any argument below 1.
   static absl::StatusOr<DataSlices> Create(int64_t utterances, int64_t frames, int64_t slice_frames);
@@ -21,6 +25,8 @@ class DataSlices {
   int64_t slices_per_epoch() const { return slices_; }
 
   DataSlice Deal(uint64_t replica_id);
+  // How many slices the replica has been dealt and has not finished.
+  int64_t Held(uint64_t replica_id) const;
   // Ends a lease; false, and nothing changes, if the replica does not hold that slice.
   bool Finish(uint64_t replica_id, const DataSlice& slice);
   // Takes all slices of the replica back, to be dealt again. Returns how many.

@@ -53,6 +53,13 @@ absl::Status CheckTestSetResult(const char* set, const TestSetResult& result, in
 
 }  // namespace
 
+absl::Status CheckName(const char* field, const std::string& value) {
+  constexpr size_t kMostBytes = 256;
+  if (value.size() <= kMostBytes) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(field, " has ", value.size(), " bytes, want at most ", kMostBytes));
+}
+
 absl::Status CheckSketch(const google::protobuf::RepeatedField<float>& sketch) {
   if (!sketch.empty() && sketch.size() != kGradientSketchSize) {
     return absl::InvalidArgumentError(

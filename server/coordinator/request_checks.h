@@ -3,11 +3,16 @@
 #define DOWNPOUR_SERVER_COORDINATOR_REQUEST_CHECKS_H_
 
 #include <cstdint>
+#include <string>
 
 #include "absl/status/status.h"
 #include "proto/coordinator.pb.h"
 
 namespace downpour {
+
+// INVALID_ARGUMENT: the value, a name that a message brings, is longer than a host name can be, 256 bytes. The
+// message does not repeat it.
+absl::Status CheckName(const char* field, const std::string& value);
 
 // INVALID_ARGUMENT: the sketch has another size than 0 or kGradientSketchSize, or is not finite.
 absl::Status CheckSketch(const google::protobuf::RepeatedField<float>& sketch);

@@ -6,6 +6,7 @@
 
 #include "absl/synchronization/mutex.h"
 #include "common/clock.h"
+#include "common/rpc/channel.h"
 #include "common/rpc/grpc_status.h"
 #include "proto/coordinator.grpc.pb.h"
 #include "server/coordinator/coordinator.h"
@@ -33,6 +34,9 @@ class CoordinatorService final : public ClusterCoordinator::Service {
   }
   grpc::Status RegisterShard(Context*, const RegisterShardRequest* request,
                              RegisterShardReply* reply) override {
+    // Whoever says that it is a shard is taken for one: nobody's role is checked.
+    if (const absl::Status status = CheckHostPort(request->address()); !status.ok())
+      return ToGrpcStatus(status);
     return Answer(coordinator_->RegisterShard(*request), reply);
   }
   grpc::Status Join(Context*, const JoinRequest* request, JoinReply* reply) override {

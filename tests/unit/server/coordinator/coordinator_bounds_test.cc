@@ -130,6 +130,52 @@ TEST_F(CoordinatorTest, EvaluationResultsThatNoTestSetGivesAreRefused) {
   EXPECT_EQ(observer.records.size(), 1u);
 }
 
+TEST_F(CoordinatorTest, NamesAreNoLongerThanAHostNameCanBe) {
+  Start(SmallRun());
+  JoinRequest request = SmallJoin(std::string(256, 'h'));
+  EXPECT_TRUE(coordinator->Join(request).ok());
+  request.set_host(std::string(3'900'000, 'h'));
+  EXPECT_THAT(coordinator->Join(request), FailsWith(kInvalid, "host has 3900000 bytes, want at most 256"));
+  request = SmallJoin("host");
+  request.set_run_id(std::string(300, 'r'));
+  EXPECT_THAT(coordinator->Join(request), FailsWith(kInvalid, "run_id has 300 bytes"));
+  RegisterShardRequest shard;
+  shard.set_shard(0);
+  shard.set_address(std::string(300, 'a'));
+  EXPECT_THAT(coordinator->RegisterShard(shard), FailsWith(kInvalid, "address has 300 bytes"));
+  EXPECT_EQ(Status().live_replicas(), 1);
+}
+
+TEST_F(CoordinatorTest, TheClusterTakesNoMoreReplicasThanItsBound) {
+  Coordinator::Options options = OptionsFor(SmallRun());
+  options.max_replicas = 2;
+  Start(SmallRun());
+  coordinator = Coordinator::Restore(options, coordinator->Checkpoint()).value();
+  FakeReplica first = Join(), second = Join();
+  EXPECT_THAT(coordinator->Join(SmallJoin("host")),
+              FailsWith(absl::StatusCode::kResourceExhausted, "has 2 replicas"));
+  LeaveRequest leave;
+  leave.set_replica_id(first.report.replica_id());
+  leave.set_incarnation(first.report.incarnation());
+  ASSERT_TRUE(coordinator->Leave(leave).ok());
+  EXPECT_TRUE(coordinator->Join(SmallJoin("host")).ok());
+}
+
+TEST_F(CoordinatorTest, AReplicaThatTakesSlicesAndFinishesNoneJoinsAgain) {
+  RunDescription description = SmallRun();
+  Start(description);
+  FakeReplica hoarder = Join(), other = Join();
+  for (int64_t slice = 0; slice < DataSlices::kMostLeases; ++slice)
+    ASSERT_TRUE(hoarder.Report(*coordinator, true).value().has_slice());
+  EXPECT_TRUE(hoarder.Report(*coordinator).ok()) << "it wants no more";
+  EXPECT_THAT(hoarder.Report(*coordinator, true),
+              FailsWith(absl::StatusCode::kNotFound, "64 slices unfinished: join again"));
+  EXPECT_EQ(Status().live_replicas(), 1);
+  EXPECT_EQ(other.Report(*coordinator, true).value().slice().index(), 0) << "its slices are dealt again";
+  for (int slice = 0; slice < 65; ++slice) other.report.add_finished();
+  EXPECT_THAT(other.Report(*coordinator), FailsWith(kInvalid, "finished has 65 slices, want at most 64"));
+}
+
 TEST_F(CoordinatorTest, ADataSummaryThatNoDataSetHasFixesNothing) {
   Create(SmallRun());
   const auto expect_refused = [&](const std::function<void(DataSummary&)>& change, const std::string& text) {
