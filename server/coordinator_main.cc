@@ -57,6 +57,7 @@ absl::Status Coordinate(Coordinator& coordinator, const CoordinatorService& serv
     const absl::Time now = clock->Now();
     if (now >= next_death_check) {
       coordinator.RemoveDeadReplicas();
+      coordinator.LookForLostShards();
       next_death_check = now + kDeathCheck;
     }
     ASSIGN_OR_RETURN(const RunStatus status, coordinator.GetRunStatus({}));

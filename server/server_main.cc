@@ -49,8 +49,8 @@ resumes.
 constexpr absl::Duration kPoll = absl::Seconds(1);
 
 // Returns when the run is over and no replica needs the shard any more. Until then each poll passes the
-// plateau factor on and registers the shard again, because a restarted coordinator may have a checkpoint that
-// does not know this address. CANCELLED: interrupted. FAILED_PRECONDITION: the coordinator has been restarted
+// plateau factor on and registers the shard again: its sign of life, and a restarted coordinator may have a
+// checkpoint that does not know this address. CANCELLED: interrupted. FAILED_PRECONDITION: the coordinator has been restarted
 // with another run.
 absl::Status ServeUntilFinished(CoordinatorStub& coordinator, const RegisterShardRequest& again,
                                 ParameterShard& shard) {

@@ -10,6 +10,10 @@ std::string DescribeStatus(const RunStatus& status) {
                                      status.live_replicas());
   if (status.phase() == RunStatus::WAITING)
     absl::StrAppendFormat(&line, "  %d shards", status.shards_registered());
+  for (const ShardLiveness& shard : status.shards()) {
+    if (shard.lost())
+      absl::StrAppendFormat(&line, "  shard %d LOST for %.0f s", shard.shard(), shard.silent_s());
+  }
   if (status.pushes_late() > 0) absl::StrAppendFormat(&line, "  %d late pushes", status.pushes_late());
   if (status.updates() > 0) absl::StrAppendFormat(&line, "  train loss %.3f", status.train_loss());
   if (const TestSetResult& test = status.last_evaluation().test(); test.frames() > 0)

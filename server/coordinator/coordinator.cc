@@ -73,6 +73,7 @@ absl::StatusOr<RegisterShardReply> Coordinator::RegisterShard(const RegisterShar
   }
   shards_[shard].set_shard(shard);
   shards_[shard].set_address(request.address());
+  WatchShard(shards_[shard]);
   RegisterShardReply reply;
   *reply.mutable_run() = run_;
   reply.set_shard(shard);
@@ -80,6 +81,11 @@ absl::StatusOr<RegisterShardReply> Coordinator::RegisterShard(const RegisterShar
   *reply.mutable_data() = *data_;
   reply.set_updates(progress_.updates());
   return reply;
+}
+
+void Coordinator::WatchShard(const ShardAddress& shard) {
+  const bool in_process = shard.address().empty();  // it lives as long as the coordinator
+  if (!in_process) shard_watch_.SignOfLife(shard, options_.clock->Now());
 }
 
 absl::Status Coordinator::ShardsComplete() const {
@@ -167,6 +173,12 @@ absl::StatusOr<LeaveReply> Coordinator::Leave(const LeaveRequest& request) {
   if (membership_.Find(request.replica_id(), request.incarnation()).ok())
     Remove(request.replica_id(), "left");
   return LeaveReply();
+}
+
+void Coordinator::LookForLostShards() {
+  absl::MutexLock lock(&mutex_);
+  // Shards end by themselves once they know that the run is over.
+  if (!progress_.evaluations().final_recorded()) shard_watch_.LookForLost(options_.clock->Now());
 }
 
 void Coordinator::RemoveDeadReplicas() {
@@ -298,6 +310,7 @@ absl::StatusOr<RunStatus> Coordinator::GetRunStatus(const RunStatusRequest&) {
   progress_.AddTo(&status);
   status.set_live_replicas(membership_.size());
   status.set_shards_registered(static_cast<int32_t>(shards_.size()));
+  shard_watch_.AddTo(options_.clock->Now(), &status);
   return status;
 }
 
@@ -340,6 +353,7 @@ absl::Status Coordinator::Load(const CoordinatorCheckpoint& checkpoint) {
           absl::StrCat("checkpoint: shard ", known.shard(), ", want 0 to ", count - 1));
     }
     shards_[known.shard()] = known;
+    WatchShard(known);
   }
   membership_.Load(checkpoint.membership(), options_.clock->Now());
   RETURN_IF_ERROR(progress_.Load(checkpoint));

@@ -12,6 +12,7 @@
 #include "server/coordinator/membership.h"
 #include "server/coordinator/run_observer.h"
 #include "server/coordinator/run_progress.h"
+#include "server/coordinator/shard_watch.h"
 
 namespace downpour {
 
@@ -74,6 +75,8 @@ class Coordinator {
 
   // Takes a replica for dead if its last report is older than replica_timeout_s; its slices are dealt again.
   void RemoveDeadReplicas();
+  // Logs each shard that has become lost (ShardWatch); it keeps its place. To be called once a second.
+  void LookForLostShards();
 
   // The observer has been told of all that the checkpoint holds.
   CoordinatorCheckpoint Checkpoint() const;
@@ -86,6 +89,7 @@ class Coordinator {
   absl::Status FixData(const DataSummary& data) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<JoinReply> JoinLocked(const JoinRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckRunId(const std::string& run_id) const;
+  void WatchShard(const ShardAddress& shard) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status ShardsComplete() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<uint32_t> ShardIndex(const RegisterShardRequest& request) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -104,6 +108,7 @@ class Coordinator {
   std::optional<DataSlices> slices_ ABSL_GUARDED_BY(mutex_);         // set with data_
   RunIdentity run_ ABSL_GUARDED_BY(mutex_);                          // set with data_
   std::map<uint32_t, ShardAddress> shards_ ABSL_GUARDED_BY(mutex_);  // by index
+  ShardWatch shard_watch_ ABSL_GUARDED_BY(mutex_);
   Membership membership_ ABSL_GUARDED_BY(mutex_);
   RunProgress progress_ ABSL_GUARDED_BY(mutex_);
   Barrier barrier_ ABSL_GUARDED_BY(mutex_);

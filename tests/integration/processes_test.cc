@@ -47,6 +47,22 @@ TEST_F(Processes, RunFinishesThoughWorkerThenShardThenCoordinatorAreKilled) {
   ExpectFinishedWell();
 }
 
+TEST_F(Processes, TheCoordinatorSaysThatAShardIsLostAndThatItIsBack) {
+  StartAll();
+  WaitForUpdates(100);
+  ASSERT_TRUE(WaitFor([&] { return std::filesystem::exists(folder_ + "/run/checkpoints/shard-1.ckpt"); }));
+  shards_[1]->KillAndWait();
+  const auto lost = [&] { return Status().shards_size() == 2 && Status().shards(1).lost(); };
+  ASSERT_TRUE(WaitFor(lost)) << Status().DebugString();
+  const auto log_has = [&](const char* text) {
+    return absl::StrContains(FileText(run_dir_ + "/log.txt"), text);
+  };
+  EXPECT_TRUE(WaitFor([&] { return log_has("is lost: no sign of life"); }));
+  EXPECT_FALSE(Status().shards(0).lost());
+  shards_[1] = StartShard(1);
+  EXPECT_TRUE(WaitFor([&] { return !lost() && log_has("gives signs of life again"); }));
+}
+
 TEST_F(Processes, ServersStepByStalenessScheduleAndWarmStartOfTheCoordinator) {
   more_settings_ = {"--optimizer.staleness_exponent=0.5", "--cluster.warm_start_updates=100",
                     "--cluster.warm_start_optimizer.kind=SGD", "--optimizer.schedule.kind=PLATEAU"};

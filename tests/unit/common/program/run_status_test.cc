@@ -24,6 +24,14 @@ TEST(DescribeStatus, SaysWhatIsKnown) {
   status.clear_last_evaluation();
   status.set_pushes_late(7);
   EXPECT_EQ(DescribeStatus(status), "1000 updates  epoch 0.15  20 replicas  7 late pushes  train loss 5.801");
+  status.clear_pushes_late();
+  status.add_shards()->set_silent_s(0.5);
+  ShardLiveness* lost = status.add_shards();
+  lost->set_shard(1);
+  lost->set_silent_s(7.8);
+  lost->set_lost(true);
+  EXPECT_EQ(DescribeStatus(status),
+            "1000 updates  epoch 0.15  20 replicas  shard 1 LOST for 8 s  train loss 5.801");
 }
 
 }  // namespace

@@ -1,0 +1,35 @@
+// Where on the data's way: the coordinator; compares the shards' last signs of life with the time.
+#include "server/coordinator/shard_watch.h"
+
+#include "common/program/logging.h"
+
+namespace downpour {
+
+void ShardWatch::SignOfLife(const ShardAddress& shard, absl::Time now) {
+  Watched& watched = shards_[shard.shard()];
+  if (watched.lost) {
+    LogWarning("shard ", shard.shard(), " at '", shard.address(), "' gives signs of life again, after ",
+               absl::FormatDuration(absl::Floor(now - watched.last_sign, absl::Seconds(1))));
+  }
+  watched = {shard.address(), now, false};
+}
+
+void ShardWatch::LookForLost(absl::Time now) {
+  for (auto& [shard, watched] : shards_) {
+    if (watched.lost || now - watched.last_sign < kSilence) continue;
+    watched.lost = true;
+    LogWarning("shard ", shard, " at '", watched.address, "' is lost: no sign of life for ",
+               absl::FormatDuration(kSilence));
+  }
+}
+
+void ShardWatch::AddTo(absl::Time now, RunStatus* status) const {
+  for (const auto& [shard, watched] : shards_) {
+    ShardLiveness* liveness = status->add_shards();
+    liveness->set_shard(shard);
+    liveness->set_silent_s(absl::ToDoubleSeconds(now - watched.last_sign));
+    liveness->set_lost(watched.lost);
+  }
+}
+
+}  // namespace downpour
