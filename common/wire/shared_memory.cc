@@ -42,7 +42,9 @@ void* SharedMemoryResource::do_allocate(size_t bytes, size_t alignment) {
   const size_t pages = WholePages(std::max<size_t>(bytes, 1));
   absl::MutexLock lock(&mutex_);
   if (pages < bytes || ftruncate(file_.get(), static_cast<off_t>(size_ + pages)) != 0) throw std::bad_alloc();
-  void* const memory = mmap(nullptr, pages, PROT_READ | PROT_WRITE, MAP_SHARED, file_.get(), size_);
+  // All pages are there from now on, so that they count as this process's memory and not as a shard's.
+  void* const memory =
+      mmap(nullptr, pages, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, file_.get(), size_);
   if (memory == MAP_FAILED) throw std::bad_alloc();
   blocks_[reinterpret_cast<uintptr_t>(memory)] = {size_, pages};
   size_ += pages;
@@ -90,6 +92,11 @@ absl::StatusOr<SharedMemoryView> SharedMemoryView::Map(const FileDescriptor& fil
   if (offset % element_bytes != 0 || bytes > size || offset > size - bytes) {
     return absl::OutOfRangeError(
         absl::StrCat(bytes, " bytes from ", offset, " on in shared memory of ", size, " bytes"));
+  }
+  const off_t hole = lseek(file.get(), static_cast<off_t>(offset), SEEK_HOLE);
+  if (hole < 0 || static_cast<uint64_t>(hole) < offset + bytes) {
+    return absl::FailedPreconditionError(absl::StrCat("shared memory: its owner has not written byte ", hole,
+                                                      ", want all ", bytes, " bytes from ", offset, " on"));
   }
   const uint64_t skipped = offset % PageBytes();
   SharedMemoryView view;

@@ -20,7 +20,8 @@ namespace downpour {
 // The owner's side: allocates from one anonymous file (memfd) whose descriptor can be handed to another
 // process. The file is sealed against shrinking, so that a process that has mapped it never faults. Freed
 // memory goes back to the kernel, and its place in the file is not used again, so that a peer that writes
-// late overwrites nothing. Each allocation takes whole pages, as it is meant for large tensors. Thread-safe.
+// late overwrites nothing. Each allocation takes whole pages, as it is meant for large tensors, and all of them
+// at once. Thread-safe.
 class SharedMemoryResource final : public std::pmr::memory_resource {
  public:
   // UNAVAILABLE: the system refuses such a file.
@@ -55,6 +56,7 @@ class SharedMemoryView {
  public:
   // Maps `elements` elements of `element_bytes` bytes each from the byte `offset` on. `file` has passed
   // CheckSealed(). OUT_OF_RANGE: the file is too short, or `offset` is no multiple of element_bytes.
+  // FAILED_PRECONDITION: the owner has not written all of it, so pages would become this process's memory.
   // UNAVAILABLE: the system refuses.
   static absl::StatusOr<SharedMemoryView> Map(const FileDescriptor& file, uint64_t offset, int64_t elements,
                                               size_t element_bytes);

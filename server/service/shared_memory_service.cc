@@ -1,6 +1,8 @@
 // Where on the data's way: between the shard and replicas on its host; one session serves each replica.
 #include "server/service/shared_memory_service.h"
 
+#include <set>
+
 #include "common/rpc/grpc_status.h"
 #include "common/status_macros.h"
 #include "common/tensor/bfloat16.h"
@@ -12,6 +14,9 @@
 namespace downpour {
 namespace {
 
+// Offsets that a session may name. A replica has a gradient, one in bfloat16 and its parameters. A replica may
+// take pages away again that it had when the shard looked; this bounds how many the shard then makes anew.
+constexpr size_t kMostPlaces = 8;
 // A push is applied in pieces of so many elements: between two pieces the session looks whether the replica
 // is still there, and a checkpoint waits for one piece at most.
 constexpr int64_t kElementsAtOnce = 16 * ParameterShard::kSegmentElements;
@@ -107,10 +112,15 @@ class SharedMemoryService::Session final
 
   // The elements at `offset` of the replica's memory. `view` maps them, if it does not do so already.
   template <typename Element>
-  absl::StatusOr<absl::Span<Element>> View(uint64_t offset, SharedMemoryView* view) const {
+  absl::StatusOr<absl::Span<Element>> View(uint64_t offset, SharedMemoryView* view) {
     const int64_t elements = shard_->range().size();
     if (!view->Is(offset, elements, sizeof(Element))) {
+      if (places_.size() == kMostPlaces && !places_.contains(offset)) {
+        return absl::ResourceExhaustedError(absl::StrCat("offset ", offset, " is one more than the ",
+                                                         kMostPlaces, " that a session may name"));
+      }
       ASSIGN_OR_RETURN(*view, SharedMemoryView::Map(memory_, offset, elements, sizeof(Element)));
+      places_.insert(offset);
     }
     return view->elements<Element>();
   }
@@ -181,6 +191,7 @@ class SharedMemoryService::Session final
   SharedMemoryReply reply_;
   std::unique_ptr<DescriptorSocket> socket_;  // from the attach request to the connected request
   FileDescriptor memory_;                     // of the replica; valid from the connected request on
+  std::set<uint64_t> places_;                 // offsets in it that the replica has named
   SharedMemoryView gradient_;
   SharedMemoryView parameters_;
   std::atomic<bool> cancelled_ = false;

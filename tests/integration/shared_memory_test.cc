@@ -1,11 +1,8 @@
 // Where on the data's way: guards the transport between replica and shard of one host: when shared memory is
-// used, and replicas that lie or die.
+// used, and replicas that die.
 #include <gmock/gmock.h>
-#include <grpcpp/channel.h>
-#include <grpcpp/client_context.h>
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -26,8 +23,6 @@
 #include "absl/time/clock.h"
 #include "common/random.h"
 #include "common/rpc/channel.h"
-#include "common/rpc/grpc_status.h"
-#include "common/wire/descriptor_socket.h"
 #include "server/service/parameter_service.h"
 #include "server/service/shared_memory_service.h"
 #include "tests/testing/child_process.h"
@@ -182,97 +177,6 @@ TEST_F(SharedMemoryTest, IsFoundAgainAfterARestart) {
     ExpectServed(*client);
     EXPECT_TRUE(client->attached());
   }
-}
-
-// A replica that does not keep to the protocol.
-class Liar {
- public:
-  Liar(const std::string& address, const RunKey& run)
-      : stub_(SharedMemory::NewStub(ConnectTo(address))), call_(stub_->Attach(&context_)) {
-    run_.set_run_id(run.run_id);
-    run_.set_layout_fingerprint(run.layout_fingerprint);
-  }
-  ~Liar() {
-    if (ended_) return;
-    context_.TryCancel();
-    call_->Finish();
-  }
-  std::string Attach() {
-    SharedMemoryRequest request;
-    *request.mutable_attach() = run_;
-    EXPECT_TRUE(Call(request).ok());
-    return reply_.socket();
-  }
-  absl::Status Connected() {
-    SharedMemoryRequest request;
-    request.mutable_connected();
-    return Call(request);
-  }
-  absl::Status Push(uint64_t sequence, uint64_t offset) {
-    SharedMemoryRequest request;
-    *request.mutable_push()->mutable_header()->mutable_run() = run_;
-    request.mutable_push()->mutable_header()->set_replica_id(7);
-    request.mutable_push()->mutable_header()->set_sequence(sequence);
-    request.mutable_push()->set_offset(offset);
-    return Call(request);
-  }
-  absl::Status Fetch(uint64_t offset) {
-    SharedMemoryRequest request;
-    *request.mutable_fetch()->mutable_run() = run_;
-    request.mutable_fetch()->set_offset(offset);
-    return Call(request);
-  }
-  absl::Status Call(const SharedMemoryRequest& request) {
-    ended_ = !call_->Write(request) || !call_->Read(&reply_);
-    if (ended_) return FromGrpcStatus(call_->Finish());
-    return absl::Status(static_cast<absl::StatusCode>(reply_.code()), reply_.message());
-  }
-
- private:
-  grpc::ClientContext context_;
-  const std::unique_ptr<SharedMemory::Stub> stub_;
-  const std::unique_ptr<grpc::ClientReaderWriter<SharedMemoryRequest, SharedMemoryReply>> call_;
-  RunIdentity run_;
-  SharedMemoryReply reply_;
-  bool ended_ = false;
-};
-
-TEST_F(SharedMemoryTest, RefusesWhatIsOutOfOrder) {
-  EXPECT_TRUE(absl::IsInvalidArgument(Liar(server_.address, shard_->run()).Push(1, 0)));
-  EXPECT_TRUE(absl::IsInvalidArgument(Liar(server_.address, shard_->run()).Fetch(0)));
-  EXPECT_TRUE(absl::IsInvalidArgument(Liar(server_.address, shard_->run()).Connected()));
-  EXPECT_TRUE(absl::IsInvalidArgument(Liar(server_.address, shard_->run()).Call({})));
-  Liar early(server_.address, shard_->run());
-  early.Attach();
-  EXPECT_TRUE(absl::IsInvalidArgument(early.Push(1, 0)));
-  Liar silent(server_.address, shard_->run());
-  silent.Attach();
-  EXPECT_TRUE(absl::IsNotFound(silent.Connected()));
-  EXPECT_EQ(shard_->version(), 0);
-}
-
-TEST_F(SharedMemoryTest, RefusesMemoryThatMightShrink) {
-  Liar liar(server_.address, shard_->run());
-  const std::string socket = liar.Attach();
-  const FileDescriptor unsealed(memfd_create("unsealed", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  ASSERT_TRUE(SendDescriptor(directory_, socket, unsealed).ok());
-  EXPECT_TRUE(absl::IsFailedPrecondition(liar.Connected()));
-}
-
-TEST_F(SharedMemoryTest, RefusesPlacesOutsideTheMemory) {
-  Liar liar(server_.address, shard_->run());
-  const std::string socket = liar.Attach();
-  ASSERT_TRUE(SendDescriptor(directory_, socket, memory_->file()).ok());
-  ASSERT_TRUE(liar.Connected().ok());
-  EXPECT_TRUE(absl::IsOutOfRange(liar.Push(1, 0)));  // the file is empty
-  const std::pmr::vector<float> gradient(kSize, 1, memory_.get());
-  for (const uint64_t offset : {uint64_t{1}, uint64_t{1} << 20, ~uint64_t{0}, ~uint64_t{3}}) {
-    EXPECT_TRUE(absl::IsOutOfRange(liar.Push(1, offset))) << offset;
-    EXPECT_TRUE(absl::IsOutOfRange(liar.Fetch(offset))) << offset;
-  }
-  EXPECT_TRUE(absl::IsInvalidArgument(liar.Connected()));
-  EXPECT_TRUE(liar.Push(1, 0).ok());
-  EXPECT_EQ(shard_->version(), 1);
 }
 
 TEST_F(SharedMemoryTest, BytesThatChangeWhileTheyAreReadDoNoHarm) {
