@@ -17,6 +17,7 @@
 #include "common/rpc/channel.h"
 #include "common/rpc/coordinator_stub.h"
 #include "common/status_macros.h"
+#include "common/wire/chunk_codec.h"
 #include "server/service/parameter_service.h"
 #include "server/service/shared_memory_service.h"
 #include "server/shard/checkpointer.h"
@@ -47,6 +48,7 @@ resumes.
   downpour-server --coordinator=127.0.0.1:7100 --state_dir=runs/mine/checkpoints)";
 
 constexpr absl::Duration kPoll = absl::Seconds(1);
+constexpr auto kMostMessage = static_cast<int>(kChunkBytes + kMostFieldBytes);
 
 // Returns when the run is over and no replica needs the shard any more. Until then each poll passes the
 // plateau factor on and registers the shard again: its sign of life, and a restarted coordinator may have a
@@ -103,7 +105,7 @@ absl::Status Run(const CommandLine& /*command_line*/) {
   if (!shared_memory_dir.empty()) {
     services.push_back(&shared_memory.emplace(SharedMemoryService::Options{.directory = shared_memory_dir}));
   }
-  ASSIGN_OR_RETURN(const ListeningServer server, ListenAt(listen, services));
+  ASSIGN_OR_RETURN(const ListeningServer server, ListenAt(listen, services, kMostMessage));
   if (const std::string file = absl::GetFlag(FLAGS_port_file); !file.empty()) {
     RETURN_IF_ERROR(ReplaceFile(file, {server.address, "\n"}));
   }

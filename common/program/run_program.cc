@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "absl/strings/str_cat.h"
+#include "common/program/descriptor_limit.h"
 #include "common/program/interrupt.h"
 #include "common/program/memory.h"
 #include "common/status_macros.h"
@@ -27,6 +28,7 @@ absl::Status ParseAndRun(int argc, char** argv, const Program& program) {
 
 int RunProgram(int argc, char** argv, const Program& program) {
   EndWithoutMemory(program.name);
+  RaiseDescriptorLimit();
   const absl::Status status = ParseAndRun(argc, argv, program);
   if (status.ok()) return 0;
   std::fputs(absl::StrCat(program.name, ": ", status.message(), "\n").c_str(), stderr);

@@ -20,18 +20,19 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/program/logging.h"
+#include "common/status_macros.h"
 #include "common/wire/chunk_codec.h"
 
 namespace downpour {
 namespace {
 
-// gRPC refuses longer messages. The chunk codec's own limit is well below this, and its message says more.
-constexpr int kMaxMessageBytes = 4 * 1024 * 1024;
 constexpr int kAheadBytes = 64 * 1024;
 // For all connections of a server together. Near this limit gRPC frees the megabyte that each connection
 // would otherwise keep ready for its next message.
 constexpr size_t kReadBufferBytes = size_t{32} * 1024 * 1024;
 constexpr int kKeepaliveMs = 10'000;
+constexpr int kIdleMs = 60'000;              // without a call; a replica's next one connects again
+constexpr int kHandshakeMs = 10'000;         // until a new connection speaks HTTP/2
 constexpr int kReconnectMs[] = {100, 1000};  // first and longest wait before a new attempt to connect
 constexpr int kConnectTimeoutMs = 5'000;     // of one attempt
 
@@ -77,7 +78,7 @@ absl::Status CheckHostPort(const std::string& address) {
 
 std::shared_ptr<grpc::Channel> ConnectTo(const std::string& address, int connection) {
   grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  arguments.SetMaxReceiveMessageSize(kMostMessageBytes);
   SetTransportArguments([&](const char* name, int value) { arguments.SetInt(name, value); });
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kReconnectMs[0]);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectTimeoutMs);
@@ -98,35 +99,45 @@ absl::Status AwaitConnection(grpc::Channel& channel, const std::string& address)
 }
 
 void ShutDownServer::operator()(grpc::Server* server) const {
+  acceptor->Stop();
   server->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(1));
   delete server;
 }
 
 absl::StatusOr<ListeningServer> ListenAt(const std::string& address,
-                                         const std::vector<grpc::Service*>& services) {
+                                         const std::vector<grpc::Service*>& services,
+                                         int most_message_bytes) {
   auto [host, port] = Split(address);
   if (host.empty() || port < 0)
     return absl::InvalidArgumentError(absl::StrCat("cannot listen at '", address, "': want host:port"));
-  // The status that is returned says all; gRPC's own lines about a port in use only repeat it.
+  ASSIGN_OR_RETURN(std::shared_ptr<ConnectionAcceptor> acceptor, ConnectionAcceptor::Listen(host, port));
+  // What the log should have of a server's troubles, these programs say themselves.
   setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
   grpc::ServerBuilder builder;
-  builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
-  builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  using External = grpc::ServerBuilder::experimental_type::ExternalConnectionType;
+  const std::shared_ptr<grpc::experimental::ExternalConnectionAcceptor> connections =
+      builder.experimental().AddExternalConnectionAcceptor(External::FROM_FD,
+                                                           grpc::InsecureServerCredentials());
+  builder.SetMaxReceiveMessageSize(most_message_bytes);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMostStreams);
   for (const auto algorithm : {GRPC_COMPRESS_DEFLATE, GRPC_COMPRESS_GZIP})
     builder.SetCompressionAlgorithmSupportStatus(algorithm, false);
   SetTransportArguments([&](const char* name, int value) { builder.AddChannelArgument(name, value); });
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kKeepaliveMs / 2);
-  // Otherwise a second program on the same port would take half of the first one's connections unnoticed.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, kIdleMs);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMs);
   grpc::ResourceQuota quota;
   builder.SetResourceQuota(quota.Resize(kReadBufferBytes));
   for (grpc::Service* service : services) builder.RegisterService(service);
-  std::unique_ptr<grpc::Server, ShutDownServer> server(builder.BuildAndStart().release());
-  if (server == nullptr || port == 0) {
-    return absl::UnavailableError(absl::StrCat(
-        "cannot listen at ", address, ": the port is in use, or the host is not an address of this machine"));
-  }
-  return ListeningServer{std::move(server), absl::StrCat(host, ":", port)};
+  std::unique_ptr<grpc::Server, ShutDownServer> server(builder.BuildAndStart().release(), {acceptor});
+  if (server == nullptr) return absl::UnavailableError(absl::StrCat("cannot serve at ", address));
+  acceptor->Start([connections](int listener, int connection) {
+    grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters parameters;
+    parameters.listener_fd = listener;
+    parameters.fd = connection;
+    connections->HandleNewConnection(&parameters);
+  });
+  return ListeningServer{std::move(server), absl::StrCat(host, ":", acceptor->port())};
 }
 
 }  // namespace downpour

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "common/rpc/connection_acceptor.h"
 
 namespace grpc {
 class Channel;
@@ -15,6 +16,9 @@ class Service;
 }  // namespace grpc
 
 namespace downpour {
+
+inline constexpr int kMostMessageBytes = 4 * 1024 * 1024;
+inline constexpr int kMostStreams = 128;
 
 // A channel to host:port. Those of one process with equal `address` and `connection` share a TCP connection.
 std::shared_ptr<grpc::Channel> ConnectTo(const std::string& address, int connection = 0);
@@ -27,8 +31,9 @@ absl::Status AwaitConnection(grpc::Channel& channel, const std::string& address)
 // and underscores, or an IPv6 address in brackets. gRPC itself would take other things too, as unix:path.
 absl::Status CheckHostPort(const std::string& address);
 
-// Gives calls under way a second to end, then cancels them.
+// Lets no more connections and calls in, gives calls under way a second to end, then cancels them.
 struct ShutDownServer {
+  std::shared_ptr<ConnectionAcceptor> acceptor;
   void operator()(grpc::Server* server) const;
 };
 
@@ -38,10 +43,14 @@ struct ListeningServer {
 };
 
 // Serves `services` (not owned; they outlive the server) at host:port; port 0 takes a free one. A call with a
-// compressed message ends with UNIMPLEMENTED.
+// compressed message ends with UNIMPLEMENTED, one with a message that is longer than kMostMessageBytes or
+// `most_message_bytes` with RESOURCE_EXHAUSTED. A client has kMostStreams calls under way on a connection at
+// most; more wait at the client. Connections are closed that are idle for a minute, or that do not complete
+// HTTP/2's handshake within ten seconds, and those for which there is no descriptor (ConnectionAcceptor).
 // INVALID_ARGUMENT: `address` is not host:port. UNAVAILABLE: port in use, or host is not this machine.
 absl::StatusOr<ListeningServer> ListenAt(const std::string& address,
-                                         const std::vector<grpc::Service*>& services);
+                                         const std::vector<grpc::Service*>& services,
+                                         int most_message_bytes = kMostMessageBytes);
 
 }  // namespace downpour
 

@@ -23,7 +23,6 @@ static_assert(std::endian::native == std::endian::little,
               "the wire's elements are little-endian, and sent as they lie");
 
 constexpr uint32_t kPayloadTag = WireFormatLite::MakeTag(15, WireFormatLite::WIRETYPE_LENGTH_DELIMITED);
-constexpr int64_t kMaxFieldBytes = int64_t{64} * 1024;  // of all fields but the tensor
 
 absl::Status Malformed(absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat("chunk message: ", what));
@@ -66,7 +65,7 @@ absl::StatusOr<absl::string_view> DecodeChunk(google::protobuf::io::ZeroCopyInpu
                                               absl::Span<char> buffer,
                                               google::protobuf::MessageLite* fields) {
   CodedInputStream coded(input);
-  coded.SetTotalBytesLimit(static_cast<int>(buffer.size() + kMaxFieldBytes));
+  coded.SetTotalBytesLimit(static_cast<int>(buffer.size() + kMostFieldBytes));
   absl::string_view payload;
   std::string other_fields;
   {

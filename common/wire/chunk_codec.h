@@ -19,6 +19,8 @@ namespace downpour {
 inline constexpr int64_t kChunkElements = int64_t{256} * 1024;
 // The most bytes of tensor in a chunk: that many float32 elements, twice as many bfloat16 that a shard sends.
 inline constexpr int64_t kChunkBytes = kChunkElements * static_cast<int64_t>(sizeof(float));
+// The most bytes of all other fields of a chunk.
+inline constexpr int64_t kMostFieldBytes = int64_t{64} * 1024;
 
 // PushChunk and FetchChunk are ordinary protobuf messages whose tensor is field 15, `bytes`, written last:
 //   [the other fields, serialised] [0x7a: field 15, length-delimited] [varint: payload bytes] [payload]
