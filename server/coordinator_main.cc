@@ -87,12 +87,14 @@ absl::Status Run(const CommandLine& command_line) {
       absl::GetFlag(FLAGS_from_log) ? LostCheckpoint::kFromLog : LostCheckpoint::kRefused;
   ASSIGN_OR_RETURN(RunFolder run, RunFolder::Open(folder, description, clock, lost));
   CoordinatorService service(&run.coordinator(), clock);
-  ASSIGN_OR_RETURN(const ListeningServer server, ListenAt(absl::GetFlag(FLAGS_listen), {&service}));
+  ASSIGN_OR_RETURN(ListeningServer server, ListenAt(absl::GetFlag(FLAGS_listen), {&service}));
   LogInfo(run.resumed() ? "resumed" : "began", " a run at ", server.address);
   if (const std::string file = absl::GetFlag(FLAGS_port_file); !file.empty()) {
     RETURN_IF_ERROR(ReplaceFile(file, {server.address, "\n"}));
   }
   absl::Status status = Coordinate(run.coordinator(), service, clock);
+  // Before the checkpoint, so that it has all that is answered.
+  server.server.reset();
   RETURN_IF_ERROR(run.CheckpointNow());
   return status;
 }

@@ -105,7 +105,7 @@ absl::Status Run(const CommandLine& /*command_line*/) {
   if (!shared_memory_dir.empty()) {
     services.push_back(&shared_memory.emplace(SharedMemoryService::Options{.directory = shared_memory_dir}));
   }
-  ASSIGN_OR_RETURN(const ListeningServer server, ListenAt(listen, services, kMostMessage));
+  ASSIGN_OR_RETURN(ListeningServer server, ListenAt(listen, services, kMostMessage));
   if (const std::string file = absl::GetFlag(FLAGS_port_file); !file.empty()) {
     RETURN_IF_ERROR(ReplaceFile(file, {server.address, "\n"}));
   }
@@ -137,7 +137,9 @@ absl::Status Run(const CommandLine& /*command_line*/) {
   CoordinatorStub impatient(options);
   request.set_shard(registered.shard());
   request.set_run_id(registered.run().run_id());
-  absl::Status status = ServeUntilFinished(impatient, request, *shard);
+  absl::Status status = ServeUntilFinished(impatient, request, *shard, service);
+  // Before the checkpoint, so that it has all pushes that are acknowledged.
+  server.server.reset();
   RETURN_IF_ERROR(checkpointer.CheckpointNow());
   return status;
 }

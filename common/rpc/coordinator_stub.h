@@ -54,7 +54,7 @@ class CoordinatorStub {
       grpc::ClientContext context;
       context.set_deadline(absl::ToChronoTime(absl::Now() + options_.rpc_timeout));
       Reply reply;
-      const absl::Status status = FromGrpcStatus((stub_.get()->*method)(&context, request, &reply));
+      const absl::Status status = FromUncancelledCall((stub_.get()->*method)(&context, request, &reply));
       if (absl::IsDeadlineExceeded(status) || (!connected.ok() && absl::IsUnavailable(status))) {
         reachability_.Failed(status);
       } else {

@@ -4,7 +4,10 @@
 
 #include <grpcpp/support/status.h>
 
+#include <string>
+
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "common/program/logging.h"
 
 namespace downpour {
@@ -16,6 +19,13 @@ inline grpc::Status ToGrpcStatus(const absl::Status& status) {
 }
 inline absl::Status FromGrpcStatus(const grpc::Status& status) {
   return {static_cast<absl::StatusCode>(status.error_code()), OneLine(status.error_message())};
+}
+
+// Of a call that this process has not cancelled. CANCELLED, which no peer answers, then says that the peer
+// has ended the call in the middle, as it stops or as the call did not move on: that is UNAVAILABLE.
+inline absl::Status FromUncancelledCall(const grpc::Status& status) {
+  if (status.error_code() != grpc::StatusCode::CANCELLED) return FromGrpcStatus(status);
+  return absl::UnavailableError(absl::StrCat("the peer has ended the call: ", OneLine(status.error_message())));
 }
 
 }  // namespace downpour

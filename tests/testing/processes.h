@@ -54,7 +54,11 @@ class Processes : public ::testing::Test {
                                          absl::StrCat("--budget.updates=", updates_),
                                          "--evaluation.every_updates=200",
                                          "--checkpoint.every_s=0.5"};
-    settings.insert(settings.end(), more_settings_.begin(), more_settings_.end());
+    for (const std::string& more : more_settings_) {
+      const std::string name = more.substr(0, more.find('=') + 1);
+      std::erase_if(settings, [&](const std::string& setting) { return setting.starts_with(name); });
+      settings.push_back(more);
+    }
     return settings;
   }
 

@@ -72,7 +72,7 @@ class RawCall {
     bool ok = false;
     while (tag != this && queue_.Next(&tag, &ok)) {  // a read that was begun before may end first
     }
-    return FromGrpcStatus(status);
+    return FromUncancelledCall(status);
   }
 
  private:
