@@ -70,8 +70,12 @@ absl::Status ServeUntilFinished(CoordinatorStub& coordinator, const RegisterShar
     shard.set_plateau_factor(status->plateau_factor());
     finished = status->phase() == RunStatus::FINISHED;
     if (finished && status->live_replicas() == 0) return absl::OkStatus();
-    absl::Status registered = coordinator.Call(&ClusterCoordinator::Stub::RegisterShard, again).status();
-    if (!registered.ok() && !IsTransient(registered)) return registered;
+    const auto registered = coordinator.Call(&ClusterCoordinator::Stub::RegisterShard, again);
+    if (registered.ok()) {
+      shard.set_last_joined(registered->last_replica_id(), registered->last_incarnation());
+    } else if (!IsTransient(registered.status())) {
+      return registered.status();
+    }
   }
   return absl::CancelledError("stopped; the same command resumes");
 }

@@ -80,6 +80,8 @@ absl::StatusOr<RegisterShardReply> Coordinator::RegisterShard(const RegisterShar
   *reply.mutable_description() = options_.description;
   *reply.mutable_data() = *data_;
   reply.set_updates(progress_.updates());
+  reply.set_last_replica_id(membership_.last_replica_id());
+  reply.set_last_incarnation(membership_.last_incarnation());
   return reply;
 }
 

@@ -36,6 +36,8 @@ class Membership {
   int64_t CountBefore(uint64_t replica_id) const {
     return std::distance(members_.begin(), members_.lower_bound(replica_id));
   }
+  uint64_t last_replica_id() const { return last_replica_id_; }
+  uint64_t last_incarnation() const { return last_incarnation_; }
   int size() const { return static_cast<int>(members_.size()); }
   const std::map<uint64_t, Member>& members() const { return members_; }  // by id
   // Of the members' clocks; 0 if there is no member.

@@ -69,7 +69,7 @@ ParameterShard::ParameterShard(Options options, std::unique_ptr<Optimizer> optim
                                absl::Span<const float> initial)
     : options_(std::move(options)),
       optimizer_(std::move(optimizer)),
-      ledger_(options_.shard, options_.range, options_.rounds) {
+      ledger_(options_.shard, options_.range, options_.rounds, options_.push_limits) {
   const SegmentMemory memory;
   for (int64_t begin = 0; begin < range().size(); begin += kSegmentElements) {
     segments_.push_back(std::make_unique<Segment>(range().begin + begin,
@@ -107,7 +107,8 @@ absl::StatusOr<PushOutcome> ParameterShard::ApplyChunk(const PushHeader& header,
                                                        TensorView gradient, TensorView fetched) {
   const auto size = static_cast<int64_t>(gradient.size());
   RETURN_IF_ERROR(CheckFetched(gradient.size(), fetched.size()));
-  ASSIGN_OR_RETURN(PushLedger::Entry* const entry, ledger_.EntryFor(header, begin, size));
+  ASSIGN_OR_RETURN(const std::shared_ptr<PushLedger::Entry> kept, ledger_.EntryFor(header, begin, size));
+  PushLedger::Entry* const entry = kept.get();
   absl::MutexLock lock(&entry->mutex());
   ASSIGN_OR_RETURN(const std::optional<PushOutcome> answer, ledger_.Admit(header, begin, entry));
   if (answer.has_value()) return *answer;
@@ -133,7 +134,9 @@ absl::StatusOr<PushOutcome> ParameterShard::ApplySegments(const PushHeader& head
                                                           const GradientReader& read,
                                                           const ParallelFor& parallel_for) {
   RETURN_IF_ERROR(CheckFetched(keys.size(), 0));
-  ASSIGN_OR_RETURN(PushLedger::Entry* const entry, ledger_.EntryFor(header, keys.begin, keys.size()));
+  ASSIGN_OR_RETURN(const std::shared_ptr<PushLedger::Entry> kept,
+                   ledger_.EntryFor(header, keys.begin, keys.size()));
+  PushLedger::Entry* const entry = kept.get();
   absl::MutexLock lock(&entry->mutex());
   ASSIGN_OR_RETURN(const std::optional<PushOutcome> answer, ledger_.Admit(header, keys.begin, entry));
   if (answer.has_value()) return *answer;

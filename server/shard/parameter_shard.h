@@ -40,6 +40,7 @@ class ParameterShard {
     OptimizerDescription optimizer;
     WarmStart warm_start = {};
     Rounds rounds = {};
+    PushLimits push_limits = {};
   };
   static constexpr int64_t kSegmentElements = kChunkElements;  // a chunk on the wire is one segment here
 
@@ -57,6 +58,10 @@ class ParameterShard {
 
   // Sets the factor of the schedule PLATEAU, for pushes that begin from now on; RunStatus gives it.
   void set_plateau_factor(float factor) { ledger_.set_plateau_factor(factor); }
+  // As PushLedger::set_last_joined(); RegisterShardReply gives both numbers.
+  void set_last_joined(uint64_t replica_id, uint64_t incarnation) {
+    ledger_.set_last_joined(replica_id, incarnation);
+  }
 
   // FAILED_PRECONDITION: `run` is not this shard's (message says which part differs).
   absl::Status CheckRun(const RunKey& run) const;
@@ -70,8 +75,9 @@ class ParameterShard {
   //   OUT_OF_RANGE: keys not in range(), or beyond the next key wanted of this push, which the message names.
   //   INVALID_ARGUMENT: sequence 0; or the chunk is empty or has NaN or Inf in it: the push is counted as
   //     rejected and applied no further, and its later chunks get the same answer.
-  //   FAILED_PRECONDITION: a newer incarnation of the replica has pushed; or the optimizer has a compensation
-  //     and `fetched`, the parameters that the gradient was computed at, is not of the gradient's size.
+  //   FAILED_PRECONDITION: a newer incarnation of the replica has pushed, or the sequence is too far ahead; or
+  //     the optimizer has a compensation and `fetched`, the parameters that the gradient was computed at, is
+  //     not of the gradient's size. Also, and RESOURCE_EXHAUSTED and UNAVAILABLE, as PushLedger::EntryFor().
   absl::StatusOr<PushOutcome> ApplyChunk(const PushHeader& header, int64_t begin, TensorView gradient,
                                          TensorView fetched = {})
       ABSL_LOCKS_EXCLUDED(ledger_.snapshot_mutex());

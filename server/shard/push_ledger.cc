@@ -17,14 +17,65 @@ std::string Describe(const PushHeader& header) {
 
 }  // namespace
 
-absl::StatusOr<PushLedger::Entry*> PushLedger::EntryFor(const PushHeader& header, int64_t begin,
-                                                        int64_t size) {
+absl::StatusOr<std::shared_ptr<PushLedger::Entry>> PushLedger::EntryFor(const PushHeader& header,
+                                                                        int64_t begin, int64_t size) {
   if (header.sequence < 1) return absl::InvalidArgumentError("push sequence 0, want 1 or more");
   if (begin < range_.begin || begin > range_.end || size > range_.end - begin) {
     return absl::OutOfRangeError(absl::StrCat(Describe(header), ": ", size, " keys from ", begin,
                                               ", want them in [", range_.begin, ", ", range_.end, ")"));
   }
-  return &EntryOf(header.replica_id);
+  const absl::Time now = clock_->Now();
+  absl::MutexLock lock(&map_mutex_);
+  if (joins_known_ && (header.replica_id > last_replica_id_ || header.incarnation > last_incarnation_)) {
+    return absl::UnavailableError(absl::StrCat(
+        Describe(header), ": the coordinator has given out ids up to ", last_replica_id_,
+        " and incarnations up to ", last_incarnation_, ", as far as shard ", shard_, " knows yet"));
+  }
+  auto known = replicas_.find(header.replica_id);
+  if (known == replicas_.end()) {
+    if (forgotten_incarnation_ > 0 && header.incarnation <= forgotten_incarnation_) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(Describe(header), ": replicas with incarnations up to ", forgotten_incarnation_,
+                       " that were silent for an hour are forgotten; want a replica that has joined again"));
+    }
+    RETURN_IF_ERROR(MakeRoom(now));
+    known = replicas_.emplace(header.replica_id, Known()).first;
+  }
+  known->second.incarnation = std::max(known->second.incarnation, header.incarnation);
+  known->second.last_chunk = now;
+  return known->second.entry;
+}
+
+absl::Status PushLedger::MakeRoom(absl::Time now) {
+  if (replicas_.size() < limits_.replicas) return absl::OkStatus();
+  const auto silent = std::min_element(replicas_.begin(), replicas_.end(), [](const auto& a, const auto& b) {
+    return a.second.last_chunk < b.second.last_chunk;
+  });
+  // Nobody can get a silent replica's entry while map_mutex_ is held, so its only owner is the map.
+  if (now - silent->second.last_chunk < kForgetAfter || silent->second.entry.use_count() > 1) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat(replicas_.size(), " replicas have pushed within an hour, which is as many as shard ",
+                     shard_, " takes"));
+  }
+  forgotten_incarnation_ = std::max(forgotten_incarnation_, silent->second.incarnation);
+  replicas_.erase(silent);
+  return absl::OkStatus();
+}
+
+void PushLedger::set_last_joined(uint64_t replica_id, uint64_t incarnation) {
+  absl::MutexLock lock(&map_mutex_);
+  joins_known_ = true;
+  last_replica_id_ = std::max(last_replica_id_, replica_id);
+  last_incarnation_ = std::max(last_incarnation_, incarnation);
+}
+
+absl::Status PushLedger::CheckPlausible(const PushHeader& header, const Entry& entry) const {
+  const ReplicaLedgerEntry& last = entry.push();
+  const bool follows = entry.begun_here_ && header.incarnation == last.incarnation();
+  const uint64_t most = follows ? last.sequence() + limits_.skipped + 1 : kMostSequence;
+  if (header.sequence <= std::min(most, kMostSequence)) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(Describe(header), ": its last push was ", last.sequence(),
+                                                    ", want at most ", std::min(most, kMostSequence)));
 }
 
 absl::StatusOr<std::optional<PushOutcome>> PushLedger::Admit(const PushHeader& header, int64_t begin,
@@ -51,7 +102,10 @@ absl::StatusOr<std::optional<PushOutcome>> PushLedger::Admit(const PushHeader& h
     return absl::OutOfRangeError(
         absl::StrCat(Describe(header), ": chunk begins at key ", begin, ", want ", next_key, " next"));
   }
-  if (!begun) Begin(header, entry);
+  if (!begun) {
+    RETURN_IF_ERROR(CheckPlausible(header, *entry));
+    Begin(header, entry);
+  }
   if (push.late()) return Outcome(*entry);
   return std::nullopt;
 }
@@ -72,6 +126,7 @@ void PushLedger::Begin(const PushHeader& header, Entry* entry) {
   push.set_staleness(updates > fetched_updates ? updates - fetched_updates : 0);
   push.set_update(updates + 1);
   push.set_late(late);
+  entry->begun_here_ = true;
 }
 
 void PushLedger::Advance(int64_t key, Entry* entry) {
@@ -95,11 +150,17 @@ absl::Status PushLedger::Reject(const PushHeader& header, absl::string_view why,
 }
 
 absl::Status PushLedger::RejectIfUnderWay(const PushHeader& header, absl::string_view why) {
-  Entry& entry = EntryOf(header.replica_id);
-  absl::MutexLock lock(&entry.mutex());
+  std::shared_ptr<Entry> entry;
+  {
+    absl::MutexLock lock(&map_mutex_);
+    const auto known = replicas_.find(header.replica_id);
+    if (known == replicas_.end()) return absl::InvalidArgumentError(why);
+    entry = known->second.entry;
+  }
+  absl::MutexLock lock(&entry->mutex());
   const bool is_last =
-      header.incarnation == entry.push_.incarnation() && header.sequence == entry.push_.sequence();
-  return is_last && IsUnderWay(entry) ? Reject(header, why, &entry) : absl::InvalidArgumentError(why);
+      header.incarnation == entry->push_.incarnation() && header.sequence == entry->push_.sequence();
+  return is_last && IsUnderWay(*entry) ? Reject(header, why, entry.get()) : absl::InvalidArgumentError(why);
 }
 
 bool PushLedger::IsUnderWay(const Entry& entry) const {
@@ -116,13 +177,22 @@ absl::Status PushLedger::Restore(const ShardCheckpoint& header) {
           push.next_key(), ", want a push from 1 on and a key in [", range_.begin, ", ", range_.end, "]"));
     }
   }
+  const absl::Time now = clock_->Now();
   for (const ReplicaLedgerEntry& push : header.ledger()) {
-    Entry& entry = EntryOf(push.replica_id());
-    absl::MutexLock lock(&entry.mutex());
-    entry.push_ = push;
-    if (push.update() == 0) entry.push_.set_update(header.version() + 1);
-    if (push.plateau_factor() == 0) entry.push_.set_plateau_factor(1);
+    auto entry = std::make_shared<Entry>();
+    {
+      absl::MutexLock entry_lock(&entry->mutex());
+      entry->push_ = push;
+      if (push.update() == 0) entry->push_.set_update(header.version() + 1);
+      if (push.plateau_factor() == 0) entry->push_.set_plateau_factor(1);
+    }
+    absl::MutexLock lock(&map_mutex_);
+    replicas_[push.replica_id()] = {std::move(entry), push.incarnation(), now};
+    last_replica_id_ = std::max(last_replica_id_, push.replica_id());
+    last_incarnation_ = std::max(last_incarnation_, push.incarnation());
   }
+  absl::MutexLock lock(&map_mutex_);
+  forgotten_incarnation_ = header.forgotten_incarnation();
   plateau_factor_ = header.plateau_factor() == 0 ? 1 : header.plateau_factor();
   version_ = header.version();
   pushes_duplicate_ = header.pushes_duplicate();
@@ -135,21 +205,15 @@ absl::Status PushLedger::Restore(const ShardCheckpoint& header) {
 void PushLedger::CopyTo(ShardCheckpoint* header) const ABSL_NO_THREAD_SAFETY_ANALYSIS {
   {
     absl::MutexLock lock(&map_mutex_);
-    for (const auto& [replica_id, entry] : entries_) {
-      if (entry->push_.sequence() > 0) *header->add_ledger() = entry->push_;
+    for (const auto& [replica_id, known] : replicas_) {
+      if (known.entry->push_.sequence() > 0) *header->add_ledger() = known.entry->push_;
     }
+    header->set_forgotten_incarnation(forgotten_incarnation_);
   }
   header->set_plateau_factor(plateau_factor_);
   // The map has no order, but equal shards must give equal bytes.
   std::sort(header->mutable_ledger()->begin(), header->mutable_ledger()->end(),
             [](const auto& a, const auto& b) { return a.replica_id() < b.replica_id(); });
-}
-
-PushLedger::Entry& PushLedger::EntryOf(uint64_t replica_id) {
-  absl::MutexLock lock(&map_mutex_);
-  std::unique_ptr<Entry>& entry = entries_[replica_id];
-  if (entry == nullptr) entry = std::make_unique<Entry>();
-  return *entry;
 }
 
 }  // namespace downpour

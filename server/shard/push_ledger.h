@@ -9,12 +9,22 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "common/clock.h"
 #include "common/layout/key_range.h"
 #include "common/program/rounds.h"
 #include "common/wire/push.h"
 #include "proto/checkpoint.pb.h"
 
 namespace downpour {
+
+// What a shard believes of pushes.
+struct PushLimits {
+  size_t replicas = 8192;  // that are kept in mind
+  // Pushes of a replica that the shard may miss between two that it sees. A replica makes each push to all
+  // shards and skips none but those that noise drops; some more may be lost while a shard is replaced.
+  uint64_t skipped = 64;
+};
 
 // Says which keys of which push a shard has applied: each push exactly once, however often its chunks arrive.
 //
@@ -31,6 +41,10 @@ namespace downpour {
 //  7. Whether a push is late is fixed when it begins, too. A late push is complete at once: no key of it is
 //     applied, and it does not count in version(). A push that is under way when its round ends is applied to
 //     the end and counts in the next round.
+//  8. There are at most limits.replicas entries. When another is needed, that of a replica that has been silent
+//     for kForgetAfter, and for the longest time, is forgotten. Its pushes are never applied again: a push
+//     without an entry is refused if its incarnation is not above all that were forgotten. Incarnations grow
+//     from one Join to the next, so replicas that join later are not affected.
 //
 // Thread-safe. Whoever applies a chunk takes three mutexes in this order: that of the replica's entry, from
 // Admit() to the last Advance(); snapshot_mutex(), shared, while parameters and the next key change together;
@@ -48,20 +62,34 @@ class PushLedger {
     absl::Mutex mutex_;
     // Changed only by who holds snapshot_mutex_ too (shared), so that CopyTo() may read it under that alone.
     ReplicaLedgerEntry push_ ABSL_GUARDED_BY(mutex_);
+    bool begun_here_ ABSL_GUARDED_BY(mutex_) = false;  // push_ is not from a checkpoint
   };
 
-  // Of the shard with this index, which holds the keys of `range`.
-  PushLedger(uint32_t shard, KeyRange range, const Rounds& rounds = {})
-      : shard_(shard), range_(range), rounds_(rounds) {}
+  static constexpr absl::Duration kForgetAfter = absl::Hours(1);
+  // Of the first push since this object was made, as the shard may have been restored from an old checkpoint.
+  static constexpr uint64_t kMostSequence = uint64_t{1} << 50;
+
+  // Of the shard with this index, which holds the keys of `range`. `clock` is not owned.
+  PushLedger(uint32_t shard, KeyRange range, const Rounds& rounds = {}, const PushLimits& limits = {},
+             Clock* clock = Clock::Real())
+      : shard_(shard), range_(range), rounds_(rounds), limits_(limits), clock_(clock) {}
 
   absl::Mutex& snapshot_mutex() const ABSL_LOCK_RETURNED(snapshot_mutex_) { return snapshot_mutex_; }
   uint64_t version() const { return version_; }
   // The factor of the schedule PLATEAU for pushes that begin from now on.
   void set_plateau_factor(float factor) { plateau_factor_ = factor; }
 
-  // The entry of the replica that sent a chunk of `size` keys from `begin` on; it stays where it is for ever.
-  // INVALID_ARGUMENT: sequence 0. OUT_OF_RANGE: keys outside the shard's range.
-  absl::StatusOr<Entry*> EntryFor(const PushHeader& header, int64_t begin, int64_t size)
+  // The highest id and incarnation that the coordinator has given to a replica. Until the first call any are
+  // taken. Lower numbers than before change nothing.
+  void set_last_joined(uint64_t replica_id, uint64_t incarnation) ABSL_LOCKS_EXCLUDED(map_mutex_);
+
+  // The entry of the replica that sent a chunk of `size` keys from `begin` on. It is not forgotten while the
+  // caller has it.
+  //   INVALID_ARGUMENT: sequence 0. OUT_OF_RANGE: keys outside the shard's range.
+  //   UNAVAILABLE: the coordinator is not known to have given out the id or the incarnation; it may have since.
+  //   RESOURCE_EXHAUSTED: as many replicas as the ledger takes have pushed within kForgetAfter.
+  //   FAILED_PRECONDITION: the replica has been silent so long that it may have been forgotten.
+  absl::StatusOr<std::shared_ptr<Entry>> EntryFor(const PushHeader& header, int64_t begin, int64_t size)
       ABSL_LOCKS_EXCLUDED(map_mutex_);
 
   // Begins the push of which a chunk that begins at key `begin` has arrived, or finds it begun. Returns the
@@ -69,7 +97,8 @@ class PushLedger {
   // push().next_key() on.
   //   OUT_OF_RANGE: `begin` is beyond the next key wanted of this push, which the message names.
   //   INVALID_ARGUMENT: the push was rejected before.
-  //   FAILED_PRECONDITION: a newer incarnation of the replica has pushed.
+  //   FAILED_PRECONDITION: a newer incarnation of the replica has pushed; or the sequence is more than
+  //     limits.skipped + 1 above that of the last push, or above kMostSequence, which no replica reaches.
   absl::StatusOr<std::optional<PushOutcome>> Admit(const PushHeader& header, int64_t begin, Entry* entry)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(entry->mutex()) ABSL_LOCKS_EXCLUDED(snapshot_mutex_);
   // The push is applied up to `key`; if that is the end of the range, it is complete and counts in version().
@@ -102,7 +131,16 @@ class PushLedger {
   }
 
  private:
-  Entry& EntryOf(uint64_t replica_id) ABSL_LOCKS_EXCLUDED(map_mutex_);
+  struct Known {
+    std::shared_ptr<Entry> entry = std::make_shared<Entry>();
+    uint64_t incarnation = 0;  // the highest that has sent a chunk
+    absl::Time last_chunk = absl::InfinitePast();
+  };
+
+  absl::Status CheckPlausible(const PushHeader& header, const Entry& entry) const
+      ABSL_SHARED_LOCKS_REQUIRED(entry.mutex_);
+  // Forgets a replica if there are as many as the ledger takes.
+  absl::Status MakeRoom(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(map_mutex_);
   bool IsUnderWay(const Entry& entry) const ABSL_SHARED_LOCKS_REQUIRED(entry.mutex_);
   void Begin(const PushHeader& header, Entry* entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(entry->mutex())
       ABSL_LOCKS_EXCLUDED(snapshot_mutex_);
@@ -110,10 +148,15 @@ class PushLedger {
   const uint32_t shard_;
   const KeyRange range_;
   const Rounds rounds_;
+  const PushLimits limits_;
+  Clock* const clock_;
   mutable absl::Mutex snapshot_mutex_;
-  mutable absl::Mutex map_mutex_;  // the last in the lock order
-  // Grows by one entry for each replica that ever pushed; the coordinator gives out their ids.
-  absl::flat_hash_map<uint64_t, std::unique_ptr<Entry>> entries_ ABSL_GUARDED_BY(map_mutex_);
+  mutable absl::Mutex map_mutex_;                                              // the last in the lock order
+  absl::flat_hash_map<uint64_t, Known> replicas_ ABSL_GUARDED_BY(map_mutex_);  // by id
+  uint64_t forgotten_incarnation_ ABSL_GUARDED_BY(map_mutex_) = 0;             // the highest; 0: none
+  bool joins_known_ ABSL_GUARDED_BY(map_mutex_) = false;
+  uint64_t last_replica_id_ ABSL_GUARDED_BY(map_mutex_) = 0;
+  uint64_t last_incarnation_ ABSL_GUARDED_BY(map_mutex_) = 0;
   // Changed by who holds snapshot_mutex_ (shared).
   std::atomic<uint64_t> version_ = 0;
   std::atomic<float> plateau_factor_ = 1;

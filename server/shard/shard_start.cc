@@ -19,6 +19,20 @@
 
 namespace downpour {
 
+namespace {
+
+PushLimits LimitsOf(const RunDescription& description) {
+  PushLimits limits;
+  limits.replicas =
+      std::max<size_t>(limits.replicas, 4 * static_cast<size_t>(description.cluster().replicas()));
+  // Noise drops more pushes than this in a row once in 10^18 times.
+  if (const double dropped = description.noise().push_drop_share(); dropped > 0)
+    limits.skipped += static_cast<uint64_t>(std::ceil(-18 / std::log10(dropped)));
+  return limits;
+}
+
+}  // namespace
+
 absl::StatusOr<ShardClaim> ClaimShard(const std::string& state_dir, uint32_t shard) {
   absl::StatusOr<FolderLock> lock = FolderLock::Acquire(state_dir, absl::StrCat(".lock-shard-", shard));
   if (absl::IsFailedPrecondition(lock.status())) {
@@ -75,13 +89,15 @@ absl::StatusOr<std::vector<ParameterShard::Options>> ShardOptions(const RunDescr
   std::vector<ParameterShard::Options> options;
   options.reserve(map.shards());
   for (int shard = 0; shard < map.shards(); ++shard) {
-    options.push_back({.run = {run_id, layout.fingerprint()},
-                       .shard = static_cast<uint32_t>(shard),
-                       .range = map.range(shard),
-                       .layout = layout,
-                       .optimizer = optimizer,
-                       .warm_start = warm_start,
-                       .rounds = rounds});
+    ParameterShard::Options& of_shard = options.emplace_back();
+    of_shard.run = RunKey{run_id, layout.fingerprint()};
+    of_shard.shard = static_cast<uint32_t>(shard);
+    of_shard.range = map.range(shard);
+    of_shard.layout = layout;
+    of_shard.optimizer = optimizer;
+    of_shard.warm_start = warm_start;
+    of_shard.rounds = rounds;
+    of_shard.push_limits = LimitsOf(description);
   }
   return options;
 }

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,18 +27,19 @@ class PushLedgerTest : public ::testing::Test {
 
   // As the shard does for a chunk of keys [begin, end).
   absl::StatusOr<PushOutcome> Chunk(const PushHeader& header, int64_t begin, int64_t end) {
-    const absl::StatusOr<PushLedger::Entry*> entry = ledger_.EntryFor(header, begin, end - begin);
-    if (!entry.ok()) return entry.status();
-    absl::MutexLock lock(&(*entry)->mutex());
-    const auto answer = ledger_.Admit(header, begin, *entry);
+    const auto kept = ledger_.EntryFor(header, begin, end - begin);
+    if (!kept.ok()) return kept.status();
+    PushLedger::Entry* const entry = kept->get();
+    absl::MutexLock lock(&entry->mutex());
+    const auto answer = ledger_.Admit(header, begin, entry);
     if (!answer.ok()) return answer.status();
     if (answer->has_value()) return **answer;
     absl::ReaderMutexLock snapshot(&ledger_.snapshot_mutex());
-    for (int64_t key = static_cast<int64_t>((*entry)->push().next_key()); key < end; ++key) {
+    for (int64_t key = static_cast<int64_t>(entry->push().next_key()); key < end; ++key) {
       applied_.emplace_back(header.sequence, key);
-      ledger_.Advance(key + 1, *entry);
+      ledger_.Advance(key + 1, entry);
     }
-    return ledger_.Outcome(**entry);
+    return ledger_.Outcome(*entry);
   }
   absl::StatusOr<PushOutcome> Whole(const PushHeader& header) {
     return Chunk(header, kRange.begin, kRange.end);
@@ -282,10 +284,10 @@ TEST_F(PushLedgerRoundsTest, APushOfARoundThatHasEndedIsLateHoweverOftenItComes)
   }
   PushLedger restored(3, kRange, {.pushes = 2, .warm_start = 1});
   ASSERT_TRUE(restored.Restore(Copy()).ok());
-  PushLedger::Entry* const entry = *restored.EntryFor(late, 100, 10);
+  const std::shared_ptr<PushLedger::Entry> entry = *restored.EntryFor(late, 100, 10);
   {
     absl::MutexLock lock(&entry->mutex());
-    EXPECT_TRUE((*restored.Admit(late, 100, entry))->late);
+    EXPECT_TRUE((*restored.Admit(late, 100, entry.get()))->late);
   }
   EXPECT_TRUE(TakeApplied().empty());
   EXPECT_EQ(Copy().pushes_duplicate(), 0);
