@@ -55,9 +55,10 @@ constexpr auto kMostMessage = static_cast<int>(kChunkBytes + kMostFieldBytes);
 // checkpoint that does not know this address. CANCELLED: interrupted. FAILED_PRECONDITION: the coordinator has been restarted
 // with another run.
 absl::Status ServeUntilFinished(CoordinatorStub& coordinator, const RegisterShardRequest& again,
-                                ParameterShard& shard) {
+                                ParameterShard& shard, ParameterService& service) {
   bool finished = false;
   for (absl::Time next_poll = absl::Now(); !Interrupted(); Clock::Real()->SleepFor(absl::Milliseconds(50))) {
+    service.EndStalledStreams();
     if (absl::Now() < next_poll) continue;
     next_poll = absl::Now() + kPoll;
     const absl::StatusOr<RunStatus> status =

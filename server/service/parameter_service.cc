@@ -1,6 +1,9 @@
 // Where on the data's way: the shard's end of the wire; a reactor works on each push and fetch.
 #include "server/service/parameter_service.h"
 
+#include <utility>
+
+#include "common/program/logging.h"
 #include "common/rpc/grpc_chunk.h"
 #include "common/rpc/grpc_status.h"
 #include "common/status_macros.h"
@@ -40,21 +43,25 @@ class StreamSlot {
 }  // namespace
 
 // One push. Slot -> StartRead -> gRPC -> OnReadDone -> executor: Apply -> the next slot, until the stream
-// ends or a chunk is refused. The next chunk is read while one is applied. Deletes itself in OnDone().
-class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc::ByteBuffer> {
+// ends or a chunk is refused. The next chunk is read while one is applied. Only the first message is read and
+// applied without a slot, so that a stream that sends nothing has none. Deletes itself in OnDone().
+class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc::ByteBuffer>,
+                                            private StallWatch::Stream {
  public:
-  PushReactor(ParameterService* service, grpc::ByteBuffer* reply)
+  PushReactor(ParameterService* service, grpc::CallbackServerContext* context, grpc::ByteBuffer* reply)
       : service_(service),
+        context_(context),
         reply_(reply),
         slot_(&service->pushes_, service->options_.max_pushes),
-        place_(service->chunks_in_.Arrive()) {
+        place_(service->chunks_in_.Arrive(context->peer())) {
     Proceed([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       if (!slot_.granted()) status_ = TooMany("pushes", service->options_.max_pushes);
     });
   }
 
   void OnReadDone(bool ok) override {
-    if (!ok) service_->chunks_in_.Release();
+    service_->stalls_.Done(this);
+    if (!ok) ReleaseChunk(first_read_);
     Proceed([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       reading_ = false;
       (ok ? read_ : over_) = true;
@@ -81,20 +88,43 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
       }
       read = !read_ && !reading_ && !over_ && status_.ok();
       if (read) reading_ = true;
-      end = !applying_ && !reading_;
+      end = !applying_ && !reading_ && !kept_;
     }
-    if (read) service_->chunks_in_.Acquire(place_, [this] { StartRead(&next_message_); });
+    if (read) Read();
     if (apply && !service_->executor_.TryRun([this] { Apply(); })) {
       Applied(TooMany("tasks", service_->options_.max_pushes));
     }
     if (end) End();
   }
 
+  void Read() {
+    const auto start = [this] {
+      service_->stalls_.Begin(this);
+      StartRead(&next_message_);
+    };
+    first_read_ = !read_before_;
+    read_before_ = true;
+    if (first_read_) return start();
+    service_->chunks_in_.Acquire(place_, start);
+  }
+  void ReleaseChunk(bool first) {
+    if (!first) service_->chunks_in_.Release(place_.peer);
+  }
+
+  void Keep() override {
+    absl::MutexLock lock(&mutex_);
+    kept_ = true;
+  }
+  void Cancel() override {
+    context_->TryCancel();
+    Proceed([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { kept_ = false; });
+  }
+
   void Apply() { Applied(ApplyMessage()); }
 
   void Applied(const absl::Status& status) {
     message_.Clear();
-    service_->chunks_in_.Release();
+    ReleaseChunk(std::exchange(first_apply_, false));
     Proceed([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       applying_ = false;
       status_ = status;
@@ -102,7 +132,7 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
   }
 
   void End() ABSL_NO_THREAD_SAFETY_ANALYSIS {  // nothing else is under way, so no lock is needed
-    if (read_) service_->chunks_in_.Release();
+    if (read_) ReleaseChunk(first_read_);
     if (status_.ok()) status_ = Reply();
     slot_.Release();
     Finish(ToGrpcStatus(status_));
@@ -126,6 +156,8 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
       header_ = ToPushHeader(chunk.header());
       elements_ = chunk.header().elements();
       begun_ = true;
+      next_key_ = shard_->range().begin;
+      if (payload->empty()) return absl::OkStatus();
     }
     return ApplyPayload(static_cast<int64_t>(chunk.begin()), *payload);
   }
@@ -168,18 +200,24 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
   }
 
   ParameterService* const service_;
+  grpc::CallbackServerContext* const context_;
   grpc::ByteBuffer* const reply_;
   StreamSlot slot_;
-  const uint64_t place_;
+  const TransferSlots::Place place_;
   absl::Mutex mutex_;
   bool reading_ ABSL_GUARDED_BY(mutex_) = false;   // into next_message_, or waiting for a slot to do so
   bool read_ ABSL_GUARDED_BY(mutex_) = false;      // next_message_ holds a chunk that is to be applied
   bool applying_ ABSL_GUARDED_BY(mutex_) = false;  // the chunk in message_
   bool over_ ABSL_GUARDED_BY(mutex_) = false;      // the sender sends no more
+  bool kept_ ABSL_GUARDED_BY(mutex_) = false;      // Cancel() is to be called
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
   grpc::ByteBuffer next_message_;
   grpc::ByteBuffer message_;
+  // Used by the reads of this stream, of which one is under way at a time.
+  bool read_before_ = false;
+  bool first_read_ = false;  // the last read that was begun is that of the first message
   // Used by the tasks of this stream only, of which one runs at a time.
+  bool first_apply_ = true;
   std::shared_ptr<ParameterShard> shard_;
   bool begun_ = false;
   PushIdentity::Elements elements_ = PushIdentity::FLOAT32;
@@ -190,19 +228,23 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
 
 // One fetch. Slot -> executor: PrepareNext -> StartWrite -> gRPC -> OnWriteDone -> the next, until the range
 // is covered. The next chunk is prepared while one is sent. Deletes itself in OnDone().
-class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
+class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
+                                             private StallWatch::Stream {
  public:
-  FetchReactor(ParameterService* service, const grpc::ByteBuffer& request)
+  FetchReactor(ParameterService* service, grpc::CallbackServerContext* context,
+               const grpc::ByteBuffer& request)
       : service_(service),
+        context_(context),
         request_(request),
         slot_(&service->fetches_, service->options_.max_fetches),
-        place_(service->chunks_out_->Arrive()) {
+        place_(service->chunks_out_->Arrive(context->peer())) {
     Proceed([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       if (!slot_.granted()) status_ = TooMany("fetches", service->options_.max_fetches);
     });
   }
 
   void OnWriteDone(bool ok) override {
+    service_->stalls_.Done(this);
     message_.Clear();
     Proceed([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       writing_ = false;
@@ -216,7 +258,7 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
   // As PushReactor::Proceed(), with preparing and writing.
   template <typename Change>
   void Proceed(Change change) {
-    bool write, last, prepare, end;
+    bool write, prepare, end;
     {
       absl::MutexLock lock(&mutex_);
       change();
@@ -226,19 +268,23 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
         prepared_ = false;
         writing_ = true;
       }
-      last = over_;
       prepare = !prepared_ && !preparing_ && !over_ && status_.ok();
       if (prepare) preparing_ = true;
-      end = !writing_ && !preparing_;
+      end = !writing_ && !preparing_ && !kept_;
     }
     if (prepare) {
       service_->chunks_out_->Acquire(place_, [this] {
-        const SharedSlot slot(nullptr, [slots = service_->chunks_out_](const void*) { slots->Release(); });
+        const SharedSlot slot(nullptr, [slots = service_->chunks_out_, peer = place_.peer](const void*) {
+          slots->Release(peer);
+        });
         if (!service_->executor_.TryRun([this, slot] { Prepared(PrepareNext(slot)); }))
           Prepared(TooMany("tasks", service_->options_.max_fetches));
       });
     }
-    if (write) Write(last);
+    if (write) {
+      service_->stalls_.Begin(this);
+      StartWrite(&message_);
+    }
     if (end) End();
   }
 
@@ -251,10 +297,13 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
     });
   }
 
-  void Write(bool last) {
-    if (!last) return StartWrite(&message_);
-    slot_.Release();
-    StartWriteAndFinish(&message_, grpc::WriteOptions(), grpc::Status::OK);
+  void Keep() override {
+    absl::MutexLock lock(&mutex_);
+    kept_ = true;
+  }
+  void Cancel() override {
+    context_->TryCancel();
+    Proceed([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { kept_ = false; });
   }
 
   void End() ABSL_NO_THREAD_SAFETY_ANALYSIS {  // nothing else is under way, so no lock is needed
@@ -287,14 +336,16 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
   }
 
   ParameterService* const service_;
+  grpc::CallbackServerContext* const context_;
   grpc::ByteBuffer request_;
   StreamSlot slot_;
-  const uint64_t place_;
+  const TransferSlots::Place place_;
   absl::Mutex mutex_;
   bool preparing_ ABSL_GUARDED_BY(mutex_) = false;  // next_message_, or waiting for a slot to do so
   bool prepared_ ABSL_GUARDED_BY(mutex_) = false;   // next_message_ holds a chunk that is to be sent
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;    // message_
   bool over_ ABSL_GUARDED_BY(mutex_) = false;       // the last chunk has been prepared
+  bool kept_ ABSL_GUARDED_BY(mutex_) = false;       // Cancel() is to be called
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
   grpc::ByteBuffer message_;
   grpc::ByteBuffer next_message_;
@@ -306,18 +357,27 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
 
 ParameterService::ParameterService(const Options& options)
     : options_(options),
+      stalls_(absl::Seconds(static_cast<double>(kChunkBytes) / static_cast<double>(options.min_bytes_per_s)),
+              options.clock),
       chunks_in_(options.max_chunks),
       chunks_out_(std::make_shared<TransferSlots>(2 * options.max_chunks)),
       executor_(options.threads, 2 * static_cast<size_t>(options.max_pushes + options.max_fetches)) {}
 
-grpc::ServerReadReactor<grpc::ByteBuffer>* ParameterService::Push(grpc::CallbackServerContext*,
+grpc::ServerReadReactor<grpc::ByteBuffer>* ParameterService::Push(grpc::CallbackServerContext* context,
                                                                   grpc::ByteBuffer* reply) {
-  return new PushReactor(this, reply);
+  return new PushReactor(this, context, reply);
 }
 
-grpc::ServerWriteReactor<grpc::ByteBuffer>* ParameterService::Fetch(grpc::CallbackServerContext*,
+grpc::ServerWriteReactor<grpc::ByteBuffer>* ParameterService::Fetch(grpc::CallbackServerContext* context,
                                                                     const grpc::ByteBuffer* request) {
-  return new FetchReactor(this, *request);
+  return new FetchReactor(this, context, *request);
+}
+
+void ParameterService::EndStalledStreams() {
+  if (const int ended = stalls_.EndStalled(); ended > 0) {
+    LogWarning("ended ", ended, " pushes and fetches whose replicas moved less than ",
+               options_.min_bytes_per_s, " bytes a second");
+  }
 }
 
 grpc::ServerUnaryReactor* ParameterService::GetStatus(grpc::CallbackServerContext* context,

@@ -9,6 +9,7 @@
 
 #include "proto/parameter_server.grpc.pb.h"
 #include "server/service/served_shard.h"
+#include "server/service/stall_watch.h"
 #include "server/service/transfer_slots.h"
 #include "server/shard/bounded_executor.h"
 
@@ -22,7 +23,9 @@ using ParameterServiceBase =
 // Serves one ParameterShard with the statuses documented in proto/parameter_server.proto; UNAVAILABLE until
 // it has one. Thread-safe. gRPC's callbacks only start tasks: the executor's threads check, apply and read
 // the chunks. A slow shard slows its senders down through HTTP/2's flow control: the service holds a chunk
-// each of at most max_chunks pushes; any other can send no more than HTTP/2 lets it before the service reads.
+// each of at most max_chunks pushes; any other can send no more than its first message, in which clients put
+// the header alone, and what HTTP/2 lets it before the service reads. So a push takes a slot, and a place in
+// front of others, with its first bytes.
 class ParameterService final : public ParameterServiceBase {
  public:
   struct Options {
@@ -34,10 +37,19 @@ class ParameterService final : public ParameterServiceBase {
     // until the kernel has taken their bytes. Streams that arrived first go first. Two chunks for each
     // thread: with more, the chunks of 200 replicas push each other out of the CPU's caches.
     int max_chunks = 2 * threads;
+    // Of each chunk, from when its slot is taken: a peer that needs longer for kChunkBytes has stalled. Low
+    // enough for a link of 1 Mbit/s.
+    int64_t min_bytes_per_s = int64_t{64} * 1024;
+    Clock* clock = Clock::Real();  // not owned; measures that
   };
   explicit ParameterService(const Options& options);
 
   void Serve(std::shared_ptr<ParameterShard> shard) { shard_.Set(std::move(shard)); }
+  // Ends the streams whose peers have stalled (min_bytes_per_s); they are told CANCELLED, and may begin again.
+  // To be called every second or so. A push that has no first message after that time is ended, too.
+  void EndStalledStreams();
+  int pushes() const { return pushes_; }
+  int fetches() const { return fetches_; }
 
  private:
   class PushReactor;
@@ -53,6 +65,7 @@ class ParameterService final : public ParameterServiceBase {
   const Options options_;
   std::atomic<int> pushes_ = 0;
   std::atomic<int> fetches_ = 0;
+  StallWatch stalls_;
   TransferSlots chunks_in_;
   // Shared with the chunks that gRPC is still sending when the service is destroyed.
   const std::shared_ptr<TransferSlots> chunks_out_;

@@ -148,11 +148,12 @@ absl::StatusOr<PushOutcome> GrpcShardClient::TryPush(const PushHeader& header, T
     chunk.set_begin(key);
     const grpc::ByteBuffer message = EncodeChunk(
         chunk, {pack ? grpc::Slice(PackGradient(key, piece.bfloats())) : lent.Lend(piece.bytes())});
-    chunk.clear_header();
     begin += static_cast<int64_t>(piece.size());
     return message;
   };
-  grpc::ByteBuffer message = next_message();
+  // The shard reads the header before it has a slot for the push, so no gradient goes with it.
+  grpc::ByteBuffer message = SerializeMessage(chunk);
+  chunk.clear_header();
   for (bool last = false, written = true; written && !last;) {
     last = begin == size;
     call.StartWrite(message, last);

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -14,41 +15,57 @@ using ::testing::ElementsAre;
 TEST(TransferSlotsTest, NoMoreAtOnceThanThereAreSlots) {
   TransferSlots slots(2);
   int under_way = 0;
-  for (int stream = 0; stream < 5; ++stream) slots.Acquire(slots.Arrive(), [&] { ++under_way; });
+  for (int stream = 0; stream < 5; ++stream)
+    slots.Acquire(slots.Arrive(absl::StrCat(stream)), [&] { ++under_way; });
   EXPECT_EQ(under_way, 2);
   for (int released = 1; released <= 3; ++released) {
-    slots.Release();
+    slots.Release(absl::StrCat(released - 1));
     EXPECT_EQ(under_way, 2 + released);
   }
-  slots.Release();
-  slots.Release();
-  slots.Acquire(slots.Arrive(), [&] { ++under_way; });
+  slots.Release("3");
+  slots.Release("4");
+  slots.Acquire(slots.Arrive("5"), [&] { ++under_way; });
   EXPECT_EQ(under_way, 6);
 }
 
 TEST(TransferSlotsTest, WhoCameFirstGoesFirstHoweverLateItAsks) {
   TransferSlots slots(1);
-  const uint64_t first = slots.Arrive(), second = slots.Arrive(), third = slots.Arrive();
+  const auto first = slots.Arrive("1"), second = slots.Arrive("2"), third = slots.Arrive("3");
   std::vector<int> order;
   slots.Acquire(third, [&] { order.push_back(3); });
   slots.Acquire(second, [&] { order.push_back(2); });
   slots.Acquire(first, [&] { order.push_back(1); });
-  slots.Release();
+  slots.Release("3");
   EXPECT_THAT(order, ElementsAre(3, 1));
   slots.Acquire(first, [&] { order.push_back(1); });
-  slots.Release();
-  slots.Release();
+  slots.Release("1");
+  slots.Release("1");
   EXPECT_THAT(order, ElementsAre(3, 1, 1, 2));
+}
+
+TEST(TransferSlotsTest, APeerHoldsHalfOfTheSlotsAndOthersGoBeforeItsNext) {
+  TransferSlots slots(4);
+  int greedy = 0, other = 0;
+  for (int stream = 0; stream < 4; ++stream) slots.Acquire(slots.Arrive("greedy"), [&] { ++greedy; });
+  EXPECT_EQ(greedy, 2);
+  for (int stream = 0; stream < 3; ++stream)
+    slots.Acquire(slots.Arrive(absl::StrCat("other ", stream)), [&] { ++other; });
+  EXPECT_EQ(other, 2);
+  slots.Release("other 0");
+  EXPECT_EQ(other, 3) << "though it came after the greedy peer's";
+  EXPECT_EQ(greedy, 2);
+  slots.Release("greedy");
+  EXPECT_EQ(greedy, 3);
 }
 
 // As a stream does whose chunk is read at once.
 TEST(TransferSlotsTest, ATransferMayReleaseAndAskAgain) {
   TransferSlots slots(1);
-  const uint64_t place = slots.Arrive();
+  const auto place = slots.Arrive("peer");
   int transfers = 0;
   std::function<void()> transfer = [&] {
     if (++transfers == 100) return;
-    slots.Release();
+    slots.Release("peer");
     slots.Acquire(place, transfer);
   };
   slots.Acquire(place, transfer);

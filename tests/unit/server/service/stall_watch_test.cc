@@ -1,0 +1,52 @@
+// Where on the data's way: at the shard's end of the wire; which streams have moved nothing for too long.
+#include "server/service/stall_watch.h"
+
+#include "gtest/gtest.h"
+
+namespace downpour {
+namespace {
+
+class HandClock final : public Clock {
+ public:
+  absl::Time Now() override { return now; }
+  void SleepFor(absl::Duration duration) override { now += duration; }
+
+  absl::Time now = absl::FromUnixSeconds(1000);
+};
+
+class RecordingStream final : public StallWatch::Stream {
+ public:
+  void Keep() override { kept = true; }
+  void Cancel() override {
+    EXPECT_TRUE(kept) << "it may be gone";
+    ++cancelled;
+  }
+
+  bool kept = false;
+  int cancelled = 0;
+};
+
+TEST(StallWatchTest, EndsWhatIsUnderWayForLongerThanAllowedAndNothingElse) {
+  HandClock clock;
+  StallWatch watch(absl::Seconds(16), &clock);
+  RecordingStream stalled, done, again;
+  watch.Begin(&stalled);
+  watch.Begin(&done);
+  watch.Begin(&again);
+  clock.SleepFor(absl::Seconds(16));
+  EXPECT_EQ(watch.EndStalled(), 0);
+  watch.Done(&done);
+  watch.Begin(&again);  // its next transfer
+  clock.SleepFor(absl::Seconds(1));
+  EXPECT_EQ(watch.EndStalled(), 1);
+  EXPECT_EQ(watch.EndStalled(), 0) << "once";
+  EXPECT_EQ(stalled.cancelled, 1);
+  EXPECT_EQ(done.cancelled + again.cancelled, 0);
+  watch.Done(&stalled);
+  clock.SleepFor(absl::Seconds(16));
+  EXPECT_EQ(watch.EndStalled(), 1);
+  EXPECT_EQ(again.cancelled, 1);
+}
+
+}  // namespace
+}  // namespace downpour
