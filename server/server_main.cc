@@ -35,6 +35,10 @@ ABSL_FLAG(std::string, state_dir, "", "folder of shard-K.ckpt, from which the sh
 ABSL_FLAG(bool, initial_parameters, false,
           "begin with the run's initial parameters if the shard's checkpoint is missing in a run that has "
           "made updates; such a start is refused otherwise");
+ABSL_FLAG(
+    bool, take_over, false,
+    "take the shard though its state is in another folder, from which a server may still serve it: that "
+    "one is told to stop, and what was acknowledged since this folder's checkpoint is lost");
 ABSL_FLAG(std::string, port_file, "", "if set, host:port is written to this file as soon as it listens");
 
 namespace downpour {
@@ -51,9 +55,11 @@ constexpr absl::Duration kPoll = absl::Seconds(1);
 constexpr auto kMostMessage = static_cast<int>(kChunkBytes + kMostFieldBytes);
 
 // Returns when the run is over and no replica needs the shard any more. Until then each poll passes the
-// plateau factor on and registers the shard again: its sign of life, and a restarted coordinator may have a
-// checkpoint that does not know this address. CANCELLED: interrupted. FAILED_PRECONDITION: the coordinator has been restarted
-// with another run.
+// Returns when the run is over and no replica needs the shard any more. Until then each poll passes the
+// plateau factor on and registers the shard again: that is its sign of life, it learns which replicas have
+// joined, and a restarted coordinator may have a checkpoint that does not know this address. CANCELLED:
+// interrupted. FAILED_PRECONDITION: the coordinator has been restarted with another run, or another server has
+// the shard.
 absl::Status ServeUntilFinished(CoordinatorStub& coordinator, const RegisterShardRequest& again,
                                 ParameterShard& shard, ParameterService& service) {
   bool finished = false;
@@ -117,6 +123,9 @@ absl::Status Run(const CommandLine& /*command_line*/) {
   RegisterShardRequest request;
   request.set_address(advertised.empty() ? server.address : advertised);
   if (claim.has_value()) request.set_shard(claim->shard);
+  ASSIGN_OR_RETURN(const uint64_t folder, FolderNumber(state_dir));
+  request.set_folder(folder);
+  request.set_take_over(absl::GetFlag(FLAGS_take_over));
 
   CoordinatorStub::Options options;
   options.address = absl::GetFlag(FLAGS_coordinator);
@@ -133,6 +142,7 @@ absl::Status Run(const CommandLine& /*command_line*/) {
   ASSIGN_OR_RETURN(const std::shared_ptr<ParameterShard> shard, StartShard(registered, state_dir, lost));
   Checkpointer checkpointer(shard.get(), ShardCheckpointPath(state_dir, registered.shard()),
                             absl::Seconds(registered.description().checkpoint().every_s()));
+  shard->set_view(registered.view());
   service.Serve(shard);
   if (shared_memory.has_value()) shared_memory->Serve(shard);
   LogInfo("shard ", registered.shard(), " serves keys [", shard->range().begin, ", ", shard->range().end,
@@ -141,6 +151,7 @@ absl::Status Run(const CommandLine& /*command_line*/) {
   options.retry.give_up_after = absl::ZeroDuration();
   CoordinatorStub impatient(options);
   request.set_shard(registered.shard());
+  request.set_view(registered.view());
   request.set_run_id(registered.run().run_id());
   absl::Status status = ServeUntilFinished(impatient, request, *shard, service);
   // Before the checkpoint, so that it has all pushes that are acknowledged.

@@ -7,10 +7,12 @@
 
 namespace downpour {
 
-// Names a run and its parameter layout. A shard refuses requests that name another run or layout.
+// Names a run and its parameter layout, and in which view of the shard a request is meant to be answered. A
+// shard refuses requests that name another run, layout or view.
 struct RunKey {
   std::string run_id;
   uint32_t layout_fingerprint = 0;
+  uint64_t view = 0;  // as ShardAddress.view (proto/coordinator.proto); 0: whichever it is
   friend bool operator==(const RunKey&, const RunKey&) = default;
 };
 

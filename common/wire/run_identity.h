@@ -7,11 +7,14 @@
 
 namespace downpour {
 
-inline RunKey ToRunKey(const RunIdentity& run) { return {run.run_id(), run.layout_fingerprint()}; }
+inline RunKey ToRunKey(const RunIdentity& run) {
+  return {run.run_id(), run.layout_fingerprint(), run.view()};
+}
 
 inline void FillRunIdentity(const RunKey& run, RunIdentity* identity) {
   identity->set_run_id(run.run_id);
   identity->set_layout_fingerprint(run.layout_fingerprint);
+  identity->set_view(run.view);
 }
 
 inline PushHeader ToPushHeader(const PushIdentity& push) {

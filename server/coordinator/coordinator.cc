@@ -14,6 +14,7 @@
 namespace downpour {
 Coordinator::Coordinator(Options options)
     : options_(std::move(options)),
+      views_(options_.description.cluster().shards(), options_.checkpointed),
       progress_(options_.description, options_.clock, options_.wall_clock),
       barrier_(options_.description.cluster()),
       budget_on_disk_(!options_.checkpointed),
@@ -33,23 +34,6 @@ absl::StatusOr<DescribeReply> Coordinator::Describe(const DescribeRequest&) {
   return reply;
 }
 
-absl::StatusOr<uint32_t> Coordinator::ShardIndex(const RegisterShardRequest& request) const {
-  const uint32_t count = options_.description.cluster().shards();
-  if (request.has_shard()) {
-    if (request.shard() < count) return request.shard();
-    return absl::InvalidArgumentError(absl::StrCat("shard is ", request.shard(), ", want 0 to ", count - 1));
-  }
-  for (const auto& [shard, known] : shards_) {
-    if (!known.address().empty() && known.address() == request.address()) return shard;
-  }
-  for (uint32_t shard = 0; shard < count; ++shard) {
-    if (!shards_.contains(shard)) return shard;
-  }
-  return absl::FailedPreconditionError(absl::StrCat("all ", count,
-                                                    " shards of the run are registered; a server that ",
-                                                    "takes the place of one must name its index"));
-}
-
 absl::Status Coordinator::CheckRunId(const std::string& run_id) const {
   if (run_id.empty() || run_id == options_.run_id) return absl::OkStatus();
   RETURN_IF_ERROR(CheckName("run_id", run_id));
@@ -63,20 +47,12 @@ absl::StatusOr<RegisterShardReply> Coordinator::RegisterShard(const RegisterShar
   RETURN_IF_ERROR(CheckName("address", request.address()));
   if (!data_.has_value())
     return absl::UnavailableError("the run's data is not known yet: no replica has joined");
-  ASSIGN_OR_RETURN(const uint32_t shard, ShardIndex(request));
-  const auto known = shards_.find(shard);
-  if (known == shards_.end() || known->second.address() != request.address()) {
-    LogInfo("shard ", shard, " registered at '", request.address(), "'");
-  } else if (request.run_id().empty()) {
-    // Only a server that has just started does not know the run yet.
-    LogInfo("shard ", shard, " is back at '", request.address(), "'");
-  }
-  shards_[shard].set_shard(shard);
-  shards_[shard].set_address(request.address());
-  WatchShard(shards_[shard]);
+  ASSIGN_OR_RETURN(const ShardAddress server, views_.Register(request, options_.clock->Now()));
+  WatchShard(server);
   RegisterShardReply reply;
   *reply.mutable_run() = run_;
-  reply.set_shard(shard);
+  reply.set_shard(server.shard());
+  reply.set_view(server.view());
   *reply.mutable_description() = options_.description;
   *reply.mutable_data() = *data_;
   reply.set_updates(progress_.updates());
@@ -88,12 +64,6 @@ absl::StatusOr<RegisterShardReply> Coordinator::RegisterShard(const RegisterShar
 void Coordinator::WatchShard(const ShardAddress& shard) {
   const bool in_process = shard.address().empty();  // it lives as long as the coordinator
   if (!in_process) shard_watch_.SignOfLife(shard, options_.clock->Now());
-}
-
-absl::Status Coordinator::ShardsComplete() const {
-  const int count = options_.description.cluster().shards();
-  if (static_cast<int>(shards_.size()) == count) return absl::OkStatus();
-  return absl::UnavailableError(absl::StrCat(shards_.size(), " of ", count, " shards are registered"));
 }
 
 absl::Status Coordinator::FixData(const DataSummary& data) {
@@ -128,13 +98,13 @@ absl::StatusOr<JoinReply> Coordinator::JoinLocked(const JoinRequest& request) {
   if (!data_.has_value())
     return absl::UnavailableError("the run's data is not known yet: no replica has joined");
   if (request.has_data()) RETURN_IF_ERROR(CheckSameData(request.data(), *data_));
-  RETURN_IF_ERROR(ShardsComplete());
+  RETURN_IF_ERROR(views_.Complete());
 
   JoinReply reply;
   *reply.mutable_run() = run_;
   *reply.mutable_description() = options_.description;
   *reply.mutable_data() = *data_;
-  for (const auto& [shard, known] : shards_) *reply.add_shards() = known;
+  views_.AddTo(&reply);
   // A replica that looks for a shard asks as an evaluator, too.
   if (request.evaluator()) return reply;
   if (membership_.size() >= options_.max_replicas) {
@@ -271,7 +241,7 @@ absl::StatusOr<NextEvaluationReply> Coordinator::NextEvaluation(const NextEvalua
   EvaluationSchedule& evaluations = progress_.evaluations();
   if (evaluations.final_recorded()) {
     if (final_on_disk_) reply.set_directive(NextEvaluationReply::STOP);
-  } else if (ShardsComplete().ok() &&
+  } else if (views_.Complete().ok() &&
              evaluations.Due(now, options_.description.cluster().replica_timeout_s())) {
     evaluations.HandOut(now);
     reply.set_directive(NextEvaluationReply::EVALUATE);
@@ -307,11 +277,11 @@ absl::StatusOr<RunStatus> Coordinator::GetRunStatus(const RunStatusRequest&) {
   absl::MutexLock lock(&mutex_);
   RunStatus status;
   status.set_phase(progress_.evaluations().final_recorded() && final_on_disk_ ? RunStatus::FINISHED
-                   : ShardsComplete().ok()                                    ? RunStatus::TRAINING
+                   : views_.Complete().ok()                                   ? RunStatus::TRAINING
                                                                               : RunStatus::WAITING);
   progress_.AddTo(&status);
   status.set_live_replicas(membership_.size());
-  status.set_shards_registered(static_cast<int32_t>(shards_.size()));
+  status.set_shards_registered(views_.size());
   shard_watch_.AddTo(options_.clock->Now(), &status);
   return status;
 }
@@ -326,7 +296,7 @@ CoordinatorCheckpoint Coordinator::Checkpoint() const {
     *checkpoint.mutable_data() = *data_;
     *checkpoint.mutable_slices() = slices_->Save();
   }
-  for (const auto& [shard, known] : shards_) *checkpoint.add_shards() = known;
+  views_.Save(&checkpoint);
   *checkpoint.mutable_membership() = membership_.Save(options_.clock->Now());
   progress_.Save(&checkpoint);
   barrier_.Save(&checkpoint);
@@ -336,6 +306,7 @@ CoordinatorCheckpoint Coordinator::Checkpoint() const {
 
 void Coordinator::CheckpointWritten(const CoordinatorCheckpoint& checkpoint) {
   absl::MutexLock lock(&mutex_);
+  views_.Written(checkpoint);
   budget_on_disk_ = checkpoint.budget_reached();
   final_on_disk_ = checkpoint.evaluations().final_recorded();
 }
@@ -354,9 +325,9 @@ absl::Status Coordinator::Load(const CoordinatorCheckpoint& checkpoint) {
       return absl::InvalidArgumentError(
           absl::StrCat("checkpoint: shard ", known.shard(), ", want 0 to ", count - 1));
     }
-    shards_[known.shard()] = known;
     WatchShard(known);
   }
+  views_.Load(checkpoint, options_.clock->Now());
   membership_.Load(checkpoint.membership(), options_.clock->Now());
   RETURN_IF_ERROR(progress_.Load(checkpoint));
   barrier_.Load(checkpoint);

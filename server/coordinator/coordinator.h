@@ -2,7 +2,6 @@
 #ifndef DOWNPOUR_SERVER_COORDINATOR_COORDINATOR_H_
 #define DOWNPOUR_SERVER_COORDINATOR_COORDINATOR_H_
 
-#include <map>
 #include <memory>
 #include <optional>
 
@@ -12,6 +11,7 @@
 #include "server/coordinator/membership.h"
 #include "server/coordinator/run_observer.h"
 #include "server/coordinator/run_progress.h"
+#include "server/coordinator/shard_views.h"
 #include "server/coordinator/shard_watch.h"
 
 namespace downpour {
@@ -44,7 +44,8 @@ class Coordinator {
   const std::string& run_id() const { return options_.run_id; }
 
   absl::StatusOr<DescribeReply> Describe(const DescribeRequest& request);
-  // A shard that wants no index gets the one that its address has, or else the lowest free one.
+  // A shard that wants no index gets the one that its address has, or else the lowest free one. A view is told
+  // only once CheckpointWritten() says that it is on disk, if checkpoints are written.
   absl::StatusOr<RegisterShardReply> RegisterShard(const RegisterShardRequest& request);
   // The first replica's data summary fixes the layout, even if its Join is answered UNAVAILABLE. An evaluator's
   // never does; once the layout is known, it need not bring one. INVALID_ARGUMENT also: as CheckName and
@@ -90,9 +91,6 @@ class Coordinator {
   absl::StatusOr<JoinReply> JoinLocked(const JoinRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckRunId(const std::string& run_id) const;
   void WatchShard(const ShardAddress& shard) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status ShardsComplete() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::StatusOr<uint32_t> ShardIndex(const RegisterShardRequest& request) const
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool WarmStartIsOver() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   // Whether so many replicas may work, by cluster.join_every_updates. It must not be asked in the warm start.
   bool MayBegin(uint64_t replica_id) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
@@ -105,9 +103,9 @@ class Coordinator {
   mutable absl::Mutex observer_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
   mutable absl::Mutex mutex_;
   std::optional<DataSummary> data_ ABSL_GUARDED_BY(mutex_);
-  std::optional<DataSlices> slices_ ABSL_GUARDED_BY(mutex_);         // set with data_
-  RunIdentity run_ ABSL_GUARDED_BY(mutex_);                          // set with data_
-  std::map<uint32_t, ShardAddress> shards_ ABSL_GUARDED_BY(mutex_);  // by index
+  std::optional<DataSlices> slices_ ABSL_GUARDED_BY(mutex_);  // set with data_
+  RunIdentity run_ ABSL_GUARDED_BY(mutex_);                   // set with data_
+  ShardViews views_ ABSL_GUARDED_BY(mutex_);
   ShardWatch shard_watch_ ABSL_GUARDED_BY(mutex_);
   Membership membership_ ABSL_GUARDED_BY(mutex_);
   RunProgress progress_ ABSL_GUARDED_BY(mutex_);

@@ -16,7 +16,8 @@ std::string Milestones(const CoordinatorCheckpoint& checkpoint) {
   std::string milestones =
       absl::StrCat(checkpoint.has_data(), " ", checkpoint.evaluations().last_recorded().updates(), " ",
                    checkpoint.evaluations().final_recorded(), " ", checkpoint.budget_reached());
-  for (const ShardAddress& shard : checkpoint.shards()) absl::StrAppend(&milestones, " ", shard.address());
+  for (const ShardAddress& shard : checkpoint.shards())
+    absl::StrAppend(&milestones, " ", shard.address(), ".", shard.view());
   for (const MembershipState::Replica& replica : checkpoint.membership().replicas()) {
     absl::StrAppend(&milestones, " ", replica.replica_id(), ".", replica.incarnation());
   }

@@ -2,6 +2,7 @@
 #ifndef DOWNPOUR_SERVER_SHARD_PARAMETER_SHARD_H_
 #define DOWNPOUR_SERVER_SHARD_PARAMETER_SHARD_H_
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -56,6 +57,9 @@ class ParameterShard {
   const RunKey& run() const { return options_.run; }
   uint64_t version() const { return ledger_.version(); }
 
+  // The view that this server of the shard has; 0, as in the in-process cluster: it takes requests of any.
+  void set_view(uint64_t view) { view_ = view; }
+
   // Sets the factor of the schedule PLATEAU, for pushes that begin from now on; RunStatus gives it.
   void set_plateau_factor(float factor) { ledger_.set_plateau_factor(factor); }
   // As PushLedger::set_last_joined(); RegisterShardReply gives both numbers.
@@ -63,7 +67,8 @@ class ParameterShard {
     ledger_.set_last_joined(replica_id, incarnation);
   }
 
-  // FAILED_PRECONDITION: `run` is not this shard's (message says which part differs).
+  // FAILED_PRECONDITION: `run` is not this shard's (message says which part differs). UNAVAILABLE: it is, but
+  // of another view, so the coordinator has another address for this shard.
   absl::Status CheckRun(const RunKey& run) const;
 
   // Applies the gradient of keys [begin, begin + gradient.size()) as part of push `header`; bfloat16 is
@@ -126,6 +131,7 @@ class ParameterShard {
   const std::unique_ptr<Optimizer> optimizer_;
   std::vector<std::unique_ptr<Segment>> segments_;
   PushLedger ledger_;
+  std::atomic<uint64_t> view_ = 0;
 };
 
 }  // namespace downpour

@@ -1,15 +1,22 @@
 // Where on the data's way: where a shard begins; its range is computed, its parameters drawn or loaded.
 #include "server/shard/shard_start.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <filesystem>
 #include <set>
 #include <system_error>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "common/back_off.h"
+#include "common/file/file.h"
 #include "common/layout/network_layout.h"
 #include "common/layout/shard_map.h"
 #include "common/program/logging.h"
@@ -63,6 +70,26 @@ absl::StatusOr<std::optional<ShardClaim>> ClaimShardLeft(const std::string& stat
     if (!absl::IsFailedPrecondition(claim.status())) return claim.status();
   }
   return std::nullopt;
+}
+
+absl::StatusOr<uint64_t> FolderNumber(const std::string& state_dir) {
+  const std::string path = absl::StrCat(state_dir, "/.folder");
+  if (absl::StatusOr<std::string> text = ReadFile(path); !absl::IsNotFound(text.status())) {
+    RETURN_IF_ERROR(text.status());
+    uint64_t number = 0;
+    if (absl::SimpleHexAtoi(absl::StripAsciiWhitespace(*text), &number) && number != 0) return number;
+    return absl::DataLossError(absl::StrCat(path, " holds '", absl::CHexEscape(text->substr(0, 40)),
+                                            "', want a hexadecimal number that is not 0"));
+  }
+  // Servers of several shards may come here together: the first one's file stays, and all read that.
+  const std::string own = absl::StrCat(path, ".", getpid());
+  RETURN_IF_ERROR(
+      ReplaceFile(own, {absl::StrCat(absl::Hex(ProcessJitterSeed() | 1, absl::kZeroPad16), "\n")}));
+  const bool linked = link(own.c_str(), path.c_str()) == 0 || errno == EEXIST;
+  const absl::Status failed = linked ? absl::OkStatus() : FileError("make", path);
+  unlink(own.c_str());
+  RETURN_IF_ERROR(failed);
+  return FolderNumber(state_dir);
 }
 
 absl::StatusOr<std::vector<ParameterShard::Options>> ShardOptions(const RunDescription& description,

@@ -138,8 +138,9 @@ bool ReplicaLoop::LookUp(Shard& shard) {
   bool moved = false;
   const std::string old_address = shard.address.address();
   for (const ShardAddress& address : reply->shards()) {
-    const bool same_address = address.address() == old_address;
     const bool same_shard = address.shard() == shard.address.shard();
+    const bool same_view = !same_shard || address.view() == shard.address.view();
+    const bool same_address = address.address() == old_address && same_view;
     // Once another shard has this address, the shard has left it, even if its new one is not known yet.
     if (same_shard == same_address || old_address.empty()) continue;
     moved = true;

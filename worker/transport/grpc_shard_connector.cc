@@ -29,6 +29,7 @@ ShardConnector GrpcShardConnector(int index, std::function<bool()> stopped, cons
     options.connection = index % kConnections;
     options.range = range;
     options.run = run;
+    options.run.view = address.view();
     options.pack_gradients = cluster.gradient_compression() != ClusterDescription::NONE;
     options.retry.give_up_after = absl::Seconds(2);
     options.retry.stopped = stopped;

@@ -66,6 +66,37 @@ TEST_F(CoordinatorTest, AShardGetsTheIndexItWantsOrTheLowestFreeOne) {
   EXPECT_EQ(coordinator->RegisterShard(request).value().shard(), 1u);
 }
 
+TEST_F(CoordinatorTest, ShardsAreToldWhichReplicasHaveJoined) {
+  Start(SmallRun());
+  RegisterShardRequest request;
+  request.set_shard(1);
+  EXPECT_EQ(coordinator->RegisterShard(request).value().last_replica_id(), 0u);
+  Join();
+  const JoinReply joined = coordinator->Join(SmallJoin("host")).value();
+  const RegisterShardReply reply = coordinator->RegisterShard(request).value();
+  EXPECT_EQ(reply.last_replica_id(), joined.replica_id());
+  EXPECT_EQ(reply.last_incarnation(), joined.incarnation());
+}
+
+TEST_F(CoordinatorTest, AShardIsToldItsViewWhenTheCheckpointThatHasItIsWritten) {
+  Coordinator::Options options = OptionsFor(SmallRun());
+  options.checkpointed = true;
+  coordinator = Coordinator::Create(options).value();
+  coordinator->Join(SmallJoin("host")).IgnoreError();
+  RegisterShardRequest request;
+  request.set_shard(1);
+  request.set_address("a:1");
+  request.set_folder(77);
+  EXPECT_THAT(coordinator->RegisterShard(request),
+              FailsWith(absl::StatusCode::kUnavailable, "which is not on disk yet"));
+  const CoordinatorCheckpoint checkpoint = coordinator->Checkpoint();
+  coordinator->CheckpointWritten(checkpoint);
+  EXPECT_EQ(coordinator->RegisterShard(request).value().view(), 1u);
+  coordinator = Coordinator::Restore(options, checkpoint).value();
+  request.set_view(1);
+  EXPECT_EQ(coordinator->RegisterShard(request).value().view(), 1u);
+}
+
 TEST_F(CoordinatorTest, ReplicasOfOtherDataOrRunAreTurnedAway) {
   Start(SmallRun());
   const auto expect_refused = [&](const JoinRequest& request, const std::string& text) {

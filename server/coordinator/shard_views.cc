@@ -1,0 +1,127 @@
+// Where on the data's way: the coordinator; compares each server's view and folder with those of the shard.
+#include "server/coordinator/shard_views.h"
+
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "common/program/logging.h"
+#include "common/status_macros.h"
+
+namespace downpour {
+namespace {
+
+std::string Describe(const ShardAddress& server) {
+  return absl::StrCat("shard ", server.shard(), " is in view ", server.view(), ", at '",
+                      absl::CEscape(server.address()), "'");
+}
+
+}  // namespace
+
+absl::StatusOr<uint32_t> ShardViews::IndexFor(const RegisterShardRequest& request) const {
+  const auto count = static_cast<uint32_t>(count_);
+  if (request.has_shard()) {
+    if (request.shard() < count) return request.shard();
+    return absl::InvalidArgumentError(absl::StrCat("shard is ", request.shard(), ", want 0 to ", count - 1));
+  }
+  for (const auto& [index, shard] : shards_) {
+    if (!shard.server.address().empty() && shard.server.address() == request.address()) return index;
+  }
+  for (uint32_t index = 0; index < count; ++index) {
+    if (!shards_.contains(index)) return index;
+  }
+  return absl::FailedPreconditionError(absl::StrCat("all ", count,
+                                                    " shards of the run are registered; a server that ",
+                                                    "takes the place of one must name its index"));
+}
+
+absl::Status ShardViews::Refresh(const RegisterShardRequest& request, absl::Time now, Shard* shard) const {
+  const ShardAddress& server = shard->server;
+  const bool same = server.address() == request.address() && server.view() == request.view();
+  if (request.view() < server.view() || (request.view() == server.view() && !same) || shard->deposed) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        Describe(server), shard->deposed ? ", and another server takes it over" : "", ": the server at '",
+        absl::CEscape(request.address()), "' has view ", request.view(), " and must stop"));
+  }
+  // A later view than is known: the coordinator has come back with an older checkpoint.
+  shard->server.set_address(request.address());
+  shard->server.set_view(request.view());
+  shard->server.set_folder(request.folder());
+  shard->told = true;
+  shard->last_call = now;
+  return absl::OkStatus();
+}
+
+absl::Status ShardViews::Claim(const RegisterShardRequest& request, absl::Time now, Shard* shard) const {
+  ShardAddress& server = shard->server;
+  const bool own = server.view() == 0 || server.folder() == request.folder();
+  if (!own && !request.take_over()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(Describe(server), ", with its state in another folder than that of the server at '",
+                     absl::CEscape(request.address()),
+                     "', which would lose what was acknowledged since; want the server with that folder, or ",
+                     "--take_over"));
+  }
+  if (!own && now - shard->last_call < kSilent) {
+    shard->deposed = true;
+    return absl::UnavailableError(absl::StrCat(Describe(server), ", and is told to stop"));
+  }
+  // A server repeats its first call until it is told its view.
+  if (server.view() > 0 && !shard->told && own && server.address() == request.address()) {
+    return absl::OkStatus();
+  }
+  const bool back = server.view() > 0 && server.address() == request.address();
+  server.set_address(request.address());
+  server.set_folder(request.folder());
+  server.set_view(server.view() + 1);
+  shard->told = shard->deposed = false;
+  shard->last_call = now;
+  LogInfo("shard ", server.shard(), back ? " is back at '" : " registered at '",
+          absl::CEscape(server.address()), "' in view ", server.view(), own ? "" : ", and has taken it over");
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ShardAddress> ShardViews::Register(const RegisterShardRequest& request, absl::Time now) {
+  ASSIGN_OR_RETURN(const uint32_t index, IndexFor(request));
+  Shard& shard = shards_[index];
+  shard.server.set_shard(index);
+  RETURN_IF_ERROR(request.view() > 0 ? Refresh(request, now, &shard) : Claim(request, now, &shard));
+  if (checkpointed_ && request.folder() != 0 && shard.view_on_disk < shard.server.view()) {
+    return absl::UnavailableError(absl::StrCat(Describe(shard.server), ", which is not on disk yet"));
+  }
+  shard.told = true;
+  return shard.server;
+}
+
+absl::Status ShardViews::Complete() const {
+  if (size() == count_) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat(size(), " of ", count_, " shards are registered"));
+}
+
+void ShardViews::AddTo(JoinReply* reply) const {
+  for (const auto& [index, shard] : shards_) {
+    ShardAddress* const server = reply->add_shards();
+    *server = shard.server;
+    server->clear_folder();
+  }
+}
+
+void ShardViews::Save(CoordinatorCheckpoint* checkpoint) const {
+  for (const auto& [index, shard] : shards_) *checkpoint->add_shards() = shard.server;
+}
+
+void ShardViews::Load(const CoordinatorCheckpoint& checkpoint, absl::Time now) {
+  shards_.clear();
+  // Who has a view is taken to know it, and to have called just now.
+  for (const ShardAddress& server : checkpoint.shards())
+    shards_[server.shard()] = {server, server.view(), /*told=*/true, /*deposed=*/false, now};
+}
+
+void ShardViews::Written(const CoordinatorCheckpoint& checkpoint) {
+  for (const ShardAddress& server : checkpoint.shards()) {
+    const auto shard = shards_.find(server.shard());
+    if (shard != shards_.end()) shard->second.view_on_disk = server.view();
+  }
+}
+
+}  // namespace downpour
