@@ -2,6 +2,8 @@
 #ifndef DOWNPOUR_COMMON_CLOCK_H_
 #define DOWNPOUR_COMMON_CLOCK_H_
 
+#include <chrono>
+
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 
@@ -11,16 +13,23 @@ namespace downpour {
 class Clock {
  public:
   virtual ~Clock() = default;
+  // For all intervals: it never goes back and never jumps, whoever sets the system's time. It counts from an
+  // instant of its own, so it means nothing to another process, on disk or to a reader.
   virtual absl::Time Now() = 0;
+  // For time stamps only: the time of day, which may be set forward or back at any time.
+  virtual absl::Time WallNow() = 0;
   virtual void SleepFor(absl::Duration duration) = 0;
 
-  // The system's clock. It lives until the process ends.
+  // The system's clocks. They live until the process ends.
   static Clock* Real();
 };
 
 inline Clock* Clock::Real() {
   class RealClock final : public Clock {
-    absl::Time Now() override { return absl::Now(); }
+    absl::Time Now() override {
+      return absl::UnixEpoch() + absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
+    }
+    absl::Time WallNow() override { return absl::Now(); }
     void SleepFor(absl::Duration duration) override { absl::SleepFor(duration); }
   };
   static RealClock* const clock = new RealClock;

@@ -55,7 +55,6 @@ constexpr absl::Duration kPoll = absl::Seconds(1);
 constexpr auto kMostMessage = static_cast<int>(kChunkBytes + kMostFieldBytes);
 
 // Returns when the run is over and no replica needs the shard any more. Until then each poll passes the
-// Returns when the run is over and no replica needs the shard any more. Until then each poll passes the
 // plateau factor on and registers the shard again: that is its sign of life, it learns which replicas have
 // joined, and a restarted coordinator may have a checkpoint that does not know this address. CANCELLED:
 // interrupted. FAILED_PRECONDITION: the coordinator has been restarted with another run, or another server has
@@ -63,10 +62,11 @@ constexpr auto kMostMessage = static_cast<int>(kChunkBytes + kMostFieldBytes);
 absl::Status ServeUntilFinished(CoordinatorStub& coordinator, const RegisterShardRequest& again,
                                 ParameterShard& shard, ParameterService& service) {
   bool finished = false;
-  for (absl::Time next_poll = absl::Now(); !Interrupted(); Clock::Real()->SleepFor(absl::Milliseconds(50))) {
+  Clock* const clock = Clock::Real();
+  for (absl::Time next_poll = clock->Now(); !Interrupted(); clock->SleepFor(absl::Milliseconds(50))) {
     service.EndStalledStreams();
-    if (absl::Now() < next_poll) continue;
-    next_poll = absl::Now() + kPoll;
+    if (clock->Now() < next_poll) continue;
+    next_poll = clock->Now() + kPoll;
     const absl::StatusOr<RunStatus> status =
         coordinator.Call(&ClusterCoordinator::Stub::GetRunStatus, RunStatusRequest());
     if (!status.ok()) {

@@ -11,7 +11,6 @@
 #include <grpcpp/server_builder.h>
 #include <grpcpp/support/channel_arguments.h>
 
-#include <chrono>
 #include <cstdlib>
 #include <utility>
 
@@ -93,14 +92,13 @@ std::shared_ptr<grpc::Channel> ConnectTo(const std::string& address, int connect
 }
 
 absl::Status AwaitConnection(grpc::Channel& channel, const std::string& address) {
-  if (channel.WaitForConnected(std::chrono::system_clock::now() + std::chrono::seconds(1)))
-    return absl::OkStatus();
+  if (channel.WaitForConnected(DeadlineIn(absl::Seconds(1)))) return absl::OkStatus();
   return absl::UnavailableError(absl::StrCat("nobody answers at ", address));
 }
 
 void ShutDownServer::operator()(grpc::Server* server) const {
   acceptor->Stop();
-  server->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(1));
+  server->Shutdown(DeadlineIn(absl::Seconds(1)));
   delete server;
 }
 

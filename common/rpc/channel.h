@@ -2,11 +2,14 @@
 #ifndef DOWNPOUR_COMMON_RPC_CHANNEL_H_
 #define DOWNPOUR_COMMON_RPC_CHANNEL_H_
 
+#include <grpc/support/time.h>
+
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "common/rpc/connection_acceptor.h"
 
 namespace grpc {
@@ -26,6 +29,12 @@ std::shared_ptr<grpc::Channel> ConnectTo(const std::string& address, int connect
 // Waits until the channel is connected. Call it before each RPC: gRPC connects only while a thread waits for
 // it, and none does between RPCs that fail fast. UNAVAILABLE: nobody answers at `address` within a second.
 absl::Status AwaitConnection(grpc::Channel& channel, const std::string& address);
+
+// A deadline for gRPC, which no change of the system's time moves.
+inline gpr_timespec DeadlineIn(absl::Duration duration) {
+  return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                      gpr_time_from_nanos(absl::ToInt64Nanoseconds(duration), GPR_TIMESPAN));
+}
 
 // INVALID_ARGUMENT: `address` is not host:port, with a port from 1 and a host of letters, digits, dots, hyphens
 // and underscores, or an IPv6 address in brackets. gRPC itself would take other things too, as unix:path.

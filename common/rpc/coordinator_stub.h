@@ -6,7 +6,6 @@
 #include <grpcpp/client_context.h>
 
 #include <atomic>
-#include <chrono>
 #include <cstdint>
 
 #include "absl/strings/str_cat.h"
@@ -52,7 +51,7 @@ class CoordinatorStub {
         return connected;
       }
       grpc::ClientContext context;
-      context.set_deadline(absl::ToChronoTime(absl::Now() + options_.rpc_timeout));
+      context.set_deadline(DeadlineIn(options_.rpc_timeout));
       Reply reply;
       const absl::Status status = FromUncancelledCall((stub_.get()->*method)(&context, request, &reply));
       if (absl::IsDeadlineExceeded(status) || (!connected.ok() && absl::IsUnavailable(status))) {

@@ -88,8 +88,8 @@ class Display {
     Show({}, absl::OkStatus());
   }
   void Show(const std::vector<size_t>& running, const absl::Status& failure) {
-    if (!terminal_ || absl::Now() < due_) return;
-    due_ = absl::Now() + absl::Seconds(1);
+    if (!terminal_ || Clock::Real()->Now() < due_) return;
+    due_ = Clock::Real()->Now() + absl::Seconds(1);
     winsize size{};
     const size_t width =
         ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 3 ? size.ws_col - 3 : 77;
@@ -111,7 +111,7 @@ class Display {
     const size_t left = jobs_->size() - made_;
     std::string text = absl::StrFormat("%d of %d runs done", total_ - left, total_);
     if (made_ == 0 || left == 0) return text;
-    const absl::Duration each = (absl::Now() - began_) / static_cast<int64_t>(made_);
+    const absl::Duration each = (Clock::Real()->Now() - began_) / static_cast<int64_t>(made_);
     return absl::StrCat(text, ", ",
                         absl::FormatDuration(absl::Ceil(each * static_cast<int64_t>(left), absl::Seconds(1))),
                         " left");
@@ -120,7 +120,7 @@ class Display {
   const std::vector<GridJob>* const jobs_;
   const size_t total_;  // runs of the grid, of which `jobs` are those that were not finished before
   const bool terminal_ = isatty(STDOUT_FILENO) != 0;
-  const absl::Time began_ = absl::Now();
+  const absl::Time began_ = Clock::Real()->Now();
   absl::Time due_ = absl::InfinitePast();
   size_t made_ = 0;
   size_t lines_ = 0;  // on the terminal now

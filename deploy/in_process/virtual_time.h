@@ -16,6 +16,7 @@ class VirtualClock final : public Clock {
   void Set(int64_t now_ns) { now_ns_ = now_ns; }
   int64_t now_ns() const { return now_ns_; }
   absl::Time Now() override { return absl::UnixEpoch() + absl::Nanoseconds(now_ns()); }
+  absl::Time WallNow() override { return Now(); }
   // Returns at once: nothing in the virtual cluster waits for this clock.
   void SleepFor(absl::Duration) override {}
 

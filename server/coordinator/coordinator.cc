@@ -111,7 +111,7 @@ absl::StatusOr<JoinReply> Coordinator::JoinLocked(const JoinRequest& request) {
     return absl::ResourceExhaustedError(
         absl::StrCat("the cluster has ", membership_.size(), " replicas and takes no more"));
   }
-  const Member& member = membership_.Join(options_.clock->Now());
+  const Member& member = membership_.Join(options_.clock->Now(), options_.clock->WallNow());
   LogInfo("replica ", member.state.replica_id(), " incarnation ", member.state.incarnation(), " on '",
           request.host(), "' joined; ", membership_.size(), " replicas live");
   reply.set_replica_id(member.state.replica_id());

@@ -40,13 +40,16 @@ void CheckpointSchedule::Tried(absl::Time now, const std::string& milestones, bo
   if (written) written_milestones_ = milestones;
 }
 
-CoordinatorCheckpointer::CoordinatorCheckpointer(Coordinator* coordinator, RunLog* log, std::string path)
+CoordinatorCheckpointer::CoordinatorCheckpointer(Coordinator* coordinator, RunLog* log, std::string path,
+                                                 Clock* clock)
     : coordinator_(coordinator),
       log_(log),
       path_(std::move(path)),
+      clock_(clock),
+      schedule_(clock->Now()),
       writer_(
           kLook, [this] { return Write(); },
-          [this] { return schedule_.Due(absl::Now(), Milestones(coordinator_->Checkpoint())); }) {}
+          [this] { return schedule_.Due(clock_->Now(), Milestones(coordinator_->Checkpoint())); }) {}
 
 absl::Status CoordinatorCheckpointer::Write() {
   const CoordinatorCheckpoint checkpoint = coordinator_->Checkpoint();
@@ -58,7 +61,7 @@ absl::Status CoordinatorCheckpointer::Write() {
   const int generations = checkpoint.budget_reached() ? 2 : 1;
   for (int i = 0; status.ok() && i < generations; ++i) status = WriteCheckpointFile(path_, file);
   if (status.ok()) coordinator_->CheckpointWritten(checkpoint);
-  schedule_.Tried(absl::Now(), Milestones(checkpoint), status.ok());
+  schedule_.Tried(clock_->Now(), Milestones(checkpoint), status.ok());
   return status;
 }
 

@@ -2,7 +2,7 @@
 #ifndef DOWNPOUR_SERVER_COORDINATOR_COORDINATOR_CHECKPOINTER_H_
 #define DOWNPOUR_SERVER_COORDINATOR_COORDINATOR_CHECKPOINTER_H_
 
-#include "absl/time/clock.h"
+#include "common/clock.h"
 #include "server/coordinator/coordinator.h"
 #include "server/coordinator/run_log.h"
 #include "server/storage/periodic_writer.h"
@@ -34,8 +34,8 @@ class CheckpointSchedule {
 // logged and leaves the last good file. Thread-safe.
 class CoordinatorCheckpointer {
  public:
-  // `coordinator` and `log` are not owned and must outlive it.
-  CoordinatorCheckpointer(Coordinator* coordinator, RunLog* log, std::string path);
+  // `coordinator`, `log` and `clock` are not owned and must outlive it.
+  CoordinatorCheckpointer(Coordinator* coordinator, RunLog* log, std::string path, Clock* clock);
 
   // Statuses as WriteCheckpointFile and RunLog::Flush. A clean end calls this: the destructor writes nothing.
   absl::Status CheckpointNow() { return writer_.WriteNow(); }
@@ -46,7 +46,8 @@ class CoordinatorCheckpointer {
   Coordinator* const coordinator_;
   RunLog* const log_;
   const std::string path_;
-  CheckpointSchedule schedule_{absl::Now()};  // used by what writer_ calls, one call at a time
+  Clock* const clock_;
+  CheckpointSchedule schedule_;  // used by what writer_ calls, one call at a time
   PeriodicWriter writer_;
 };
 

@@ -8,9 +8,9 @@
 
 namespace downpour {
 
-const Member& Membership::Join(absl::Time now) {
+const Member& Membership::Join(absl::Time now, absl::Time wall_now) {
   last_incarnation_ =
-      std::max<uint64_t>(last_incarnation_ + 1, std::max<int64_t>(0, absl::ToUnixMicros(now)));
+      std::max<uint64_t>(last_incarnation_ + 1, std::max<int64_t>(0, absl::ToUnixMicros(wall_now)));
   const int64_t clock = LowestClock();
   Member& member = members_[++last_replica_id_] = Member();
   member.state.set_clock(clock);
@@ -66,6 +66,11 @@ void Membership::Load(const MembershipState& state, absl::Time now) {
   last_incarnation_ = state.last_incarnation();
   for (const auto& replica : state.replicas())
     members_[replica.replica_id()] = {replica, now - absl::Seconds(replica.silent_s()), true};
+}
+
+void SkipLostIncarnations(MembershipState* state) {
+  constexpr absl::Duration kLongest = absl::Hours(24 * 365);  // between the checkpoint and what it lacks
+  state->set_last_incarnation(state->last_incarnation() + absl::ToInt64Microseconds(kLongest));
 }
 
 }  // namespace downpour

@@ -23,8 +23,8 @@ class Membership {
  public:
   // Adds a replica under a new id, with LowestClock() as its clock. After a restore from an older
   // checkpoint an id may be given again; the incarnation still grows: it is at least the time in
-  // microseconds since 1970.
-  const Member& Join(absl::Time now);
+  // microseconds since 1970 by `wall_now`, the time of day.
+  const Member& Join(absl::Time now, absl::Time wall_now);
   // NOT_FOUND: no such replica, or another incarnation of it. The pointer holds until the replica is removed.
   absl::StatusOr<Member*> Find(uint64_t replica_id, uint64_t incarnation);
   bool Contains(uint64_t replica_id) const { return members_.contains(replica_id); }
@@ -51,6 +51,10 @@ class Membership {
   uint64_t last_replica_id_ = 0;
   uint64_t last_incarnation_ = 0;
 };
+
+// For a checkpoint that may be older than the last incarnation that was given out, while somebody has set the
+// time of day back: sees to it that none is given out again.
+void SkipLostIncarnations(MembershipState* state);
 
 }  // namespace downpour
 

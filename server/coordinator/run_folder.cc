@@ -87,10 +87,10 @@ absl::StatusOr<RunFolder> RunFolder::Open(const std::string& folder, const RunDe
   Coordinator::Options options;
   options.description = description;
   // A new run gets a name that no other has, so that shards and replicas of an earlier run here are refused.
-  options.run_id = run.resumed_
-                       ? checkpoint->run_id()
-                       : absl::StrCat(description.name(), "-",
-                                      absl::FormatTime("%Y%m%d-%H%M%E6S", clock->Now(), absl::UTCTimeZone()));
+  options.run_id =
+      run.resumed_ ? checkpoint->run_id()
+                   : absl::StrCat(description.name(), "-",
+                                  absl::FormatTime("%Y%m%d-%H%M%E6S", clock->WallNow(), absl::UTCTimeZone()));
   options.clock = options.wall_clock = clock;
   options.checkpointed = true;
   // Checked before the log is opened, which cuts it back to the checkpoint.
@@ -98,6 +98,7 @@ absl::StatusOr<RunFolder> RunFolder::Open(const std::string& folder, const RunDe
     RETURN_IF_ERROR(CheckSameProcessRun(description, checkpoint->description()));
     // That replica may not come back; the first that does takes over.
     checkpoint->clear_warm_start_replica();
+    SkipLostIncarnations(checkpoint->mutable_membership());
   } else {
     RETURN_IF_ERROR(CheckNoOtherRun(folder));
   }
@@ -107,7 +108,8 @@ absl::StatusOr<RunFolder> RunFolder::Open(const std::string& folder, const RunDe
   ASSIGN_OR_RETURN(run.coordinator_,
                    run.resumed_ ? Coordinator::Restore(options, *checkpoint) : Coordinator::Create(options));
   RETURN_IF_ERROR(WriteRunDescription(folder, description));
-  run.checkpointer_ = std::make_unique<CoordinatorCheckpointer>(run.coordinator_.get(), run.log_.get(), path);
+  run.checkpointer_ =
+      std::make_unique<CoordinatorCheckpointer>(run.coordinator_.get(), run.log_.get(), path, clock);
   RETURN_IF_ERROR(run.checkpointer_->CheckpointNow());
   RETURN_IF_ERROR(RecordRunId(folder, run.coordinator_->run_id()));
   return run;

@@ -41,7 +41,7 @@ absl::StatusOr<std::unique_ptr<RunLog>> RunLog::Open(Options options) {
   ASSIGN_OR_RETURN(AppendFile csv,
                    OpenFrameAccuracy(absl::StrCat(options.folder, "/frame_accuracy.csv"), options.keep));
   ASSIGN_OR_RETURN(AppendFile events,
-                   OpenEventFile(options.folder, options.wall_clock->Now(), options.keep.updates + 1));
+                   OpenEventFile(options.folder, options.wall_clock->WallNow(), options.keep.updates + 1));
   RETURN_IF_ERROR(events.Flush());
   RETURN_IF_ERROR(SyncDirectory(options.folder));
   return std::unique_ptr<RunLog>(new RunLog(std::move(options), std::move(csv), std::move(events)));

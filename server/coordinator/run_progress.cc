@@ -52,7 +52,7 @@ EvaluationPoint RunProgress::PointNow(int live_replicas) const {
   // One clock read twice would differ.
   point.set_virtual_s(clock_ == wall_clock_ ? point.wall_s()
                                             : absl::ToDoubleSeconds(clock_->Now() - started_));
-  point.set_unix_time_s(absl::ToDoubleSeconds(wall_now - absl::UnixEpoch()));
+  point.set_unix_time_s(absl::ToDoubleSeconds(wall_clock_->WallNow() - absl::UnixEpoch()));
   point.set_live_replicas(live_replicas);
   point.set_pushes_rejected(pushes_rejected_);
   point.set_budget_reached(BudgetReached());

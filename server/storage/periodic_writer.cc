@@ -1,9 +1,17 @@
 // Where on the data's way: parameters at rest; waits, asks whether a checkpoint is due and has it written.
 #include "server/storage/periodic_writer.h"
 
+#include <algorithm>
+
 #include "common/program/logging.h"
 
 namespace downpour {
+namespace {
+
+// A longer wait would not end: added to the time now, it must fit into 64 bits of nanoseconds.
+constexpr absl::Duration kLongestInterval = absl::Hours(24 * 365 * 100);
+
+}  // namespace
 
 PeriodicWriter::PeriodicWriter(absl::Duration interval, std::function<absl::Status()> write,
                                std::function<bool()> due)
@@ -11,9 +19,10 @@ PeriodicWriter::PeriodicWriter(absl::Duration interval, std::function<absl::Stat
 
 PeriodicWriter::~PeriodicWriter() {
   {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     stop_ = true;
   }
+  stopping_.notify_all();
   thread_.join();
 }
 
@@ -24,8 +33,9 @@ absl::Status PeriodicWriter::WriteNow() {
 
 void PeriodicWriter::Run() {
   const auto stopped = [this] {
-    absl::MutexLock lock(&mutex_);
-    return mutex_.AwaitWithTimeout(absl::Condition(&stop_), interval_);
+    std::unique_lock lock(mutex_);
+    return stopping_.wait_for(lock, absl::ToChronoNanoseconds(std::min(interval_, kLongestInterval)),
+                              [this] { return stop_; });
   };
   while (!stopped()) {
     absl::MutexLock lock(&write_mutex_);

@@ -2,7 +2,9 @@
 #ifndef DOWNPOUR_SERVER_STORAGE_PERIODIC_WRITER_H_
 #define DOWNPOUR_SERVER_STORAGE_PERIODIC_WRITER_H_
 
+#include <condition_variable>
 #include <functional>
+#include <mutex>
 #include <thread>
 
 #include "absl/status/status.h"
@@ -26,14 +28,16 @@ class PeriodicWriter {
   absl::Status WriteNow() ABSL_LOCKS_EXCLUDED(write_mutex_);
 
  private:
-  void Run() ABSL_LOCKS_EXCLUDED(mutex_, write_mutex_);
+  void Run() ABSL_LOCKS_EXCLUDED(write_mutex_);
 
   const absl::Duration interval_;
   const std::function<absl::Status()> write_;
   const std::function<bool()> due_;
   absl::Mutex write_mutex_;  // held by whoever calls due_ or write_
-  absl::Mutex mutex_;
-  bool stop_ ABSL_GUARDED_BY(mutex_) = false;
+  // Of the standard library, whose wait goes by the monotonic clock; Abseil's goes by the time of day.
+  std::mutex mutex_;
+  std::condition_variable stopping_;
+  bool stop_ = false;   // guarded by mutex_
   std::thread thread_;  // last: it uses all of the above
 };
 

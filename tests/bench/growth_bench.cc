@@ -31,9 +31,9 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "common/check.h"
+#include "common/clock.h"
 #include "common/program/allocator.h"
 #include "common/rpc/channel.h"
 #include "deploy/report/charts.h"
@@ -184,10 +184,10 @@ class Cluster {
     // A full step is counted when all shards have applied its push.
     Await([&] { return Steps() >= replicas_; });
     const double first = Steps();
-    const absl::Time start = absl::Now();
+    const absl::Time start = Clock::Real()->Now();
     absl::SleepFor(absl::Seconds(absl::GetFlag(FLAGS_seconds)));
     const double steps = Steps() - first;
-    const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
+    const double seconds = absl::ToDoubleSeconds(Clock::Real()->Now() - start);
     Await([] { return true; });
     row->steps_per_second.push_back(steps / seconds);
     row->began_mib.push_back(began_mib);

@@ -173,6 +173,35 @@ TEST(Architecture, GrpcAppearsOnlyUnderItsFoldersAndInPrograms) {
   EXPECT_THAT(faults, IsEmpty());
 }
 
+// Whether the line tells the time of day, or waits by it as Abseil's timed waits do.
+bool GoesByTheTimeOfDay(const std::string& line) {
+  static const std::regex forbidden(
+      "absl::Now\\(|GetCurrentTimeNanos|system_clock|CLOCK_REALTIME|gettimeofday|[^_]time\\(nullptr|"
+      "(Await|Wait|WaitForNotification|Lock\\w*)With(Timeout|Deadline)\\(|WallNow\\(");
+  return std::regex_search(line, forbidden);
+}
+
+TEST(Architecture, OnlyTimeStampsGoByTheTimeOfDay) {
+  const std::set<std::string> may = {"common/clock.h",                      // offers it
+                                     "server/coordinator/coordinator.cc",   // incarnations
+                                     "server/coordinator/run_folder.cc",    // the run's name
+                                     "server/coordinator/run_log.cc",       // the event file's name
+                                     "server/coordinator/run_progress.cc",  // unix_time_s
+                                     "deploy/in_process/virtual_time.h",    // has none
+                                     "tests/testing/fake_clock.h",
+                                     "tests/testing/simulated_threads.h",
+                                     "tests/testing/wall_clock_jump.cc",
+                                     "tests/integration/architecture_test.cc"};
+  std::vector<std::string> faults;
+  for (const SourceFile& file : SourceFiles()) {
+    for (const std::string& line : file.lines) {
+      if (GoesByTheTimeOfDay(line) && !may.contains(file.path))
+        faults.push_back(absl::StrCat(file.path, ": ", line));
+    }
+  }
+  EXPECT_THAT(faults, IsEmpty());
+}
+
 TEST(Architecture, EveryFileSaysFirstWhereOnTheDatasWayItStands) {
   std::vector<std::string> faults;
   for (const SourceFile& file : SourceFiles()) {
@@ -243,6 +272,9 @@ TEST(Architecture, RulesCatchWhatTheyForbid) {
   EXPECT_FALSE(MaySeeGrpc({"deploy/in_process/train_main.cc", "deploy", {}}));
   EXPECT_TRUE(MaySeeGrpc({"server/service/parameter_service.cc", "server", {}}));
   EXPECT_TRUE(MaySeeGrpc({"worker/worker_main.cc", "worker", {}}));
+  EXPECT_TRUE(GoesByTheTimeOfDay("const absl::Time now = absl::Now();"));
+  EXPECT_TRUE(GoesByTheTimeOfDay("mutex_.AwaitWithTimeout(absl::Condition(&stop_), interval_);"));
+  EXPECT_FALSE(GoesByTheTimeOfDay("const absl::Time now = clock->Now();"));
   const SourceFile file{
       "a.cc", "common", {"#include <vector>", "  # include \"common/check.h\"", "// #include <x>"}};
   EXPECT_EQ(file.Includes(), (std::vector<std::string>{"vector", "common/check.h"}));

@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "absl/cleanup/cleanup.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "common/clock.h"
 #include "common/random.h"
 #include "common/tensor/bfloat16.h"
 #include "common/wire/chunk_codec.h"
@@ -241,10 +241,10 @@ TEST_P(TransportConformance, FetchesWhileOthersPush) {
     }
   });
   const absl::Cleanup stop = [&] { enough = true; };  // before the thread is joined, even if a check fails
-  const absl::Time deadline = absl::Now() + absl::Minutes(2);
+  const absl::Time deadline = Clock::Real()->Now() + absl::Minutes(2);
   std::set<uint64_t> versions;
   while (versions.size() < kVersionsToSee) {
-    ASSERT_LT(absl::Now(), deadline) << versions.size() << " versions seen";
+    ASSERT_LT(Clock::Real()->Now(), deadline) << versions.size() << " versions seen";
     std::vector<float> parameters(kSize);
     const absl::StatusOr<uint64_t> version = client_->Fetch(absl::MakeSpan(parameters));
     ASSERT_TRUE(version.ok()) << version.status();

@@ -10,7 +10,7 @@
 namespace downpour {
 
 // Its time changes only by Set(), Advance() and SleepFor(), which returns at once, and by `step` after each
-// Now(). Thread-safe.
+// Now(). The time of day is the same until JumpWall() sets it forward or back. Thread-safe.
 class FakeClock final : public Clock {
  public:
   explicit FakeClock(absl::Time now = absl::UnixEpoch(), absl::Duration step = absl::ZeroDuration())
@@ -22,6 +22,10 @@ class FakeClock final : public Clock {
     now_ += step_;
     return now;
   }
+  absl::Time WallNow() override {
+    absl::MutexLock lock(&mutex_);
+    return now_ + wall_offset_;
+  }
   void SleepFor(absl::Duration duration) override { Advance(duration); }
 
   void Set(absl::Time now) {
@@ -32,11 +36,16 @@ class FakeClock final : public Clock {
     absl::MutexLock lock(&mutex_);
     now_ += duration;
   }
+  void JumpWall(absl::Duration forward) {
+    absl::MutexLock lock(&mutex_);
+    wall_offset_ += forward;
+  }
 
  private:
   const absl::Duration step_;
   absl::Mutex mutex_;
   absl::Time now_ ABSL_GUARDED_BY(mutex_);
+  absl::Duration wall_offset_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace downpour

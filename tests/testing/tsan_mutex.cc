@@ -83,17 +83,6 @@ void Mutex::Await(const Condition& condition) {
   __tsan_mutex_post_lock(this, 0, 0);
 }
 
-bool Mutex::AwaitWithTimeout(const Condition& condition, Duration timeout) {
-  static auto* const real =
-      Library<bool(Mutex*, const Condition&, Duration)>("16AwaitWithTimeoutERKNS0_9ConditionENS0_8DurationE");
-  __tsan_mutex_pre_unlock(this, 0);
-  __tsan_mutex_post_unlock(this, 0);
-  __tsan_mutex_pre_lock(this, 0);
-  const bool met = real(this, condition, timeout);
-  __tsan_mutex_post_lock(this, 0, 0);
-  return met;
-}
-
 ABSL_NAMESPACE_END
 }  // namespace absl
 

@@ -4,16 +4,16 @@
 
 #include <functional>
 
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "common/clock.h"
 
 namespace downpour {
 
 // Asks every 20 ms whether `condition` is true; returns false if it is not within `timeout`.
 inline bool WaitFor(const std::function<bool()>& condition, absl::Duration timeout = absl::Seconds(120)) {
-  const absl::Time deadline = absl::Now() + timeout;
+  const absl::Time deadline = Clock::Real()->Now() + timeout;
   while (!condition()) {
-    if (absl::Now() > deadline) return false;
+    if (Clock::Real()->Now() > deadline) return false;
     absl::SleepFor(absl::Milliseconds(20));
   }
   return true;

@@ -8,7 +8,6 @@
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/slice.h>
 
-#include <chrono>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
@@ -28,7 +27,7 @@ namespace {
 class RawCall {
  public:
   RawCall(const std::shared_ptr<grpc::Channel>& channel, const std::string& method, absl::Duration timeout) {
-    context_.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
+    context_.set_deadline(DeadlineIn(timeout));
     call_ = grpc::GenericStub(channel).PrepareCall(&context_, method, &queue_);
     call_->StartCall(nullptr);
     Await();

@@ -5,9 +5,6 @@
 #include <grpcpp/client_context.h>
 #include <grpcpp/completion_queue.h>
 
-#include <chrono>
-
-#include "absl/time/clock.h"
 #include "common/program/logging.h"
 #include "common/rpc/grpc_status.h"
 #include "common/status_macros.h"
@@ -62,8 +59,7 @@ class SharedMemoryShardClient::Session {
   bool Await() {
     void* tag = nullptr;
     bool ok = false;
-    const auto deadline = absl::ToChronoTime(absl::Now() + timeout_);
-    if (queue_.AsyncNext(&tag, &ok, deadline) == grpc::CompletionQueue::GOT_EVENT) return ok;
+    if (queue_.AsyncNext(&tag, &ok, DeadlineIn(timeout_)) == grpc::CompletionQueue::GOT_EVENT) return ok;
     timed_out_ = true;
     context_.TryCancel();
     return queue_.Next(&tag, &ok) && false;

@@ -93,6 +93,21 @@ TEST_F(CoordinatorTest, UnknownReplicasAreToldToJoinAgain) {
   EXPECT_THAT(coordinator->Report(report), FailsWith(absl::StatusCode::kNotFound, "join again"));
 }
 
+TEST_F(CoordinatorTest, SettingTheTimeOfDayNeitherKillsAReplicaNorKeepsASilentOne) {
+  for (const absl::Duration jump : {absl::Seconds(60), -absl::Hours(1)}) {
+    Start(SmallRun());
+    FakeReplica silent = Join(), alive = Join();
+    clock.JumpWall(jump);
+    coordinator->RemoveDeadReplicas();
+    EXPECT_EQ(Status().live_replicas(), 2) << jump;
+    clock.Advance(absl::Seconds(31));
+    alive.Report(*coordinator).IgnoreError();
+    coordinator->RemoveDeadReplicas();
+    EXPECT_EQ(Status().live_replicas(), 1) << jump;
+    EXPECT_GT(Join().report.incarnation(), alive.report.incarnation()) << jump;
+  }
+}
+
 TEST_F(CoordinatorTest, SilentReplicasAreTakenForDeadAndTheirSlicesDealtAgain) {
   Start(SmallRun());
   FakeReplica silent = Join(), alive = Join();

@@ -150,6 +150,28 @@ TEST_F(RunFolderTest, TheWarmStartIsByWhoComesBackAfterARestart) {
   EXPECT_EQ(survivor.Report(resumed->coordinator())->directive(), ReportReply::CONTINUE);
 }
 
+TEST_F(RunFolderTest, NoIncarnationIsGivenOutAgainThoughTheTimeOfDayIsSetBack) {
+  FakeClock clock(absl::FromUnixSeconds(1'000'000));
+  description_.mutable_cluster()->set_shards(1);
+  uint64_t last = 0;
+  for (int start = 0; start < 3; ++start) {
+    {
+      absl::StatusOr<RunFolder> run = RunFolder::Open(folder_, description_, &clock);
+      ASSERT_TRUE(run.ok()) << run.status();
+      run->coordinator().Join(SmallJoin("host")).IgnoreError();
+      ASSERT_TRUE(run->coordinator().RegisterShard({}).ok());
+      // The checkpoint that the next start finds is from before the join.
+      std::filesystem::copy_file(checkpoints_ + "/coordinator.ckpt", folder_ + "/old.ckpt",
+                                 std::filesystem::copy_options::overwrite_existing);
+      const uint64_t incarnation = run->coordinator().Join(SmallJoin("host"))->incarnation();
+      EXPECT_GT(incarnation, last);
+      last = incarnation;
+    }
+    std::filesystem::rename(folder_ + "/old.ckpt", checkpoints_ + "/coordinator.ckpt");
+    clock.JumpWall(-absl::Hours(1));
+  }
+}
+
 TEST(CheckpointSchedule, DueAtAMilestoneAndEveryInterval) {
   const absl::Time start = absl::UnixEpoch();
   CheckpointSchedule schedule(start);

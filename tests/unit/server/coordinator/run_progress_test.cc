@@ -52,6 +52,20 @@ TEST_F(RunProgressTest, APointSaysWhatWasAddedAndHowLongItTook) {
   EXPECT_EQ(progress.evaluations().train_loss(), 2);
 }
 
+TEST_F(RunProgressTest, SettingTheTimeOfDayChangesTheTimeStampOnly) {
+  for (const absl::Duration jump : {absl::Minutes(1), -absl::Hours(1)}) {
+    RunProgress progress = Progress();
+    const double before = progress.PointNow(2).unix_time_s();
+    clock_.JumpWall(jump);
+    wall_clock_.JumpWall(jump);
+    wall_clock_.Advance(absl::Seconds(7));
+    const EvaluationPoint point = progress.PointNow(2);
+    EXPECT_EQ(point.wall_s(), 7);
+    EXPECT_EQ(point.virtual_s(), 0);
+    EXPECT_EQ(point.unix_time_s(), before + 7 + absl::ToDoubleSeconds(jump));
+  }
+}
+
 TEST_F(RunProgressTest, TheBudgetIsOfUpdatesOrEpochsAndRejectedPushesCountTowardsIt) {
   RunProgress by_updates = Progress();
   AddPushes(7, &by_updates);

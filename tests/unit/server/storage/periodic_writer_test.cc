@@ -5,15 +5,15 @@
 #include <optional>
 
 #include "absl/synchronization/notification.h"
-#include "absl/time/clock.h"
+#include "common/clock.h"
 #include "gtest/gtest.h"
 
 namespace downpour {
 namespace {
 
 bool Eventually(const std::function<bool()>& condition) {
-  const absl::Time deadline = absl::Now() + absl::Seconds(60);
-  while (!condition() && absl::Now() < deadline) absl::SleepFor(absl::Milliseconds(1));
+  const absl::Time deadline = Clock::Real()->Now() + absl::Seconds(60);
+  while (!condition() && Clock::Real()->Now() < deadline) absl::SleepFor(absl::Milliseconds(1));
   return condition();
 }
 

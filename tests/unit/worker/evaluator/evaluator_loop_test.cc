@@ -49,6 +49,18 @@ TEST_F(EvaluatorLoopTest, GivesUpOnAShardThatAnswersAsAnotherForLong) {
   EXPECT_GT(clock_.Now() - absl::UnixEpoch(), absl::Seconds(18));
 }
 
+TEST_F(EvaluatorLoopTest, SettingTheTimeOfDayNeitherShortensNorLengthensItsPatience) {
+  cluster_.really_at.erase("s0");
+  for (const absl::Duration jump : {absl::Hours(1), -absl::Hours(1)}) {
+    const absl::Time began = clock_.Now();
+    cluster_.evaluations_handed_out = 0;
+    cluster_.on_lookup = [&] { clock_.JumpWall(jump); };
+    EXPECT_EQ(Run().code(), absl::StatusCode::kUnavailable);
+    EXPECT_GT(clock_.Now() - began, absl::Seconds(18));
+    EXPECT_LT(clock_.Now() - began, absl::Seconds(22));
+  }
+}
+
 TEST_F(EvaluatorLoopTest, StoppedWhileAShardIsAwayAllIsWell) {
   cluster_.really_at.erase("s0");
   cluster_.on_lookup = [&] { stopped_ = cluster_.lookups == 3; };

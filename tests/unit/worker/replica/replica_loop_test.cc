@@ -147,6 +147,17 @@ TEST_F(ReplicaLoopTest, GivesUpOnAShardThatStaysAway) {
   EXPECT_GT(TimePassed(), absl::Seconds(18));
 }
 
+TEST_F(ReplicaLoopTest, SettingTheTimeOfDayNeitherShortensNorLengthensItsPatience) {
+  cluster_.really_at.erase("s1");
+  for (const absl::Duration jump : {absl::Hours(1), -absl::Hours(1)}) {
+    const absl::Duration before = TimePassed();
+    cluster_.on_lookup = [&] { clock_.JumpWall(jump); };
+    EXPECT_EQ(Run().code(), absl::StatusCode::kUnavailable);
+    EXPECT_GT(TimePassed() - before, absl::Seconds(18));
+    EXPECT_LT(TimePassed() - before, absl::Seconds(22));
+  }
+}
+
 TEST_F(ReplicaLoopTest, RefusesARunOfAnotherLayout) {
   cluster_.run.set_layout_fingerprint(1);
   EXPECT_EQ(Run().code(), absl::StatusCode::kFailedPrecondition);
