@@ -194,6 +194,12 @@ ReportReply::Directive Coordinator::DirectiveFor(MembershipState::Replica* repli
 absl::StatusOr<ReportReply> Coordinator::Report(const ReportRequest& request) {
   absl::MutexLock lock(&mutex_);
   ASSIGN_OR_RETURN(Member * member, membership_.Find(request.replica_id(), request.incarnation()));
+  ReportReply reply;
+  if (request.still_busy()) {
+    member->last_seen = options_.clock->Now();
+    if (progress_.BudgetReached() && budget_on_disk_) reply.set_directive(ReportReply::STOP);
+    return reply;
+  }
   if (request.report() == 0)
     return absl::InvalidArgumentError("report is 0, want its number, counted from 1");
   RETURN_IF_ERROR(CheckSketch(request.gradient_sketch()));
@@ -223,8 +229,6 @@ absl::StatusOr<ReportReply> Coordinator::Report(const ReportRequest& request) {
     }
   }
   member->last_seen = options_.clock->Now();
-
-  ReportReply reply;
   reply.set_directive(DirectiveFor(&state));
   if (reply.directive() == ReportReply::CONTINUE) {
     if (is_new && request.wants_slice()) *state.mutable_dealt() = slices_->Deal(state.replica_id());

@@ -52,10 +52,11 @@ class Coordinator {
   // CheckDataSummary.
   absl::StatusOr<JoinReply> Join(const JoinRequest& request);
   // A report that is not newer than the last changes nothing; if the last one is repeated, it gets the same
-  // slice again. INVALID_ARGUMENT, and nothing changes: the report's number is 0, or as CheckSketch and
-  // AdvanceTotals, or it finishes more than DataSlices::kMostLeases slices. NOT_FOUND also: as AdvanceTotals,
-  // but the replica is known from a checkpoint only, so that the reports which would explain its totals may be
-  // lost; or it wants a slice and holds kMostLeases, and is removed with them.
+  // slice again. One that is still_busy changes nothing either. INVALID_ARGUMENT, and nothing changes: the
+  // report's number is 0, or as CheckSketch and AdvanceTotals, or it finishes more than
+  // DataSlices::kMostLeases slices. NOT_FOUND also: as AdvanceTotals, but the replica is known from a checkpoint
+  // only, so that the reports which would explain its totals may be lost; or it wants a slice and holds
+  // kMostLeases, and is removed with them.
   absl::StatusOr<ReportReply> Report(const ReportRequest& request);
   // Always OK. A replica or incarnation that is not in the cluster changes nothing.
   absl::StatusOr<LeaveReply> Leave(const LeaveRequest& request);

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <future>
 #include <optional>
-#include <thread>
 
 #include "common/back_off.h"
 #include "common/layout/shard_map.h"
@@ -21,6 +21,7 @@ namespace {
 
 using PushAction = ModelReplica::PushAction;
 
+constexpr absl::Duration kLongestHeartbeat = absl::Minutes(1);
 constexpr absl::Duration kWaitForWork = absl::Milliseconds(200);
 constexpr absl::Duration kFirstWaitForOthers = absl::Milliseconds(5);  // each next is twice as long
 
@@ -43,6 +44,8 @@ class ReplicaLoop {
   absl::Status Fetch();
   absl::Status Push();
   absl::StatusOr<ReportReply::Directive> Report();
+  // Tells the coordinator that this replica lives, if it has not heard that for a heartbeat. Thread-safe.
+  void SignOfLife() ABSL_LOCKS_EXCLUDED(report_mutex_);
   void LogRejected(const absl::Status& why) const;
   void Leave();
 
@@ -69,9 +72,11 @@ class ReplicaLoop {
   std::optional<ParameterSnapshot> parameters_;        // as fetched last
   std::unique_ptr<ModelReplica> replica_;
   uint64_t incarnation_ = 0;
-  absl::Time last_report_;
-  bool forgotten_ = false;                  // the coordinator does not know this incarnation any more
-  std::atomic<bool> run_finished_ = false;  // seen while looking a shard up
+  absl::Duration heartbeat_;
+  absl::Mutex report_mutex_;
+  absl::Time last_report_ ABSL_GUARDED_BY(report_mutex_);
+  std::atomic<bool> forgotten_ = false;     // the coordinator does not know this incarnation any more
+  std::atomic<bool> run_finished_ = false;  // seen in a sign of life or while looking a shard up
   std::atomic<uint64_t> jitter_streams_ = 0;
 };
 
@@ -80,7 +85,7 @@ auto ReplicaLoop::Retry(const Attempt& attempt) {
   Random jitter(options_.jitter_seed, ++jitter_streams_);
   RetryPolicy policy;
   policy.give_up_after = options_.give_up_after;
-  policy.stopped = [this] { return Stopped(); };
+  policy.stopped = [this] { return Stopped() || forgotten_; };
   return CallWithRetries(policy, options_.clock, &jitter, attempt);
 }
 
@@ -102,21 +107,24 @@ absl::Status ReplicaLoop::ForEachShard(const Call& call) {
                         const bool foreign =
                             absl::IsOutOfRange(done.status()) || absl::IsDataLoss(done.status());
                         if (!foreign && !IsTransient(done.status())) return done;
+                        SignOfLife();
                         const bool moved = LookUp(shard);
                         if (foreign && moved) return absl::UnavailableError(done.status().message());
                         return done;
                       }).status();
   };
-  std::vector<std::thread> threads;
-  for (size_t index = 1; index < shards_.size(); ++index) {
+  std::vector<std::future<void>> calls;
+  for (size_t index = 0; index < shards_.size(); ++index) {
     if (options_.parallel_shards) {
-      threads.emplace_back(call_one, index);
+      calls.push_back(std::async(std::launch::async, call_one, index));
     } else {
       call_one(index);
     }
   }
-  call_one(0);
-  for (std::thread& thread : threads) thread.join();
+  // A call may hang for longer than the coordinator's patience with a silent replica.
+  for (const std::future<void>& call : calls) {
+    while (call.wait_for(absl::ToChronoNanoseconds(heartbeat_)) != std::future_status::ready) SignOfLife();
+  }
   for (const absl::Status& status : statuses) RETURN_IF_ERROR(status);
   return absl::OkStatus();
 }
@@ -163,6 +171,7 @@ absl::Status ReplicaLoop::Join() {
   description_ = reply.description();
   run_ = ToRunKey(reply.run());
   const ClusterDescription& cluster = description_.cluster();
+  heartbeat_ = std::min(absl::Seconds(cluster.replica_timeout_s()) / 4, kLongestHeartbeat);
   if (network_ == nullptr) {
     // A gradient, and the parameters as they are sent.
     RETURN_IF_ERROR(CheckMemoryFor(reply, sizeof(float) + (TravelsInBfloat16(cluster) ? 2 : sizeof(float))));
@@ -195,11 +204,28 @@ absl::Status ReplicaLoop::Join() {
 absl::StatusOr<ReportReply::Directive> ReplicaLoop::Report() {
   const ReportRequest request = replica_->TakeReport();
   const absl::StatusOr<ReportReply> reply = Retry([&] { return options_.coordinator->Report(request); });
-  forgotten_ = absl::IsNotFound(reply.status());
+  if (absl::IsNotFound(reply.status())) forgotten_ = true;
   RETURN_IF_ERROR(reply.status());
-  last_report_ = options_.clock->Now();
+  {
+    absl::MutexLock lock(&report_mutex_);
+    last_report_ = options_.clock->Now();
+  }
   if (reply->has_slice()) RETURN_IF_ERROR(replica_->source().AddSlice(reply->slice()));
   return reply->directive();
+}
+
+void ReplicaLoop::SignOfLife() {
+  absl::MutexLock lock(&report_mutex_);
+  if (options_.clock->Now() - last_report_ < heartbeat_) return;
+  ReportRequest request;
+  request.set_replica_id(replica_id_);
+  request.set_incarnation(incarnation_);
+  request.set_still_busy(true);
+  const absl::StatusOr<ReportReply> reply = options_.coordinator->Report(request);
+  if (absl::IsNotFound(reply.status())) forgotten_ = true;
+  if (!reply.ok()) return;
+  last_report_ = options_.clock->Now();
+  if (reply->directive() == ReportReply::STOP) run_finished_ = true;
 }
 
 absl::Status ReplicaLoop::Fetch() {
@@ -215,8 +241,10 @@ absl::Status ReplicaLoop::Fetch() {
 
 // Sleeps in short pieces, so that it returns soon after Stopped().
 void ReplicaLoop::Wait(absl::Duration duration) {
-  for (; duration > absl::ZeroDuration() && !Stopped(); duration -= kWaitForWork)
+  for (; duration > absl::ZeroDuration() && !Stopped(); duration -= kWaitForWork) {
     options_.clock->SleepFor(std::min(duration, kWaitForWork));
+    SignOfLife();
+  }
 }
 
 void ReplicaLoop::LogRejected(const absl::Status& why) const {
@@ -248,7 +276,10 @@ absl::Status ReplicaLoop::Push() {
 // Takes steps until a report is due: after a push or a dropped minibatch, when the data runs out, and often
 // enough that the coordinator does not take the replica for dead.
 absl::Status ReplicaLoop::Steps() {
-  const absl::Duration heartbeat = absl::Seconds(description_.cluster().replica_timeout_s()) / 4;
+  const auto report_due = [&] {
+    absl::MutexLock lock(&report_mutex_);
+    return options_.clock->Now() - last_report_ >= heartbeat_;
+  };
   do {
     if (replica_->FetchDue()) RETURN_IF_ERROR(Fetch());
     const absl::Time began = options_.clock->Now();
@@ -269,8 +300,7 @@ absl::Status ReplicaLoop::Steps() {
     }
     // A dropped minibatch is reported at once, as a push is: it counts towards the end of the run.
     if (pushes || dropped) return absl::OkStatus();
-  } while (!replica_->source().needs_slice() && options_.clock->Now() - last_report_ < heartbeat &&
-           !Stopped());
+  } while (!replica_->source().needs_slice() && !report_due() && !Stopped());
   return absl::OkStatus();
 }
 

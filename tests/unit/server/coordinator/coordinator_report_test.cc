@@ -93,6 +93,32 @@ TEST_F(CoordinatorTest, UnknownReplicasAreToldToJoinAgain) {
   EXPECT_THAT(coordinator->Report(report), FailsWith(absl::StatusCode::kNotFound, "join again"));
 }
 
+TEST_F(CoordinatorTest, ABusyReplicaLivesOnBySignsOfLifeThatChangeNothingElse) {
+  RunDescription description = SmallRun();
+  description.mutable_cluster()->set_consistency(ClusterDescription::SYNCHRONOUS);
+  description.mutable_cluster()->set_replicas(2);
+  Start(description);
+  FakeReplica busy = Join(), other = Join();
+  busy.Report(*coordinator, true).IgnoreError();
+  const std::string before = coordinator->Checkpoint().ShortDebugString();
+  ReportRequest sign;
+  sign.set_replica_id(busy.report.replica_id());
+  sign.set_incarnation(busy.report.incarnation());
+  sign.set_still_busy(true);
+  EXPECT_EQ(coordinator->Report(sign)->ShortDebugString(), "");
+  EXPECT_EQ(coordinator->Checkpoint().ShortDebugString(), before);
+  for (int i = 0; i < 4; ++i) {
+    clock.Advance(absl::Seconds(20));
+    EXPECT_TRUE(coordinator->Report(sign).ok());
+    coordinator->RemoveDeadReplicas();
+  }
+  EXPECT_EQ(Status().live_replicas(), 1) << "the other was silent";
+  busy.Push(100).Report(*coordinator).IgnoreError();
+  EXPECT_EQ(coordinator->Report(sign)->directive(), ReportReply::STOP);
+  sign.set_incarnation(sign.incarnation() + 1);
+  EXPECT_THAT(coordinator->Report(sign), FailsWith(absl::StatusCode::kNotFound, "join again"));
+}
+
 TEST_F(CoordinatorTest, SettingTheTimeOfDayNeitherKillsAReplicaNorKeepsASilentOne) {
   for (const absl::Duration jump : {absl::Seconds(60), -absl::Hours(1)}) {
     Start(SmallRun());

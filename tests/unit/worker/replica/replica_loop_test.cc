@@ -1,9 +1,14 @@
 // Where on the data's way: one replica in real time; what it does when coordinator and shards fail it.
 #include "worker/replica/replica_loop.h"
 
+#include <algorithm>
+#include <atomic>
+#include <utility>
+
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/testing/fake_clock.h"
+#include "tests/testing/wait_for.h"
 #include "tests/unit/worker/fake_cluster.h"
 
 namespace downpour {
@@ -17,8 +22,8 @@ class ReplicaLoopTest : public ::testing::Test {
     options.connect_shard = cluster_.Connector();
     options.data = cluster_.data->train;
     options.data_summary = cluster_.data->summary;
-    options.parallel_shards = false;
-    options.clock = &clock_;
+    options.parallel_shards = parallel_shards_;
+    options.clock = parallel_shards_ ? Clock::Real() : &clock_;
     options.give_up_after = absl::Seconds(20);
     options.stopped = [this] { return stopped_; };
     return RunReplica(options);
@@ -27,6 +32,7 @@ class ReplicaLoopTest : public ::testing::Test {
 
   FakeCluster cluster_;
   FakeClock clock_;
+  bool parallel_shards_ = false;  // by the real clock
   bool stopped_ = false;
 };
 
@@ -139,6 +145,56 @@ TEST_F(ReplicaLoopTest, EndsWellWhereTheShardsHaveGoneBecauseTheRunIsOver) {
   };
   EXPECT_EQ(Run(), absl::OkStatus());
   EXPECT_LT(TimePassed(), absl::Seconds(1));
+}
+
+TEST_F(ReplicaLoopTest, TellsTheCoordinatorThatItLivesWhileAShardIsAwayForLong) {
+  cluster_.description.mutable_cluster()->set_replica_timeout_s(4);
+  cluster_.on_push = [&, first = true]() mutable {
+    if (std::exchange(first, false)) cluster_.really_at.erase("s0");
+    return absl::OkStatus();
+  };
+  cluster_.on_lookup = [&] {
+    if (TimePassed() > absl::Seconds(12)) cluster_.really_at["s0"] = 0;
+  };
+  absl::Duration last, longest_silence;
+  cluster_.on_report = [&] {
+    longest_silence = std::max(longest_silence, TimePassed() - last);
+    last = TimePassed();
+    return absl::OkStatus();
+  };
+  EXPECT_EQ(Run(), absl::OkStatus());
+  EXPECT_GT(TimePassed(), absl::Seconds(12));
+  EXPECT_LT(longest_silence, absl::Seconds(4));
+  EXPECT_EQ(cluster_.reports.back().pushes_applied(), 5);
+}
+
+TEST_F(ReplicaLoopTest, TellsTheCoordinatorThatItLivesWhileACallHangs) {
+  cluster_.description.mutable_cluster()->set_replica_timeout_s(0.02);
+  parallel_shards_ = true;
+  std::atomic<int> signs = 0;
+  cluster_.on_report = [&] {
+    if (cluster_.reports.back().still_busy()) ++signs;
+    return absl::OkStatus();
+  };
+  cluster_.on_push = [&] {
+    EXPECT_TRUE(WaitFor([&] { return signs >= 2; }));
+    return absl::OkStatus();
+  };
+  EXPECT_EQ(Run(), absl::OkStatus());
+}
+
+TEST_F(ReplicaLoopTest, OnceForgottenWhileAShardIsAwayItStopsTryingAndJoinsAgain) {
+  cluster_.on_push = [&, first = true]() mutable {
+    if (std::exchange(first, false)) cluster_.really_at.erase("s0");
+    return absl::OkStatus();
+  };
+  cluster_.on_report = [&] {
+    if (!cluster_.reports.back().still_busy()) return absl::OkStatus();
+    cluster_.really_at["s0"] = 0;
+    return absl::NotFoundError("taken for dead");
+  };
+  EXPECT_EQ(Run(), absl::OkStatus());
+  EXPECT_EQ(cluster_.joins.size(), 2);
 }
 
 TEST_F(ReplicaLoopTest, GivesUpOnAShardThatStaysAway) {
