@@ -10,6 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/file/file.h"
+#include "common/program/checked_flag.h"
 #include "common/program/cluster_flags.h"
 #include "common/program/interrupt.h"
 #include "common/program/logging.h"
@@ -29,7 +30,7 @@ ABSL_FLAG(std::string, advertise, "",
           "address");
 ABSL_FLAG(
     int, shard, -1,
-    "index of the shard, from 0; -1: one that has a checkpoint in state_dir and no server, else the one "
+    "index of the shard, from 0; -1: one that was served from state_dir and has no server now, else the one "
     "that the coordinator gives");
 ABSL_FLAG(std::string, state_dir, "", "folder of shard-K.ckpt, from which the shard resumes");
 ABSL_FLAG(bool, initial_parameters, false,
@@ -53,16 +54,41 @@ resumes.
 
 constexpr absl::Duration kPoll = absl::Seconds(1);
 constexpr auto kMostMessage = static_cast<int>(kChunkBytes + kMostFieldBytes);
+constexpr absl::Duration kRegisterPoll = absl::Milliseconds(200);
+
+bool IsOver(const RunStatus& status) {
+  return status.phase() == RunStatus::FINISHED && status.live_replicas() == 0;
+}
+
+// Returns when the coordinator knows the run's data and has given this server its shard, however long it
+// takes until a replica joins. None: the run is over. CANCELLED: interrupted. Others: the coordinator
+// refuses, or `patient` cannot reach it.
+absl::StatusOr<std::optional<RegisterShardReply>> Register(CoordinatorStub& patient,
+                                                           CoordinatorStub& impatient,
+                                                           const RegisterShardRequest& request) {
+  for (; !Interrupted(); Clock::Real()->SleepFor(kRegisterPoll)) {
+    ASSIGN_OR_RETURN(const RunStatus status,
+                     patient.Call(&ClusterCoordinator::Stub::GetRunStatus, RunStatusRequest()));
+    if (IsOver(status)) return std::nullopt;
+    const absl::StatusOr<RegisterShardReply> registered =
+        impatient.Call(&ClusterCoordinator::Stub::RegisterShard, request);
+    if (registered.ok()) return std::optional(*registered);
+    if (!IsTransient(registered.status())) return registered.status();
+  }
+  return absl::CancelledError("stopped; the same command resumes");
+}
 
 // Returns when the run is over and no replica needs the shard any more. Until then each poll passes the
 // plateau factor on and registers the shard again: that is its sign of life, it learns which replicas have
 // joined, and a restarted coordinator may have a checkpoint that does not know this address. CANCELLED:
 // interrupted. FAILED_PRECONDITION: the coordinator has been restarted with another run, or another server has
-// the shard.
+// the shard. A transient status: it could not be reached for `give_up_after`.
 absl::Status ServeUntilFinished(CoordinatorStub& coordinator, const RegisterShardRequest& again,
-                                ParameterShard& shard, ParameterService& service) {
+                                absl::Duration give_up_after, ParameterShard& shard,
+                                ParameterService& service) {
   bool finished = false;
   Clock* const clock = Clock::Real();
+  absl::Time last_answer = clock->Now();
   for (absl::Time next_poll = clock->Now(); !Interrupted(); clock->SleepFor(absl::Milliseconds(50))) {
     service.EndStalledStreams();
     if (clock->Now() < next_poll) continue;
@@ -72,11 +98,13 @@ absl::Status ServeUntilFinished(CoordinatorStub& coordinator, const RegisterShar
     if (!status.ok()) {
       // A coordinator whose run is over waits a while for replicas to leave, then ends.
       if (finished && IsTransient(status.status())) return absl::OkStatus();
+      if (clock->Now() - last_answer > give_up_after) return status.status();
       continue;
     }
+    last_answer = clock->Now();
     shard.set_plateau_factor(status->plateau_factor());
     finished = status->phase() == RunStatus::FINISHED;
-    if (finished && status->live_replicas() == 0) return absl::OkStatus();
+    if (IsOver(*status)) return absl::OkStatus();
     const auto registered = coordinator.Call(&ClusterCoordinator::Stub::RegisterShard, again);
     if (registered.ok()) {
       shard.set_last_joined(registered->last_replica_id(), registered->last_incarnation());
@@ -88,6 +116,8 @@ absl::Status ServeUntilFinished(CoordinatorStub& coordinator, const RegisterShar
 }
 
 absl::Status Run(const CommandLine& /*command_line*/) {
+  ASSIGN_OR_RETURN(const int wanted, FlagFrom(FLAGS_shard, -1));
+  ASSIGN_OR_RETURN(const absl::Duration give_up_after, FlagFrom(FLAGS_give_up_after, absl::ZeroDuration()));
   const std::string state_dir = absl::GetFlag(FLAGS_state_dir);
   const std::string listen = absl::GetFlag(FLAGS_listen), advertised = absl::GetFlag(FLAGS_advertise);
   if (advertised.empty() && (absl::StartsWith(listen, "0.0.0.0:") || absl::StartsWith(listen, "[::]:"))) {
@@ -103,7 +133,7 @@ absl::Status Run(const CommandLine& /*command_line*/) {
   RETURN_IF_ERROR(SetUpClusterProcess("server"));
 
   std::optional<ShardClaim> claim;  // none: the coordinator chooses
-  if (const int wanted = absl::GetFlag(FLAGS_shard); wanted >= 0) {
+  if (wanted >= 0) {
     ASSIGN_OR_RETURN(claim, ClaimShard(state_dir, wanted));
   } else {
     ASSIGN_OR_RETURN(claim, ClaimShardLeft(state_dir));
@@ -129,11 +159,14 @@ absl::Status Run(const CommandLine& /*command_line*/) {
 
   CoordinatorStub::Options options;
   options.address = absl::GetFlag(FLAGS_coordinator);
-  options.retry.give_up_after = absl::InfiniteDuration();
+  options.retry.give_up_after = give_up_after;
   options.retry.stopped = Interrupted;
   CoordinatorStub patient(options);
-  ASSIGN_OR_RETURN(const RegisterShardReply registered,
-                   patient.Call(&ClusterCoordinator::Stub::RegisterShard, request));
+  options.retry.give_up_after = absl::ZeroDuration();
+  CoordinatorStub impatient(options);
+  ASSIGN_OR_RETURN(const std::optional<RegisterShardReply> reply, Register(patient, impatient, request));
+  if (!reply.has_value()) return absl::OkStatus();
+  const RegisterShardReply& registered = *reply;
   if (!claim.has_value()) {
     ASSIGN_OR_RETURN(claim, ClaimShard(state_dir, registered.shard()));
   }
@@ -148,12 +181,10 @@ absl::Status Run(const CommandLine& /*command_line*/) {
   LogInfo("shard ", registered.shard(), " serves keys [", shard->range().begin, ", ", shard->range().end,
           ") at ", request.address());
 
-  options.retry.give_up_after = absl::ZeroDuration();
-  CoordinatorStub impatient(options);
   request.set_shard(registered.shard());
   request.set_view(registered.view());
   request.set_run_id(registered.run().run_id());
-  absl::Status status = ServeUntilFinished(impatient, request, *shard, service);
+  absl::Status status = ServeUntilFinished(impatient, request, give_up_after, *shard, service);
   // Before the checkpoint, so that it has all pushes that are acknowledged.
   server.server.reset();
   RETURN_IF_ERROR(checkpointer.CheckpointNow());

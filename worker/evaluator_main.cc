@@ -5,11 +5,10 @@
 #include <thread>
 
 #include "absl/flags/flag.h"
-#include "common/back_off.h"
+#include "common/program/checked_flag.h"
 #include "common/program/cluster_flags.h"
 #include "common/program/interrupt.h"
 #include "common/program/run_program.h"
-#include "common/random.h"
 #include "common/status_macros.h"
 #include "worker/evaluator/evaluator_loop.h"
 #include "worker/replica/described_run.h"
@@ -20,6 +19,8 @@ ABSL_FLAG(int, threads, 0, "threads that score frames; 0: as many as cores");
 
 namespace downpour {
 namespace {
+
+constexpr absl::Duration kPoll = absl::Milliseconds(500);
 
 constexpr char kUsage[] =
     R"(Scores a run's parameters on its test sets whenever an evaluation is due; the coordinator logs the
@@ -32,29 +33,29 @@ The coordinator sends the run description. One that is given here too, as a file
 the same run; its data paths then take the place of the coordinator's.)";
 
 absl::Status Run(const CommandLine& command_line) {
+  EvaluatorLoopOptions options;
+  ASSIGN_OR_RETURN(options.threads, FlagFrom(FLAGS_threads, 0));
+  if (options.threads == 0) options.threads = std::max<int>(1, std::thread::hardware_concurrency());
+  ASSIGN_OR_RETURN(options.give_up_after, FlagFrom(FLAGS_give_up_after, absl::ZeroDuration()));
   RETURN_IF_ERROR(SetUpClusterProcess("evaluator"));
   CoordinatorStub::Options coordinator_options;
   coordinator_options.address = absl::GetFlag(FLAGS_coordinator);
   coordinator_options.retry.stopped = Interrupted;
+  coordinator_options.retry.give_up_after = options.give_up_after;
   GrpcCoordinatorClient coordinator(coordinator_options);
   ASSIGN_OR_RETURN(const RunStatus status, coordinator.GetRunStatus({}));
   if (status.phase() == RunStatus::FINISHED) return absl::OkStatus();
   const std::string shared_memory_dir = absl::GetFlag(FLAGS_shared_memory_dir);
   const std::unique_ptr<SharedMemoryResource> memory = SharedMemoryFor(shared_memory_dir);
-  EvaluatorLoopOptions options;
   // There is nothing to score before the first replica has joined, so wait for that, however long it takes.
-  RetryPolicy until_known = coordinator_options.retry;
-  until_known.give_up_after = options.give_up_after;
-  Random random(ProcessJitterSeed());
-  ASSIGN_OR_RETURN(const DescribedRun run, CallWithRetries(until_known, options.clock, &random, [&] {
-                     return LoadEvaluatorsRun(coordinator, command_line);
+  ASSIGN_OR_RETURN(const DescribedRun run, LoadEvaluatorsRun(coordinator, command_line, [&] {
+                     options.clock->SleepFor(kPoll);
+                     return !Interrupted();
                    }));
   options.coordinator = &coordinator;
   options.connect_shard = GrpcShardConnector(0, Interrupted, shared_memory_dir, memory.get());
   options.data = &run.data;
   options.run_id = run.run_id;
-  options.threads = absl::GetFlag(FLAGS_threads);
-  if (options.threads < 1) options.threads = std::max<int>(1, std::thread::hardware_concurrency());
   options.stopped = Interrupted;
   RETURN_IF_ERROR(RunEvaluator(options));
   return Interrupted() ? absl::CancelledError("stopped") : absl::OkStatus();

@@ -1,6 +1,7 @@
 // Where on the data's way: worker, the replicas' program; loads the data, and gives each replica a thread.
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <string>
@@ -9,8 +10,8 @@
 #include <vector>
 
 #include "absl/flags/flag.h"
-#include "absl/strings/str_cat.h"
 #include "common/back_off.h"
+#include "common/program/checked_flag.h"
 #include "common/program/cluster_flags.h"
 #include "common/program/interrupt.h"
 #include "common/program/logging.h"
@@ -39,9 +40,9 @@ The coordinator sends the run description. One that is given here too, as a file
 the same run; its data paths then take the place of the coordinator's.)";
 
 absl::Status Run(const CommandLine& command_line) {
-  const int replicas = absl::GetFlag(FLAGS_replicas);
-  if (replicas < 1)
-    return absl::InvalidArgumentError(absl::StrCat("--replicas is ", replicas, ", want 1 or more"));
+  ASSIGN_OR_RETURN(const int replicas, FlagFrom(FLAGS_replicas, 1));
+  ASSIGN_OR_RETURN(const int compute_threads, FlagFrom(FLAGS_compute_threads, 1));
+  ASSIGN_OR_RETURN(const absl::Duration give_up_after, FlagFrom(FLAGS_give_up_after, absl::ZeroDuration()));
   RETURN_IF_ERROR(SetUpClusterProcess("worker"));
   // When one replica fails, all of them stop and the process fails, so that a supervisor starts it anew.
   std::atomic<bool> failed = false;
@@ -49,10 +50,14 @@ absl::Status Run(const CommandLine& command_line) {
   CoordinatorStub::Options coordinator_options;
   coordinator_options.address = absl::GetFlag(FLAGS_coordinator);
   coordinator_options.retry.stopped = stopped;
-  GrpcCoordinatorClient coordinator(coordinator_options);
-  ASSIGN_OR_RETURN(const RunStatus status, coordinator.GetRunStatus({}));
+  coordinator_options.retry.give_up_after = give_up_after;
+  GrpcCoordinatorClient patient(coordinator_options);
+  ASSIGN_OR_RETURN(const RunStatus status, patient.GetRunStatus({}));
   if (status.phase() == RunStatus::FINISHED) return absl::OkStatus();
-  ASSIGN_OR_RETURN(DescribedRun run, LoadWorkersRun(coordinator, command_line));
+  ASSIGN_OR_RETURN(DescribedRun run, LoadWorkersRun(patient, command_line));
+  // The replicas' loops try again by themselves.
+  coordinator_options.retry.give_up_after = std::min(give_up_after, RetryPolicy().give_up_after);
+  GrpcCoordinatorClient coordinator(coordinator_options);
 
   char host[256] = {};
   gethostname(host, sizeof(host) - 1);
@@ -69,7 +74,8 @@ absl::Status Run(const CommandLine& command_line) {
     options.data_summary = run.data.summary;
     options.run_id = run.run_id;
     options.host = host;
-    options.compute_threads = absl::GetFlag(FLAGS_compute_threads);
+    options.compute_threads = compute_threads;
+    options.give_up_after = give_up_after;
     options.jitter_seed = RandomAt(ProcessJitterSeed(), index);
     options.stopped = stopped;
     threads.emplace_back([&failed, &result = results[index], options = std::move(options)] {

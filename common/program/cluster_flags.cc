@@ -2,6 +2,7 @@
 #include "common/program/cluster_flags.h"
 
 #include "absl/flags/flag.h"
+#include "absl/time/time.h"
 #include "common/program/allocator.h"
 #include "common/program/logging.h"
 
@@ -10,6 +11,10 @@ ABSL_FLAG(
     std::string, shared_memory_dir, "/dev/shm",
     "folder, as this process sees it, where shards meet the workers and evaluators of their own host, whose "
     "tensors then go through shared memory; all of them name the same one; empty: always by gRPC");
+ABSL_FLAG(
+    absl::Duration, give_up_after, absl::Minutes(10),
+    "how long the coordinator or a shard may be out of reach before this program ends with exit code 1, "
+    "e.g. 90s; inf: it tries for ever");
 ABSL_FLAG(std::string, log_file, "", "log here as well as to the terminal");
 ABSL_FLAG(bool, verbose, false, "log everything to the terminal, not warnings only");
 

@@ -6,10 +6,12 @@
 
 #include "absl/flags/declare.h"
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 
 // They are linked into a program, and so into its --help, only where it uses this header.
 ABSL_DECLARE_FLAG(std::string, coordinator);
 ABSL_DECLARE_FLAG(std::string, shared_memory_dir);
+ABSL_DECLARE_FLAG(absl::Duration, give_up_after);
 
 namespace downpour {
 

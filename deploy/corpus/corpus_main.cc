@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "absl/flags/flag.h"
+#include "common/program/checked_flag.h"
 #include "common/program/run_program.h"
 #include "common/status_macros.h"
 #include "deploy/corpus/corpus_builder.h"
@@ -53,7 +54,7 @@ absl::Status MakeCorpus(const CommandLine& /*command_line*/) {
   CorpusOptions options;
   options.out = absl::GetFlag(FLAGS_out);
   options.hours = absl::GetFlag(FLAGS_hours);
-  options.jobs = absl::GetFlag(FLAGS_jobs);
+  ASSIGN_OR_RETURN(options.jobs, FlagFrom(FLAGS_jobs, 0));
   options.seed = absl::GetFlag(FLAGS_seed);
   options.human = absl::GetFlag(FLAGS_human);
   options.fortunes = absl::GetFlag(FLAGS_fortunes);

@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/file/file.h"
+#include "common/program/checked_flag.h"
 #include "common/program/run_description.h"
 #include "common/program/run_description_rules.h"
 #include "common/program/run_program.h"
@@ -139,7 +140,9 @@ absl::Status ApplyFlags(GridDescription* grid) {
   if (!wanted.empty() && !GridDescription::Cluster_Parse(absl::AsciiStrToUpper(wanted), &on))
     return absl::InvalidArgumentError(absl::StrCat("--on is '", wanted, "', want virtual or compose"));
   grid->set_on(on);
-  if (const int jobs = absl::GetFlag(FLAGS_jobs); jobs != 0) grid->set_jobs(jobs);
+  RETURN_IF_ERROR(FlagFrom(FLAGS_threads, 1).status());
+  ASSIGN_OR_RETURN(const int jobs, FlagFrom(FLAGS_jobs, 0));
+  if (jobs > 0) grid->set_jobs(jobs);
   if (grid->jobs() < 0)
     return absl::InvalidArgumentError(
         absl::StrCat("jobs is ", grid->jobs(), ", want 0 (one a core) or more"));

@@ -5,6 +5,7 @@
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/program/checked_flag.h"
 #include "common/program/interrupt.h"
 #include "common/program/logging.h"
 #include "common/program/progress.h"
@@ -46,6 +47,7 @@ absl::Status Train(const CommandLine& command_line) {
   ASSIGN_OR_RETURN(const RunDescription description, RunDescriptionFrom(command_line));
   const std::string run_dir = absl::GetFlag(FLAGS_run_dir);
   if (run_dir.empty()) return absl::InvalidArgumentError("--run_dir is not set, want the folder of the run");
+  ASSIGN_OR_RETURN(const int threads, FlagFrom(FLAGS_threads, 0));
   const bool quiet = absl::GetFlag(FLAGS_quiet);
   if (quiet && absl::GetFlag(FLAGS_verbose))
     return absl::InvalidArgumentError("--quiet and --verbose are both set, want one of them");
@@ -59,8 +61,7 @@ absl::Status Train(const CommandLine& command_line) {
   job.description = description;
   job.data = std::make_shared<RunData>(std::move(data));
   job.run_dir = run_dir;
-  job.threads = absl::GetFlag(FLAGS_threads);
-  if (job.threads < 1) job.threads = std::max(1u, std::thread::hardware_concurrency());
+  job.threads = threads > 0 ? threads : std::max<int>(1, std::thread::hardware_concurrency());
   if (absl::GetFlag(FLAGS_initial_parameters)) job.lost = LostState::kInitialParameters;
   if (absl::GetFlag(FLAGS_from_log)) job.lost_coordinator = LostCheckpoint::kFromLog;
   job.stopped = Interrupted;

@@ -26,14 +26,15 @@ struct TrainingJob {
 
 // Makes the folder for a run of this description, or checks that the run in it is the same. `restart`: first
 // removes the run that is in it. FAILED_PRECONDITION: it holds another run (the message names the difference
-// and what to do), or `restart` while a process is at work in it. UNAVAILABLE: it cannot be made or cleared.
+// and what to do). ABORTED: `restart`, and a process is at work in it. UNAVAILABLE: it cannot be made or
+// cleared.
 absl::Status PrepareRunFolder(const std::string& run_dir, const RunDescription& description, bool restart);
 
 // Runs the job by the clock description.cluster.clock, from its beginning or from the checkpoint in the run
 // folder, and writes a last checkpoint there. Returns the status at the end: its phase is FINISHED if the
-// budget is used up; otherwise stopped() has ended the run. FAILED_PRECONDITION: another process runs in the
-// folder, the checkpoint of a run in it is gone, the checkpoint is of other data, or the run needs more memory
-// than there is. DATA_LOSS: a checkpoint is damaged. UNAVAILABLE,
+// budget is used up; otherwise stopped() has ended the run. ABORTED: another process runs in the folder.
+// FAILED_PRECONDITION: the checkpoint of a run in it is gone, the checkpoint is of other data, or the run needs
+// more memory than there is. DATA_LOSS: a checkpoint is damaged. UNAVAILABLE,
 // RESOURCE_EXHAUSTED: the folder cannot be written. Other statuses as VirtualCluster and RunReplica.
 absl::StatusOr<RunStatus> RunJob(const TrainingJob& job);
 

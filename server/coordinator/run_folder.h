@@ -18,10 +18,11 @@ enum class LostCheckpoint { kRefused, kFromLog };
 class RunFolder {
  public:
   // Makes the folder if it is not there and resumes the run in it if there is one. The coordinator's
-  // checkpoint is on disk when this returns. FAILED_PRECONDITION: another process has the folder open, or the
-  // run in it is another than the description's, of another kind, or without its checkpoint and `lost` is
-  // kRefused; nothing is lost then. NOT_FOUND: kFromLog, but no run_id or no log. INVALID_ARGUMENT: the optimizer has a compensation. UNAVAILABLE, RESOURCE_EXHAUSTED: it cannot be
-  // written. DATA_LOSS: its checkpoint or log is damaged.
+  // checkpoint is on disk when this returns. ABORTED: another process has the folder open.
+  // FAILED_PRECONDITION: the run in it is another than the description's, of another kind, or without its
+  // checkpoint and `lost` is kRefused; nothing is lost then. NOT_FOUND: kFromLog, but no run_id or no log.
+  // INVALID_ARGUMENT: the optimizer has a compensation. UNAVAILABLE, RESOURCE_EXHAUSTED: it cannot be written.
+  // DATA_LOSS: its checkpoint or log is damaged.
   static absl::StatusOr<RunFolder> Open(const std::string& folder, const RunDescription& description,
                                         Clock* clock, LostCheckpoint lost = LostCheckpoint::kRefused);
 

@@ -38,13 +38,23 @@ PushLimits LimitsOf(const RunDescription& description) {
   return limits;
 }
 
+constexpr absl::string_view kLockPrefix = ".lock-shard-";
+
+// The shard that a file in the state folder belongs to, by its name.
+std::optional<uint32_t> ShardOfFile(absl::string_view name) {
+  uint32_t shard;
+  absl::ConsumeSuffix(&name, PreviousGeneration(""));
+  const bool checkpoint = absl::ConsumePrefix(&name, "shard-") && absl::ConsumeSuffix(&name, ".ckpt");
+  if ((checkpoint || absl::ConsumePrefix(&name, kLockPrefix)) && absl::SimpleAtoi(name, &shard)) return shard;
+  return std::nullopt;
+}
+
 }  // namespace
 
 absl::StatusOr<ShardClaim> ClaimShard(const std::string& state_dir, uint32_t shard) {
-  absl::StatusOr<FolderLock> lock = FolderLock::Acquire(state_dir, absl::StrCat(".lock-shard-", shard));
-  if (absl::IsFailedPrecondition(lock.status())) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("another process serves shard ", shard, " from ", state_dir));
+  absl::StatusOr<FolderLock> lock = FolderLock::Acquire(state_dir, absl::StrCat(kLockPrefix, shard));
+  if (absl::IsAborted(lock.status())) {
+    return absl::AbortedError(absl::StrCat("another process serves shard ", shard, " from ", state_dir));
   }
   RETURN_IF_ERROR(lock.status());
   return ShardClaim{shard, *std::move(lock)};
@@ -55,19 +65,13 @@ absl::StatusOr<std::optional<ShardClaim>> ClaimShardLeft(const std::string& stat
   std::error_code error;
   for (std::filesystem::directory_iterator file(state_dir, error), end; !error && file != end;
        file.increment(error)) {
-    const std::string name = file->path().filename().string();
-    absl::string_view number = name;
-    uint32_t shard;
-    absl::ConsumeSuffix(&number, PreviousGeneration(""));
-    if (absl::ConsumePrefix(&number, "shard-") && absl::ConsumeSuffix(&number, ".ckpt") &&
-        absl::SimpleAtoi(number, &shard))
-      shards.insert(shard);
+    if (const auto shard = ShardOfFile(file->path().filename().string())) shards.insert(*shard);
   }
   if (error) return absl::UnavailableError(absl::StrCat("cannot list ", state_dir, ": ", error.message()));
   for (const uint32_t shard : shards) {
     absl::StatusOr<ShardClaim> claim = ClaimShard(state_dir, shard);
     if (claim.ok()) return std::optional(*std::move(claim));
-    if (!absl::IsFailedPrecondition(claim.status())) return claim.status();
+    if (!absl::IsAborted(claim.status())) return claim.status();
   }
   return std::nullopt;
 }

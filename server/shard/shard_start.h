@@ -17,10 +17,11 @@ struct ShardClaim {
   uint32_t shard = 0;
   FolderLock lock;
 };
-// FAILED_PRECONDITION: another process serves the shard from here. UNAVAILABLE: the lock file cannot be made.
+// ABORTED: another process serves the shard from here. UNAVAILABLE: the lock file cannot be made.
 absl::StatusOr<ShardClaim> ClaimShard(const std::string& state_dir, uint32_t shard);
-// For a server that is started without an index: the lowest shard that has a checkpoint in `state_dir` and
-// that no other process serves, if any. UNAVAILABLE: the folder cannot be listed, or as ClaimShard().
+// For a server that is started without an index: the lowest shard that was served from `state_dir` before, as
+// a checkpoint or a lock file says, and that no process serves now, if any. UNAVAILABLE: the folder cannot be
+// listed, or as ClaimShard().
 absl::StatusOr<std::optional<ShardClaim>> ClaimShardLeft(const std::string& state_dir);
 
 // A random number, never 0, that names the folder: the first call writes it to <state_dir>/.folder. It tells the

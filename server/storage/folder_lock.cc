@@ -14,7 +14,7 @@ absl::StatusOr<FolderLock> FolderLock::Acquire(const std::string& folder, absl::
   FileDescriptor file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
   if (!file.valid()) return FileError("open", path);
   if (flock(file.get(), LOCK_EX | LOCK_NB) == 0) return FolderLock(std::move(file));
-  return absl::FailedPreconditionError(absl::StrCat("another process is at work in ", folder));
+  return absl::AbortedError(absl::StrCat("another process is at work in ", folder));
 }
 
 }  // namespace downpour

@@ -12,7 +12,7 @@ namespace downpour {
 // A lock on a folder, held until its destruction or until the process ends, however it ends. Movable.
 class FolderLock {
  public:
-  // Locks the file <folder>/<name>, which it makes if need be. FAILED_PRECONDITION: another process holds it.
+  // Locks the file <folder>/<name>, which it makes if need be. ABORTED: another process holds it.
   // Other statuses as FileError() of common/file/file.h: the file cannot be made.
   static absl::StatusOr<FolderLock> Acquire(const std::string& folder, absl::string_view name = ".lock");
 

@@ -30,12 +30,87 @@ TEST_F(ProcessStart, SayWhichCoordinatorDoesNotAnswerAndWhy) {
       if (name == "downpour-server") arguments.push_back("--state_dir=" + folder_ + "/state");
       const auto program = Start(name, arguments);
       const auto said = [&](const char* what) { return absl::StrContains(program->Output(), what); };
-      EXPECT_TRUE(WaitFor([&] { return said(address.c_str()) && (said("DNS") || said("refused")); }))
+      // Two seconds, and some for a busy machine.
+      EXPECT_TRUE(WaitFor([&] { return said(address.c_str()) && (said("DNS") || said("refused")); },
+                          absl::Seconds(5)))
           << name << ": " << program->Output();
       program->Signal(SIGINT);
       EXPECT_EQ(program->Wait(), kExitInterrupted) << program->Output();
     }
   }
+}
+
+TEST_F(ProcessStart, GiveUpWithExitCodeOneWhenTheyAreTold) {
+  for (const std::string name : {"downpour-worker", "downpour-evaluator", "downpour-server"}) {
+    std::vector<std::string> arguments = {"--coordinator=127.0.0.1:1", "--give_up_after=2s"};
+    if (name == "downpour-server") arguments.push_back("--state_dir=" + folder_ + "/state");
+    const auto program = Start(name, arguments);
+    EXPECT_EQ(program->Wait(absl::Seconds(30)), kExitFailed) << program->Output();
+    EXPECT_THAT(program->Output(), HasSubstr("127.0.0.1:1"));
+  }
+}
+
+TEST_F(ProcessStart, AServerGivesUpOnACoordinatorThatStaysAway) {
+  StartCoordinator();
+  const auto worker = StartWorker();
+  shards_.push_back(Start("downpour-server", {"--coordinator=" + address_, "--give_up_after=3s",
+                                              "--state_dir=" + folder_ + "/state"}));
+  ASSERT_TRUE(WaitFor([&] { return Status().shards_registered() == 1; }));
+  coordinator_->KillAndWait();
+  EXPECT_EQ(shards_[0]->Wait(absl::Seconds(30)), kExitFailed) << shards_[0]->Output();
+}
+
+TEST_F(ProcessStart, AServerWithoutAnIndexComesBackThoughItDiedBeforeItsFirstCheckpoint) {
+  StartCoordinator();
+  workers_.push_back(StartWorker());
+  for (int shard = 0; shard < 2; ++shard) {
+    shards_.push_back(Start("downpour-server", {"--coordinator=" + address_, "--state_dir=" + run_dir_}));
+  }
+  WaitForUpdates(1);
+  for (int shard = 0; shard < 2; ++shard) {
+    shards_[shard]->KillAndWait();
+    std::filesystem::remove(absl::StrCat(run_dir_, "/shard-", shard, ".ckpt"));
+  }
+  for (auto& shard : shards_)
+    shard = Start("downpour-server", {"--coordinator=" + address_, "--state_dir=" + run_dir_});
+  WaitForUpdates(Status().updates() + 10);
+}
+
+TEST_F(ProcessStart, RefuseNumbersBelowTheirLeast) {
+  const struct {
+    const char *program, *flag, *least;
+  } cases[] = {{"downpour-server", "--shard=-7", "-1"},
+               {"downpour-server", "--give_up_after=-1s", "0"},
+               {"downpour-worker", "--replicas=0", "1"},
+               {"downpour-worker", "--compute_threads=-2", "1"},
+               {"downpour-worker", "--give_up_after=-1s", "0"},
+               {"downpour-evaluator", "--threads=-1", "0"},
+               {"downpour-evaluator", "--give_up_after=-1s", "0"},
+               {"downpour-train", "--threads=-1", "0"}};
+  for (const auto& [program, flag, least] : cases) {
+    std::vector<std::string> arguments = {
+        flag, "--budget.updates=1", absl::StrCat("--data.train_dir=", folder_, "/train"),
+        absl::StrCat("--data.test_dir=", folder_, "/test"), absl::StrCat("--run_dir=", folder_, "/none")};
+    if (program != std::string("downpour-train")) arguments = {flag};
+    const auto started = Start(program, arguments);
+    EXPECT_EQ(started->Wait(absl::Seconds(30)), kExitUsage) << program << " " << flag;
+    EXPECT_THAT(started->Output(), HasSubstr(absl::StrCat(", want ", least, " or more"))) << flag;
+  }
+}
+
+TEST_F(ProcessStart, TheEvaluatorSaysWhichFileItCannotRead) {
+  StartCoordinator();
+  const auto worker = StartWorker();
+  ASSERT_TRUE(WaitFor([&] {
+    const auto run = stub_->Call(&ClusterCoordinator::Stub::Describe, DescribeRequest());
+    return run.ok() && run->has_data();
+  }));
+  const std::string file = folder_ + "/test/feats.scp";
+  std::filesystem::remove(file);
+  std::filesystem::create_directory(file);
+  const auto evaluator = StartEvaluator();
+  EXPECT_EQ(evaluator->Wait(absl::Seconds(30)), kExitFailed);
+  EXPECT_THAT(evaluator->Output(), HasSubstr(file));
 }
 
 TEST_F(ProcessStart, RefuseToHandOutAnAddressThatNobodyReaches) {
@@ -70,7 +145,7 @@ TEST_F(ProcessStart, RefuseARunFolderInUse) {
   arguments.push_back("--run_dir=" + folder_ + "/run");
   arguments.push_back("--listen=127.0.0.1:0");
   const auto second = Start("downpour-coordinator", arguments);
-  EXPECT_EQ(second->Wait(), kExitUsage);
+  EXPECT_EQ(second->Wait(), kExitFailed) << "another process may leave the folder";
   EXPECT_THAT(second->Output(), HasSubstr("another process"));
 
   const std::string port_file = folder_ + "/server_port";
@@ -79,7 +154,7 @@ TEST_F(ProcessStart, RefuseARunFolderInUse) {
                                 "--state_dir=" + folder_ + "/run/checkpoints"});
   ASSERT_TRUE(WaitFor([&] { return !FileText(port_file).empty(); }));
   const auto second_server = StartShard(0);
-  EXPECT_EQ(second_server->Wait(), kExitUsage);
+  EXPECT_EQ(second_server->Wait(), kExitFailed);
   EXPECT_THAT(second_server->Output(), HasSubstr("another process serves shard 0 from"));
 }
 

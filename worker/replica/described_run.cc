@@ -50,13 +50,16 @@ absl::StatusOr<DescribedRun> LoadWorkersRun(CoordinatorClient& coordinator, cons
 }
 
 absl::StatusOr<DescribedRun> LoadEvaluatorsRun(CoordinatorClient& coordinator,
-                                               const CommandLine& command_line) {
-  ASSIGN_OR_RETURN(const DescribeReply reply, coordinator.Describe({}));
+                                               const CommandLine& command_line,
+                                               const std::function<bool()>& wait) {
+  ASSIGN_OR_RETURN(DescribeReply reply, coordinator.Describe({}));
   DescribedRun run;
-  run.run_id = reply.run_id();
   ASSIGN_OR_RETURN(run.description, LocalDescription(reply.description(), command_line));
-  if (!reply.has_data())
-    return absl::UnavailableError("the run's data is not known yet: no replica has joined");
+  while (!reply.has_data()) {
+    if (!wait()) return absl::CancelledError("stopped before a replica has joined");
+    ASSIGN_OR_RETURN(reply, coordinator.Describe({}));
+  }
+  run.run_id = reply.run_id();
   ASSIGN_OR_RETURN(run.data, LoadTestSets(run.description.data(), reply.data()));
   for (const std::string& note : run.data.notes) LogWarning(note);
   return run;

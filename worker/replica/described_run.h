@@ -2,6 +2,8 @@
 #ifndef DOWNPOUR_WORKER_REPLICA_DESCRIBED_RUN_H_
 #define DOWNPOUR_WORKER_REPLICA_DESCRIBED_RUN_H_
 
+#include <functional>
+
 #include "common/layout/parameter_layout.h"
 #include "common/program/command_line.h"
 #include "worker/data/run_data.h"
@@ -33,10 +35,12 @@ absl::Status CheckMemoryFor(const JoinReply& run, double bytes_each);
 // CoordinatorClient::Describe, LocalDescription and LoadRunData. Thread-safe. LoadWorkersRun loads the
 // training part. While the coordinator does not know the run's data, it reads the test sets too: the process
 // may be the first to tell it about the data, and its summary speaks of all parts. LoadEvaluatorsRun loads
-// the test sets. UNAVAILABLE: no replica has joined yet, so the run's data is not known.
+// the test sets. While no replica has joined, so that the run's data is not known, it calls `wait` and asks
+// the coordinator again. CANCELLED: `wait` has returned false.
 absl::StatusOr<DescribedRun> LoadWorkersRun(CoordinatorClient& coordinator, const CommandLine& command_line);
 absl::StatusOr<DescribedRun> LoadEvaluatorsRun(CoordinatorClient& coordinator,
-                                               const CommandLine& command_line);
+                                               const CommandLine& command_line,
+                                               const std::function<bool()>& wait);
 
 }  // namespace downpour
 

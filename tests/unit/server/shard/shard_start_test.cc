@@ -36,7 +36,7 @@ TEST_F(ShardStartTest, AClaimIsForOneProcess) {
   const auto claim = ClaimShard(folder_, 3);
   ASSERT_TRUE(claim.ok()) << claim.status();
   EXPECT_EQ(ClaimShard(folder_, 3).status(),
-            absl::FailedPreconditionError("another process serves shard 3 from " + folder_));
+            absl::AbortedError("another process serves shard 3 from " + folder_));
   EXPECT_TRUE(ClaimShard(folder_, 4).ok());
   EXPECT_EQ(ClaimShard(folder_ + "/none", 3).status().code(), absl::StatusCode::kUnavailable);
 }
@@ -52,6 +52,14 @@ TEST_F(ShardStartTest, WhoIsToldNoIndexTakesUpACheckpointThatNobodyServes) {
   ASSERT_TRUE(first->has_value() && second->has_value());
   EXPECT_EQ((*first)->shard, 2u);
   EXPECT_EQ((*second)->shard, 10u);
+  EXPECT_FALSE(ClaimShardLeft(folder_)->has_value());
+}
+
+TEST_F(ShardStartTest, WhoIsToldNoIndexComesBackToTheShardThatItServedBeforeAnyCheckpoint) {
+  { EXPECT_TRUE(ClaimShard(folder_, 3).ok()); }
+  const auto claim = ClaimShardLeft(folder_);
+  ASSERT_TRUE(claim->has_value());
+  EXPECT_EQ((*claim)->shard, 3u);
   EXPECT_FALSE(ClaimShardLeft(folder_)->has_value());
 }
 

@@ -46,18 +46,23 @@ TEST(DescribedRun, WorkersReadTheTrainingPartAndEvaluatorsTheTestSets) {
   description->mutable_data()->set_test_dir(test);
 
   // Before anybody has joined, the summary of the run's data is not known; it describes the test set too.
-  EXPECT_EQ(LoadEvaluatorsRun(cluster, {}).status().code(), absl::StatusCode::kUnavailable);
+  int waits = 0;
+  const auto wait = [&] { return ++waits < 3; };
+  EXPECT_EQ(LoadEvaluatorsRun(cluster, {}, wait).status().code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(waits, 3);
   const auto first = LoadWorkersRun(cluster, {});
   ASSERT_TRUE(first.ok()) << first.status();
   EXPECT_EQ(first->data.test, nullptr);
   EXPECT_EQ(first->data.summary.majority_test_accuracy(), 0.5);
 
   *cluster.described.mutable_data() = first->data.summary;
-  const auto evaluator = LoadEvaluatorsRun(cluster, {});
+  const auto evaluator = LoadEvaluatorsRun(cluster, {}, wait);
   ASSERT_TRUE(evaluator.ok()) << evaluator.status();
   EXPECT_EQ(evaluator->data.train, nullptr);
   EXPECT_EQ(evaluator->data.test->frames(), 2);
   std::filesystem::remove_all(test);
+  EXPECT_FALSE(LoadEvaluatorsRun(cluster, {}, wait).ok());
+  EXPECT_EQ(waits, 3) << "a file that cannot be read is no reason to wait";
   const auto second = LoadWorkersRun(cluster, {});
   ASSERT_TRUE(second.ok()) << second.status();
   EXPECT_EQ(second->data.train->frames(), 2);
