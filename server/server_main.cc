@@ -81,8 +81,8 @@ absl::StatusOr<std::optional<RegisterShardReply>> Register(CoordinatorStub& pati
 // Returns when the run is over and no replica needs the shard any more. Until then each poll passes the
 // plateau factor on and registers the shard again: that is its sign of life, it learns which replicas have
 // joined, and a restarted coordinator may have a checkpoint that does not know this address. CANCELLED:
-// interrupted. FAILED_PRECONDITION: the coordinator has been restarted with another run, or another server has
-// the shard. A transient status: it could not be reached for `give_up_after`.
+// interrupted. FAILED_PRECONDITION: the coordinator has been restarted with another run, or another server
+// has the shard. A transient status: it could not be reached for `give_up_after`.
 absl::Status ServeUntilFinished(CoordinatorStub& coordinator, const RegisterShardRequest& again,
                                 absl::Duration give_up_after, ParameterShard& shard,
                                 ParameterService& service) {

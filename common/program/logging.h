@@ -9,11 +9,12 @@
 
 namespace downpour {
 
+inline constexpr size_t kMostLogBytes = size_t{16} << 20;
+
 // Logs to stderr (warnings and worse; everything with `verbose`) and, if `file` is not empty, appends
 // everything to that file, flushed at each warning. A file of kMostLogBytes becomes the older generation,
 // log.1.txt beside log.txt, in place of the one before, and the log goes on in a new file.
 // UNAVAILABLE: the file cannot be opened.
-inline constexpr size_t kMostLogBytes = size_t{16} << 20;
 absl::Status SetUpLogging(const std::string& program, const std::string& file, bool verbose);
 
 // `text` as one line that cannot be taken for another: control characters as \n, \t or \xNN, and cut after
@@ -22,7 +23,8 @@ inline constexpr size_t kMostLineBytes = 4096;
 std::string OneLine(absl::string_view text);
 
 // Write OneLine() of what absl::StrCat() makes of the arguments: some of it may come from the network.
-// Thread-safe. Only logging.cc includes spdlog: its formatting takes as long to compile as the rest of a file.
+// Thread-safe. Only logging.cc includes spdlog: its formatting takes as long to compile as the rest of a
+// file.
 enum class LogLevel { kInfo, kWarning, kError };
 void LogLine(LogLevel level, absl::string_view text);
 template <typename... Parts>

@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <new>
 
 #include "absl/strings/numbers.h"
@@ -24,6 +26,17 @@ void SayAndEnd() {
     if (write(STDERR_FILENO, part, std::strlen(part)) < 0) break;
   }
   _exit(kExitFailed);
+}
+
+// Memory that does not come from operator new (common/wire/shared_memory.h) has only the exception.
+void EndOfUncaught() {
+  try {
+    if (const std::exception_ptr uncaught = std::current_exception()) std::rethrow_exception(uncaught);
+  } catch (const std::bad_alloc&) {
+    SayAndEnd();
+  } catch (...) {
+  }
+  std::abort();
 }
 
 }  // namespace
@@ -46,14 +59,14 @@ absl::Status CheckMemory(absl::string_view what, double bytes, int64_t limit) {
   if (bytes <= static_cast<double>(limit)) return absl::OkStatus();
   constexpr double kGiB = 1 << 30;
   return absl::FailedPreconditionError(absl::StrFormat(
-      "%s needs at least %.1f GiB of memory, want at most %.1f GiB, all that this process can "
-      "have",
-      what, bytes / kGiB, static_cast<double>(limit) / kGiB));
+      "%s needs at least %.1f GiB of memory, want at most %.1f GiB, all that this process can have", what,
+      bytes / kGiB, static_cast<double>(limit) / kGiB));
 }
 
 void EndWithoutMemory(const char* program) {
   program_name = program;
   std::set_new_handler(SayAndEnd);
+  std::set_terminate(EndOfUncaught);
 }
 
 }  // namespace downpour

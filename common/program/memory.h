@@ -17,8 +17,8 @@ int64_t MemoryLimit();
 // there is. What other processes use is not looked at, so that OK promises nothing.
 absl::Status CheckMemory(absl::string_view what, double bytes, int64_t limit = MemoryLimit());
 
-// From now on, operator new that finds no memory ends the process with kExitFailed and one line on stderr that
-// names `program` (not copied), where it would otherwise abort.
+// From now on, operator new that finds no memory, or a std::bad_alloc that nobody catches, ends the process
+// with kExitFailed and one line on stderr that names `program` (not copied), where it would otherwise abort.
 void EndWithoutMemory(const char* program);
 
 }  // namespace downpour

@@ -36,8 +36,9 @@ inline gpr_timespec DeadlineIn(absl::Duration duration) {
                       gpr_time_from_nanos(absl::ToInt64Nanoseconds(duration), GPR_TIMESPAN));
 }
 
-// INVALID_ARGUMENT: `address` is not host:port, with a port from 1 and a host of letters, digits, dots, hyphens
-// and underscores, or an IPv6 address in brackets. gRPC itself would take other things too, as unix:path.
+// INVALID_ARGUMENT: `address` is not host:port, with a port from 1 and a host of letters, digits, dots,
+// hyphens and underscores, or an IPv6 address in brackets. gRPC itself would take other things too, as
+// unix:path.
 absl::Status CheckHostPort(const std::string& address);
 
 // Lets no more connections and calls in, gives calls under way a second to end, then cancels them.

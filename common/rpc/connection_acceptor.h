@@ -12,14 +12,14 @@
 
 namespace downpour {
 
-// Listens at a port on a thread of its own. gRPC's own listener would stop for ever at the first connection for
-// which there is no descriptor, and would leave none to the disk. This one closes a connection whose descriptor
-// is not below ConnectionDescriptorsEnd() (common/program/descriptor_limit.h), and goes on; the peer then tries
-// again. Thread-safe.
+// Listens at a port on a thread of its own. gRPC's own listener would stop for ever at the first connection
+// for which there is no descriptor, and would leave none to the disk. This one closes a connection whose
+// descriptor is not below ConnectionDescriptorsEnd() (common/program/descriptor_limit.h), and goes on; the
+// peer then tries again. Thread-safe.
 class ConnectionAcceptor {
  public:
-  // Listens at the first address of `host` that this machine has; port 0 takes a free one. UNAVAILABLE: the port
-  // is in use, or host is not an address of this machine.
+  // Listens at the first address of `host` that this machine has; port 0 takes a free one. UNAVAILABLE: the
+  // port is in use, or host is not an address of this machine.
   static absl::StatusOr<std::unique_ptr<ConnectionAcceptor>> Listen(const std::string& host, int port);
   ~ConnectionAcceptor() { Stop(); }
 

@@ -25,7 +25,8 @@ inline absl::Status FromGrpcStatus(const grpc::Status& status) {
 // has ended the call in the middle, as it stops or as the call did not move on: that is UNAVAILABLE.
 inline absl::Status FromUncancelledCall(const grpc::Status& status) {
   if (status.error_code() != grpc::StatusCode::CANCELLED) return FromGrpcStatus(status);
-  return absl::UnavailableError(absl::StrCat("the peer has ended the call: ", OneLine(status.error_message())));
+  return absl::UnavailableError(
+      absl::StrCat("the peer has ended the call: ", OneLine(status.error_message())));
 }
 
 }  // namespace downpour

@@ -20,8 +20,8 @@ namespace downpour {
 // The owner's side: allocates from one anonymous file (memfd) whose descriptor can be handed to another
 // process. The file is sealed against shrinking, so that a process that has mapped it never faults. Freed
 // memory goes back to the kernel, and its place in the file is not used again, so that a peer that writes
-// late overwrites nothing. Each allocation takes whole pages, as it is meant for large tensors, and all of them
-// at once. Thread-safe.
+// late overwrites nothing. Each allocation takes whole pages, as it is meant for large tensors, and all of
+// them at once. Thread-safe.
 class SharedMemoryResource final : public std::pmr::memory_resource {
  public:
   // UNAVAILABLE: the system refuses such a file.

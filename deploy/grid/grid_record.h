@@ -30,9 +30,9 @@ enum class NextStep {
   kRestart,  // it begins anew, and what the folder holds is thrown away
 };
 
-// What to do to get the run `wanted`. A run goes on if it is the same (CheckSameRun) and whole. A finished run goes on
-// only for a larger budget. `restart` begins anew what cannot go on. FAILED_PRECONDITION, naming the first
-// difference: it cannot go on, and `restart` is not set.
+// What to do to get the run `wanted`. A run goes on if it is the same (CheckSameRun) and whole. A finished
+// run goes on only for a larger budget. `restart` begins anew what cannot go on. FAILED_PRECONDITION, naming
+// the first difference: it cannot go on, and `restart` is not set.
 absl::StatusOr<NextStep> DecideNextStep(const HeldRun& held, const RunDescription& wanted, bool restart);
 
 }  // namespace downpour

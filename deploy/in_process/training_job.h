@@ -33,8 +33,8 @@ absl::Status PrepareRunFolder(const std::string& run_dir, const RunDescription& 
 // Runs the job by the clock description.cluster.clock, from its beginning or from the checkpoint in the run
 // folder, and writes a last checkpoint there. Returns the status at the end: its phase is FINISHED if the
 // budget is used up; otherwise stopped() has ended the run. ABORTED: another process runs in the folder.
-// FAILED_PRECONDITION: the checkpoint of a run in it is gone, the checkpoint is of other data, or the run needs
-// more memory than there is. DATA_LOSS: a checkpoint is damaged. UNAVAILABLE,
+// FAILED_PRECONDITION: the checkpoint of a run in it is gone, the checkpoint is of other data, or the run
+// needs more memory than there is. DATA_LOSS: a checkpoint is damaged. UNAVAILABLE,
 // RESOURCE_EXHAUSTED: the folder cannot be written. Other statuses as VirtualCluster and RunReplica.
 absl::StatusOr<RunStatus> RunJob(const TrainingJob& job);
 

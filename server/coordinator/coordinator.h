@@ -44,19 +44,19 @@ class Coordinator {
   const std::string& run_id() const { return options_.run_id; }
 
   absl::StatusOr<DescribeReply> Describe(const DescribeRequest& request);
-  // A shard that wants no index gets the one that its address has, or else the lowest free one. A view is told
-  // only once CheckpointWritten() says that it is on disk, if checkpoints are written.
+  // A shard that wants no index gets the one that its address has, or else the lowest free one. A view is
+  // told only once CheckpointWritten() says that it is on disk, if checkpoints are written.
   absl::StatusOr<RegisterShardReply> RegisterShard(const RegisterShardRequest& request);
-  // The first replica's data summary fixes the layout, even if its Join is answered UNAVAILABLE. An evaluator's
-  // never does; once the layout is known, it need not bring one. INVALID_ARGUMENT also: as CheckName and
-  // CheckDataSummary.
+  // The first replica's data summary fixes the layout, even if its Join is answered UNAVAILABLE. An
+  // evaluator's never does; once the layout is known, it need not bring one. INVALID_ARGUMENT also: as
+  // CheckName and CheckDataSummary.
   absl::StatusOr<JoinReply> Join(const JoinRequest& request);
   // A report that is not newer than the last changes nothing; if the last one is repeated, it gets the same
   // slice again. One that is still_busy changes nothing either. INVALID_ARGUMENT, and nothing changes: the
   // report's number is 0, or as CheckSketch and AdvanceTotals, or it finishes more than
-  // DataSlices::kMostLeases slices. NOT_FOUND also: as AdvanceTotals, but the replica is known from a checkpoint
-  // only, so that the reports which would explain its totals may be lost; or it wants a slice and holds
-  // kMostLeases, and is removed with them.
+  // DataSlices::kMostLeases slices. NOT_FOUND also: as AdvanceTotals, but the replica is known from a
+  // checkpoint only, so that the reports which would explain its totals may be lost; or it wants a slice and
+  // holds kMostLeases, and is removed with them.
   absl::StatusOr<ReportReply> Report(const ReportRequest& request);
   // Always OK. A replica or incarnation that is not in the cluster changes nothing.
   absl::StatusOr<LeaveReply> Leave(const LeaveRequest& request);

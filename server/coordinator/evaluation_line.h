@@ -38,8 +38,9 @@ struct CountedLines {
 CountedLines LinesCountedBy(const CoordinatorCheckpoint& checkpoint);
 
 // What a run that goes on from a checkpoint keeps of `csv`, a frame_accuracy.csv's whole content: a
-// FrameAccuracyHeader() and the lines that the checkpoint counts. An unfinished last line is not kept. The file's header may lack columns, as an earlier version's does; lines get empty values for
-// them. DATA_LOSS, with the line's number, what it is and what is wanted: any other header or line.
+// FrameAccuracyHeader() and the lines that the checkpoint counts. An unfinished last line is not kept. The
+// file's header may lack columns, as an earlier version's does; lines get empty values for them. DATA_LOSS,
+// with the line's number, what it is and what is wanted: any other header or line.
 absl::StatusOr<std::string> FrameAccuracyToKeep(absl::string_view csv, CountedLines counted);
 
 // What the last whole line of `csv` says of the run, as a checkpoint that counts all its lines: updates,

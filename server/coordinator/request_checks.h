@@ -10,8 +10,8 @@
 
 namespace downpour {
 
-// INVALID_ARGUMENT: the value, a name that a message brings, is longer than a host name can be, 256 bytes. The
-// message does not repeat it.
+// INVALID_ARGUMENT: the value, a name that a message brings, is longer than a host name can be, 256 bytes.
+// The message does not repeat it.
 absl::Status CheckName(const char* field, const std::string& value);
 
 // INVALID_ARGUMENT: the sketch has another size than 0 or kGradientSketchSize, or is not finite.

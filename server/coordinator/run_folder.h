@@ -10,8 +10,8 @@
 namespace downpour {
 
 // What is done where coordinator.ckpt is missing or damaged, and its previous generation too. kFromLog is the
-// flag --from_log: run_id and the last line of frame_accuracy.csv stand in for it. The shards go on from their
-// own checkpoints; replicas join anew, and epochs of data and the schedule PLATEAU begin anew.
+// flag --from_log: run_id and the last line of frame_accuracy.csv stand in for it. The shards go on from
+// their own checkpoints; replicas join anew, and epochs of data and the schedule PLATEAU begin anew.
 enum class LostCheckpoint { kRefused, kFromLog };
 
 // A coordinator with its run folder: run_id, run.textproto, RunLog's files and checkpoints/coordinator.ckpt.
@@ -21,8 +21,8 @@ class RunFolder {
   // checkpoint is on disk when this returns. ABORTED: another process has the folder open.
   // FAILED_PRECONDITION: the run in it is another than the description's, of another kind, or without its
   // checkpoint and `lost` is kRefused; nothing is lost then. NOT_FOUND: kFromLog, but no run_id or no log.
-  // INVALID_ARGUMENT: the optimizer has a compensation. UNAVAILABLE, RESOURCE_EXHAUSTED: it cannot be written.
-  // DATA_LOSS: its checkpoint or log is damaged.
+  // INVALID_ARGUMENT: the optimizer has a compensation. UNAVAILABLE, RESOURCE_EXHAUSTED: it cannot be
+  // written. DATA_LOSS: its checkpoint or log is damaged.
   static absl::StatusOr<RunFolder> Open(const std::string& folder, const RunDescription& description,
                                         Clock* clock, LostCheckpoint lost = LostCheckpoint::kRefused);
 

@@ -9,8 +9,8 @@
 
 namespace downpour {
 
-// A shard's process registers again once a second (server/server_main.cc), which is its sign of life. One that
-// has been silent for kSilence is lost until it registers again. A pure state machine; not thread-safe.
+// A shard's process registers again once a second (server/server_main.cc), which is its sign of life. One
+// that has been silent for kSilence is lost until it registers again. A pure state machine; not thread-safe.
 class ShardWatch {
  public:
   static constexpr absl::Duration kSilence = absl::Seconds(5);

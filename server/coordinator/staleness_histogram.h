@@ -10,8 +10,8 @@
 namespace downpour {
 
 // Staleness (in updates) -> pushes. Values below kExact are counted exactly. Others are rounded down to their
-// 8 leading bits, so by less than 1/128 of themselves, and so are the mean and the percentiles that they give.
-// There are at most 7,936 different values, whatever replicas report. A value; not thread-safe.
+// 8 leading bits, so by less than 1/128 of themselves, and so are the mean and the percentiles that they
+// give. There are at most 7,936 different values, whatever replicas report. A value; not thread-safe.
 class StalenessHistogram {
  public:
   static constexpr uint64_t kExact = 1024;
@@ -28,7 +28,8 @@ class StalenessHistogram {
   uint64_t Percentile(int percent) const;
 
   StalenessCounts Save() const;
-  // Replaces the counts. INVALID_ARGUMENT: fields of unequal length, a count below 1, or more than 2^62 pushes.
+  // Replaces the counts. INVALID_ARGUMENT: fields of unequal length, a count below 1, or more than 2^62
+  // pushes.
   absl::Status Load(const StalenessCounts& state);
 
  private:

@@ -45,8 +45,8 @@ class ParameterService final : public ParameterServiceBase {
   explicit ParameterService(const Options& options);
 
   void Serve(std::shared_ptr<ParameterShard> shard) { shard_.Set(std::move(shard)); }
-  // Ends the streams whose peers have stalled (min_bytes_per_s); they are told CANCELLED, and may begin again.
-  // To be called every second or so. A push that has no first message after that time is ended, too.
+  // Ends the streams whose peers have stalled (min_bytes_per_s); they are told CANCELLED, and may begin
+  // again. To be called every second or so. A push that has no first message after that time is ended, too.
   void EndStalledStreams();
   int pushes() const { return pushes_; }
   int fetches() const { return fetches_; }

@@ -11,7 +11,8 @@
 
 namespace downpour {
 
-// Knows until when the transfer of each stream, of which one is under way at a time, must be done. Thread-safe.
+// Knows until when the transfer of each stream, of which one is under way at a time, must be done.
+// Thread-safe.
 class StallWatch {
  public:
   class Stream {

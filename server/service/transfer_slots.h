@@ -15,8 +15,8 @@ namespace downpour {
 
 // A fixed number of slots, each for one chunk of some stream. The stream that arrived first gets a free slot
 // first: the shard then completes a few pushes after the other instead of all of them slowly, holds fewer
-// bytes, and gradients are less stale. Streams of one peer, which is one connection, hold half of the slots at
-// most, so a peer that stalls leaves some to the others. Thread-safe.
+// bytes, and gradients are less stale. Streams of one peer, which is one connection, hold half of the slots
+// at most, so a peer that stalls leaves some to the others. Thread-safe.
 class TransferSlots {
  public:
   struct Place {

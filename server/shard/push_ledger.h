@@ -41,10 +41,10 @@ struct PushLimits {
 //  7. Whether a push is late is fixed when it begins, too. A late push is complete at once: no key of it is
 //     applied, and it does not count in version(). A push that is under way when its round ends is applied to
 //     the end and counts in the next round.
-//  8. There are at most limits.replicas entries. When another is needed, that of a replica that has been silent
-//     for kForgetAfter, and for the longest time, is forgotten. Its pushes are never applied again: a push
-//     without an entry is refused if its incarnation is not above all that were forgotten. Incarnations grow
-//     from one Join to the next, so replicas that join later are not affected.
+//  8. There are at most limits.replicas entries. When another is needed, that of a replica that has been
+//     silent for kForgetAfter, and for the longest time, is forgotten. Its pushes are never applied again: a
+//     push without an entry is refused if its incarnation is not above all that were forgotten. Incarnations
+//     grow from one Join to the next, so replicas that join later are not affected.
 //
 // Thread-safe. Whoever applies a chunk takes three mutexes in this order: that of the replica's entry, from
 // Admit() to the last Advance(); snapshot_mutex(), shared, while parameters and the next key change together;
@@ -86,8 +86,8 @@ class PushLedger {
   // The entry of the replica that sent a chunk of `size` keys from `begin` on. It is not forgotten while the
   // caller has it.
   //   INVALID_ARGUMENT: sequence 0. OUT_OF_RANGE: keys outside the shard's range.
-  //   UNAVAILABLE: the coordinator is not known to have given out the id or the incarnation; it may have since.
-  //   RESOURCE_EXHAUSTED: as many replicas as the ledger takes have pushed within kForgetAfter.
+  //   UNAVAILABLE: the coordinator is not known to have given out the id or the incarnation; it may have
+  //   since. RESOURCE_EXHAUSTED: as many replicas as the ledger takes have pushed within kForgetAfter.
   //   FAILED_PRECONDITION: the replica has been silent so long that it may have been forgotten.
   absl::StatusOr<std::shared_ptr<Entry>> EntryFor(const PushHeader& header, int64_t begin, int64_t size)
       ABSL_LOCKS_EXCLUDED(map_mutex_);

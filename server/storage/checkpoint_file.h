@@ -74,8 +74,8 @@ absl::Status WriteCheckpointFile(const std::string& path, const CheckpointFile& 
 
 // The newest generation that is whole. If that is the previous one, it says so in the log, and renames a
 // damaged newest to <path>.damaged, so that the next write does not take that for a generation. The sections
-// refer to the file, which is mapped where that is possible, so that memory need not hold it. Statuses, of the
-// newest where no generation is whole: NOT_FOUND, UNAVAILABLE: as ReadFile() of common/file/file.h.
+// refer to the file, which is mapped where that is possible, so that memory need not hold it. Statuses, of
+// the newest where no generation is whole: NOT_FOUND, UNAVAILABLE: as ReadFile() of common/file/file.h.
 // DATA_LOSS: truncated, wrong magic, wrong checksum, or `kind` is not `wanted_kind`; the message names file,
 // byte offset, value seen and value wanted.
 absl::StatusOr<CheckpointFile> ReadCheckpointFile(const std::string& path, absl::string_view wanted_kind);

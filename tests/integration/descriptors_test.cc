@@ -1,5 +1,5 @@
-// Where on the data's way: guards common/rpc/ and the coordinator's program when more connections come than there
-// are descriptors.
+// Where on the data's way: guards common/rpc/ and the coordinator's program when more connections come than
+// there are descriptors.
 #include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

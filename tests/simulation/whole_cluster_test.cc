@@ -1,9 +1,9 @@
-// Where on the data's way: guards the whole way in one simulation: the real coordinator, shards with ADADELTA,
-// the real loops of replicas and evaluator; the network is faulty and partitioned, everything crashes and
-// comes back from old checkpoints, replicas join and leave, and somebody sets the time of day.
+// Where on the data's way: guards the whole way in one simulation: the real coordinator, shards with
+// ADADELTA, the real loops of replicas and evaluator; the network is faulty and partitioned, everything
+// crashes and comes back from old checkpoints, replicas join and leave, and somebody sets the time of day.
 //
-// Its oracle does not take a shard's word: it notes which pushes were acknowledged. All gradients are ones, so
-// what a key must hold after n pushes is the same for all keys, and is known from a shard without faults.
+// Its oracle does not take a shard's word: it notes which pushes were acknowledged. All gradients are ones,
+// so what a key must hold after n pushes is the same for all keys, and is known from a shard without faults.
 #include <gtest/gtest.h>
 #include <unistd.h>
 

@@ -6,6 +6,8 @@
 #include <sys/resource.h>
 
 #include <cstdio>
+#include <new>
+#include <thread>
 #include <vector>
 
 namespace downpour {
@@ -43,6 +45,12 @@ TEST(MemoryDeathTest, AProcessWithoutMemoryEndsWithALine) {
         EndWithoutMemory("program");
         const std::vector<char> vector(int64_t{1} << 62);
         std::fputc(vector.back(), stdout);
+      },
+      ::testing::ExitedWithCode(1), "program: out of memory");
+  EXPECT_EXIT(
+      {
+        EndWithoutMemory("program");
+        std::thread([] { throw std::bad_alloc(); }).join();
       },
       ::testing::ExitedWithCode(1), "program: out of memory");
 }
