@@ -83,21 +83,43 @@ TEST(Documents, ReadmeHasNoFigureLeftToFillIn) {
 }
 
 TEST(Documents, LinksLeadSomewhere) {
-  for (const char* document : {"README.md", "deploy/README.md", "deploy/PLANNING.md", "deploy/RESULTS.md",
-                               "server/DESIGN.md", "tests/bench/README.md", "tests/fuzz/README.md"}) {
+  for (const char* document :
+       {"README.md", "deploy/README.md", "deploy/PLANNING.md", "deploy/RESULTS.md", "server/DESIGN.md",
+        "server/PROMISES.md", "tests/bench/README.md", "tests/fuzz/README.md"}) {
     EXPECT_THAT(BrokenLinks(document), IsEmpty());
   }
 }
 
 // A file or folder that a document names, such as `server/shard/segment.h`, is there.
 TEST(Documents, NamedPathsExist) {
-  for (const char* document : {"README.md", "deploy/README.md", "deploy/PLANNING.md", "deploy/RESULTS.md",
-                               "server/DESIGN.md", "tests/bench/README.md", "tests/fuzz/README.md"}) {
+  for (const char* document :
+       {"README.md", "deploy/README.md", "deploy/PLANNING.md", "deploy/RESULTS.md", "server/DESIGN.md",
+        "server/PROMISES.md", "tests/bench/README.md", "tests/fuzz/README.md"}) {
     for (const std::string& path :
          Matches(SourceText(document), "`((?:common|server|worker|deploy|tests|proto)/[a-z0-9_./]*)[` ]")) {
       EXPECT_TRUE(fs::exists(fs::path(DOWNPOUR_SOURCE_DIR) / path)) << document << ": " << path;
     }
   }
+}
+
+// The last column of each promise names tests, by a part of their names.
+TEST(Documents, APromiseNamesTestsThatThereAre) {
+  std::string tests = "fuzz";
+  for (const auto& file : fs::recursive_directory_iterator(fs::path(DOWNPOUR_SOURCE_DIR) / "tests")) {
+    if (!absl::EndsWith(file.path().string(), "_test.cc")) continue;
+    std::ifstream source(file.path());
+    const std::string text(std::istreambuf_iterator<char>(source), {});
+    for (const std::string& name : Matches(text, R"(\nTEST(?:_F|_P)?\((\w+,\s+\w+)\))"))
+      absl::StrAppend(&tests, "\n", name);
+  }
+  int promises = 0;
+  for (const std::string& column :
+       Matches(SourceText("server/PROMISES.md"), R"(\n\|[^\n]*\|([^|\n]*)\|(?=\n))")) {
+    const std::vector<std::string> named = Matches(column, "`(\\w+)`");
+    if (!named.empty()) ++promises;
+    for (const std::string& name : named) EXPECT_THAT(tests, ::testing::HasSubstr(name));
+  }
+  EXPECT_GE(promises, 20);
 }
 
 TEST(Documents, CiRunsTheTestSuite) {
