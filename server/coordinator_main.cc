@@ -13,6 +13,7 @@
 #include "common/status_macros.h"
 #include "server/coordinator/run_folder.h"
 #include "server/service/coordinator_service.h"
+#include "server/shard/recut.h"
 #include "server/storage/run_files.h"
 
 ABSL_FLAG(std::string, run_dir, "",
@@ -25,6 +26,9 @@ ABSL_FLAG(bool, restart, false,
 ABSL_FLAG(bool, from_log, false,
           "if the coordinator's checkpoint is lost, go on with the shards' checkpoints from the last line of "
           "frame_accuracy.csv; such a start is refused otherwise");
+ABSL_FLAG(bool, reshard, false,
+          "let the run go on with another cluster.shards: re-cuts the shards' checkpoints, which must lie in "
+          "run_dir/checkpoints; no server may be at work");
 ABSL_FLAG(bool, verbose, false, "log to the terminal as well as to <run_dir>/log.txt");
 
 namespace downpour {
@@ -83,9 +87,12 @@ absl::Status Run(const CommandLine& command_line) {
   RETURN_IF_ERROR(
       SetUpLogging("coordinator", absl::StrCat(folder, "/log.txt"), absl::GetFlag(FLAGS_verbose)));
   Clock* const clock = Clock::Real();
-  const LostCheckpoint lost =
-      absl::GetFlag(FLAGS_from_log) ? LostCheckpoint::kFromLog : LostCheckpoint::kRefused;
-  ASSIGN_OR_RETURN(RunFolder run, RunFolder::Open(folder, description, clock, lost));
+  RunFolderOptions options;
+  if (absl::GetFlag(FLAGS_from_log)) options.lost = LostCheckpoint::kFromLog;
+  options.reshard = absl::GetFlag(FLAGS_reshard);
+  ASSIGN_OR_RETURN(RunFolder run, RunFolder::Open(folder, description, clock, options));
+  if (options.reshard && run.resumed())
+    RETURN_IF_ERROR(RecutCheckpoints(folder + "/checkpoints", description.cluster().shards()));
   CoordinatorService service(&run.coordinator(), clock);
   ASSIGN_OR_RETURN(ListeningServer server, ListenAt(absl::GetFlag(FLAGS_listen), {&service}));
   LogInfo(run.resumed() ? "resumed" : "began", " a run at ", server.address);

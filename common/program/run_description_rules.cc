@@ -194,4 +194,11 @@ absl::Status CheckSameProcessRun(const RunDescription& seen, const RunDescriptio
   return CheckSame(seen, wanted, /*processes=*/true);
 }
 
+absl::Status CheckSameShards(const RunDescription& seen, const RunDescription& wanted) {
+  if (seen.cluster().shards() == wanted.cluster().shards()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("cluster.shards is ", wanted.cluster().shards(), ", want ", seen.cluster().shards(),
+                   " as in the run, or --reshard to go on with another number"));
+}
+
 }  // namespace downpour

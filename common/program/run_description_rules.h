@@ -20,6 +20,9 @@ absl::Status CheckSameRun(const RunDescription& seen, const RunDescription& want
 // (cluster.replicas not if cluster.consistency is SYNCHRONOUS).
 absl::Status CheckSameProcessRun(const RunDescription& seen, const RunDescription& wanted);
 
+// FAILED_PRECONDITION: cluster.shards differs, in which a run may change only with the flag --reshard.
+absl::Status CheckSameShards(const RunDescription& seen, const RunDescription& wanted);
+
 }  // namespace downpour
 
 #endif  // DOWNPOUR_COMMON_PROGRAM_RUN_DESCRIPTION_RULES_H_

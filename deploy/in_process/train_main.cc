@@ -25,6 +25,7 @@ ABSL_FLAG(
     bool, from_log, false,
     "by the wall clock: if the coordinator's checkpoint is lost, go on with the shards' checkpoints from "
     "the last line of frame_accuracy.csv; such a start is refused otherwise");
+ABSL_FLAG(bool, reshard, false, "let the run in run_dir go on with another cluster.shards");
 ABSL_FLAG(bool, quiet, false, "no progress on the terminal");
 ABSL_FLAG(bool, verbose, false, "the whole log on the terminal too, not warnings only");
 
@@ -41,7 +42,7 @@ The argument is a run description; any of its fields can be set on the command l
 --cluster.clock=VIRTUAL (the default) the cluster is simulated in virtual time, and the same description gives
 the same bits; with WALL its threads run free. Ctrl-C writes a checkpoint; the same command goes on from
 there. The run folder holds frame_accuracy.csv, staleness.csv, TensorBoard event files, log.txt and
-checkpoints/.)";
+checkpoints/, of which two are kept and a third is written beside them.)";
 
 absl::Status Train(const CommandLine& command_line) {
   ASSIGN_OR_RETURN(const RunDescription description, RunDescriptionFrom(command_line));
@@ -51,7 +52,8 @@ absl::Status Train(const CommandLine& command_line) {
   const bool quiet = absl::GetFlag(FLAGS_quiet);
   if (quiet && absl::GetFlag(FLAGS_verbose))
     return absl::InvalidArgumentError("--quiet and --verbose are both set, want one of them");
-  RETURN_IF_ERROR(PrepareRunFolder(run_dir, description, absl::GetFlag(FLAGS_restart)));
+  const bool reshard = absl::GetFlag(FLAGS_reshard);
+  RETURN_IF_ERROR(PrepareRunFolder(run_dir, description, absl::GetFlag(FLAGS_restart), reshard));
   RETURN_IF_ERROR(SetUpLogging("train", run_dir + "/log.txt", absl::GetFlag(FLAGS_verbose)));
 
   ASSIGN_OR_RETURN(RunData data, LoadRunData(description.data(), nullptr));
@@ -64,6 +66,7 @@ absl::Status Train(const CommandLine& command_line) {
   job.threads = threads > 0 ? threads : std::max<int>(1, std::thread::hardware_concurrency());
   if (absl::GetFlag(FLAGS_initial_parameters)) job.lost = LostState::kInitialParameters;
   if (absl::GetFlag(FLAGS_from_log)) job.lost_coordinator = LostCheckpoint::kFromLog;
+  job.reshard = reshard;
   job.stopped = Interrupted;
   Progress progress(description.name(), Clock::Real());
   if (!quiet) {

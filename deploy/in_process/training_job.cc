@@ -9,6 +9,7 @@
 #include "common/program/run_description_rules.h"
 #include "common/status_macros.h"
 #include "deploy/in_process/virtual_cluster.h"
+#include "deploy/in_process/virtual_cluster_recut.h"
 #include "deploy/in_process/wall_cluster.h"
 #include "server/coordinator/run_log.h"
 #include "server/shard/shard_start.h"
@@ -55,6 +56,10 @@ absl::StatusOr<RunStatus> RunVirtualJob(const TrainingJob& job) {
   }
   RETURN_IF_ERROR(CheckNoRunIsLost(job.run_dir, "cluster.ckpt"));
   const bool resumed = checkpoint.has_value();
+  if (resumed && job.reshard) {
+    ASSIGN_OR_RETURN(checkpoint,
+                     RecutVirtualCluster(*std::move(checkpoint), job.description.cluster().shards()));
+  }
   const CountedLines keep = resumed ? LinesCountedBy(checkpoint->header.coordinator()) : CountedLines();
   ASSIGN_OR_RETURN(const std::unique_ptr<RunLog> log, RunLog::Open({.folder = job.run_dir, .keep = keep}));
   RETURN_IF_ERROR(WriteRunDescription(job.run_dir, job.description));
@@ -81,15 +86,18 @@ absl::StatusOr<RunStatus> RunVirtualJob(const TrainingJob& job) {
 
 }  // namespace
 
-absl::Status PrepareRunFolder(const std::string& run_dir, const RunDescription& description, bool restart) {
+absl::Status PrepareRunFolder(const std::string& run_dir, const RunDescription& description, bool restart,
+                              bool reshard) {
   if (restart) RETURN_IF_ERROR(RemoveRun(run_dir));
   std::error_code error;
   std::filesystem::create_directories(run_dir + "/checkpoints", error);
   if (error) return absl::UnavailableError(absl::StrCat("cannot make ", run_dir, ": ", error.message()));
-  const absl::StatusOr<RunDescription> held = ReadRunDescription(run_dir + "/run.textproto");
+  absl::StatusOr<RunDescription> held = ReadRunDescription(run_dir + "/run.textproto");
   if (absl::IsNotFound(held.status())) return absl::OkStatus();
   RETURN_IF_ERROR(held.status());
-  const absl::Status same = CheckSameRun(*held, description);
+  absl::Status same = reshard ? absl::OkStatus() : CheckSameShards(*held, description);
+  held->mutable_cluster()->set_shards(description.cluster().shards());
+  same.Update(CheckSameRun(*held, description));
   if (same.ok()) return absl::OkStatus();
   return absl::FailedPreconditionError(
       absl::StrCat(run_dir, " holds another run: ", same.message(),

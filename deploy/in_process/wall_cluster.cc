@@ -10,6 +10,7 @@
 #include "deploy/in_process/in_process_shards.h"
 #include "server/coordinator/run_folder.h"
 #include "server/shard/checkpointer.h"
+#include "server/shard/recut.h"
 #include "server/shard/shard_start.h"
 #include "worker/evaluator/evaluator_loop.h"
 #include "worker/replica/replica_loop.h"
@@ -102,8 +103,10 @@ void WallCluster::StartThreads() {
 }
 
 absl::StatusOr<RunStatus> WallCluster::Run() {
-  ASSIGN_OR_RETURN(RunFolder folder,
-                   RunFolder::Open(job_.run_dir, job_.description, Clock::Real(), job_.lost_coordinator));
+  const RunFolderOptions options{.lost = job_.lost_coordinator, .reshard = job_.reshard};
+  ASSIGN_OR_RETURN(RunFolder folder, RunFolder::Open(job_.run_dir, job_.description, Clock::Real(), options));
+  if (job_.reshard && folder.resumed())
+    RETURN_IF_ERROR(RecutCheckpoints(job_.run_dir + "/checkpoints", job_.description.cluster().shards()));
   folder_ = std::make_unique<RunFolder>(std::move(folder));
   Coordinator& coordinator = folder_->coordinator();
   coordinator_ = std::make_unique<InProcessCoordinatorClient>(&coordinator);

@@ -53,10 +53,23 @@ absl::StatusOr<CoordinatorCheckpoint> CheckpointFromLog(const std::string& folde
   return checkpoint;
 }
 
+// The replicas know the old shards only, so they have to join anew; the data that they had is dealt again.
+void Reshard(int32_t shards, CoordinatorCheckpoint* checkpoint) {
+  ClusterDescription& cluster = *checkpoint->mutable_description()->mutable_cluster();
+  if (cluster.shards() == shards) return;
+  LogInfo("the run goes on with ", shards, " shards in place of ", cluster.shards());
+  cluster.set_shards(shards);
+  checkpoint->clear_shards();
+  checkpoint->mutable_membership()->clear_replicas();
+  for (const auto& lease : checkpoint->slices().leases())
+    *checkpoint->mutable_slices()->add_returned() = lease.slice();
+  checkpoint->mutable_slices()->clear_leases();
+}
+
 }  // namespace
 
 absl::StatusOr<RunFolder> RunFolder::Open(const std::string& folder, const RunDescription& description,
-                                          Clock* clock, LostCheckpoint lost) {
+                                          Clock* clock, const RunFolderOptions& wanted) {
   if (const auto compensation = description.optimizer().compensation();
       compensation != OptimizerDescription::NONE) {
     return absl::InvalidArgumentError(
@@ -75,7 +88,7 @@ absl::StatusOr<RunFolder> RunFolder::Open(const std::string& folder, const RunDe
   std::optional<CoordinatorCheckpoint> checkpoint;
   if (absl::StatusOr<CoordinatorCheckpoint> read = LoadCoordinatorCheckpoint(path); read.ok()) {
     checkpoint = *std::move(read);
-  } else if (lost == LostCheckpoint::kFromLog) {
+  } else if (wanted.lost == LostCheckpoint::kFromLog) {
     ASSIGN_OR_RETURN(checkpoint, CheckpointFromLog(folder, description));
   } else if (absl::IsDataLoss(read.status())) {
     return absl::DataLossError(absl::StrCat(read.status().message(), kHint));
@@ -95,6 +108,8 @@ absl::StatusOr<RunFolder> RunFolder::Open(const std::string& folder, const RunDe
   options.checkpointed = true;
   // Checked before the log is opened, which cuts it back to the checkpoint.
   if (run.resumed_) {
+    if (wanted.reshard) Reshard(description.cluster().shards(), &*checkpoint);
+    RETURN_IF_ERROR(CheckSameShards(checkpoint->description(), description));
     RETURN_IF_ERROR(CheckSameProcessRun(description, checkpoint->description()));
     // That replica may not come back; the first that does takes over.
     checkpoint->clear_warm_start_replica();

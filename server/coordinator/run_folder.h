@@ -14,6 +14,13 @@ namespace downpour {
 // their own checkpoints; replicas join anew, and epochs of data and the schedule PLATEAU begin anew.
 enum class LostCheckpoint { kRefused, kFromLog };
 
+struct RunFolderOptions {
+  LostCheckpoint lost = LostCheckpoint::kRefused;
+  // The flag --reshard: the run may go on with another cluster.shards. Its replicas then have to join anew;
+  // RecutCheckpoints() of server/shard/recut.h makes the shards' checkpoints fit.
+  bool reshard = false;
+};
+
 // A coordinator with its run folder: run_id, run.textproto, RunLog's files and checkpoints/coordinator.ckpt.
 class RunFolder {
  public:
@@ -24,7 +31,7 @@ class RunFolder {
   // INVALID_ARGUMENT: the optimizer has a compensation. UNAVAILABLE, RESOURCE_EXHAUSTED: it cannot be
   // written. DATA_LOSS: its checkpoint or log is damaged.
   static absl::StatusOr<RunFolder> Open(const std::string& folder, const RunDescription& description,
-                                        Clock* clock, LostCheckpoint lost = LostCheckpoint::kRefused);
+                                        Clock* clock, const RunFolderOptions& options = {});
 
   Coordinator& coordinator() { return *coordinator_; }
   // Statuses as CoordinatorCheckpointer::CheckpointNow.

@@ -48,7 +48,7 @@ class Processes : public ::testing::Test {
                                          "--data.right_context=2",
                                          "--data.slice_frames=200",
                                          "--network.hidden_width=[16]",
-                                         "--cluster.shards=2",
+                                         absl::StrCat("--cluster.shards=", cluster_shards_),
                                          "--cluster.minibatch=10",
                                          "--cluster.replica_timeout_s=2",
                                          absl::StrCat("--budget.updates=", updates_),
@@ -141,6 +141,7 @@ class Processes : public ::testing::Test {
   // smaller one.
   int64_t updates_ = 1'000'000'000;
   static constexpr int64_t kEnoughToLearn = 3000;
+  int cluster_shards_ = 2;
   std::vector<std::string> more_settings_;
   std::string folder_;
   std::string run_dir_;

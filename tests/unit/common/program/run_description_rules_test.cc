@@ -138,6 +138,7 @@ void ForEachReal(
 TEST(Validate, EveryRealNumberIsFinite) {
   int fields = 0;
   RunDescription description = Valid();
+  description.mutable_budget()->set_updates(1);
   ForEachReal(&description, [&](google::protobuf::Message* message,
                                 const google::protobuf::FieldDescriptor* field) {
     ++fields;

@@ -22,7 +22,7 @@ class RunFolderTest : public ::testing::Test {
   }
 
   absl::StatusOr<RunFolder> Open(LostCheckpoint lost = LostCheckpoint::kRefused) {
-    return RunFolder::Open(folder_, description_, Clock::Real(), lost);
+    return RunFolder::Open(folder_, description_, Clock::Real(), {.lost = lost});
   }
 
   // Runs to 20 updates, evaluated, and returns the run's id.

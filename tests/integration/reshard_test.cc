@@ -1,0 +1,89 @@
+// Where on the data's way: guards --reshard in every form of the cluster: a run goes on with another number
+// of shards, and loses no push.
+#include <atomic>
+
+#include "common/program/run_program.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "server/shard/checkpointer.h"
+#include "tests/testing/processes.h"
+#include "tests/testing/training_run.h"
+
+namespace downpour {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+TEST(Reshard, AnInProcessRunGoesOnWithOtherShardsIfTold) {
+  for (const auto clock : {ClusterDescription::VIRTUAL, ClusterDescription::WALL}) {
+    RunDescription description = SyntheticRun();
+    description.mutable_cluster()->set_clock(clock);
+    description.mutable_budget()->set_updates(3000);
+    TrainingJob job = SyntheticJob(description, FreshRunDir() + ClusterDescription::ClockKind_Name(clock));
+    std::filesystem::remove_all(job.run_dir);
+    std::atomic<int64_t> asked = 0;
+    job.stopped = [&] { return ++asked > 2000; };
+    const auto first = PrepareAndRun(job);
+    ASSERT_TRUE(first.ok()) << first.status();
+    ASSERT_EQ(first->phase(), RunStatus::TRAINING);
+
+    for (const int shards : {3, 1}) {
+      job.description.mutable_cluster()->set_shards(shards);
+      const absl::Status refused = PrepareRunFolder(job.run_dir, job.description, /*restart=*/false);
+      EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+      EXPECT_THAT(std::string(refused.message()), AllOf(HasSubstr("cluster.shards"), HasSubstr("--reshard")));
+      ASSERT_EQ(PrepareRunFolder(job.run_dir, job.description, /*restart=*/false, /*reshard=*/true),
+                absl::OkStatus());
+      job.reshard = true;
+      asked = shards == 1 ? -1'000'000'000 : 0;
+      int64_t resumed_at = 0;
+      job.begun = [&](const RunStatus& status, bool resumed) {
+        resumed_at = resumed ? status.updates() : -1;
+      };
+      const auto end = RunJob(job);
+      ASSERT_TRUE(end.ok()) << end.status();
+      EXPECT_GE(resumed_at, first->updates());
+      if (clock == ClusterDescription::WALL) {
+        for (int shard = 0; shard < shards; ++shard) {
+          const auto snapshot = LoadShardSnapshot(ShardCheckpointPath(job.run_dir + "/checkpoints", shard));
+          ASSERT_TRUE(snapshot.ok()) << snapshot.status();
+          EXPECT_EQ(snapshot->header.version(), end->updates()) << "what the replicas have reported";
+        }
+      }
+      EXPECT_EQ(end->phase() == RunStatus::FINISHED, shards == 1);
+    }
+    EXPECT_GT(std::stod(ReadCurve(job.run_dir).back().at("test_frame_accuracy")), 0.8);
+  }
+}
+
+using ReshardProcesses = Processes;
+
+TEST_F(ReshardProcesses, GoOnWithOtherShards) {
+  StartAll();
+  WaitForUpdates(500);
+  for (const auto& worker : workers_) worker->Signal(SIGINT);
+  for (const auto& worker : workers_) EXPECT_EQ(worker->Wait(), kExitInterrupted);
+  for (const auto& shard : shards_) shard->Signal(SIGTERM);
+  for (const auto& shard : shards_) EXPECT_EQ(shard->Wait(), kExitInterrupted);
+  evaluator_->Signal(SIGTERM);
+  evaluator_->Wait();
+  coordinator_->Signal(SIGINT);
+  EXPECT_EQ(coordinator_->Wait(), kExitInterrupted);
+  shards_.clear();
+  workers_.clear();
+
+  cluster_shards_ = 3;
+  updates_ = kEnoughToLearn;
+  std::vector<std::string> untold = Settings();
+  untold.push_back("--run_dir=" + run_dir_);
+  const auto refused = Start("downpour-coordinator", untold);
+  EXPECT_EQ(refused->Wait(), kExitUsage);
+  EXPECT_THAT(refused->Output(), AllOf(HasSubstr("cluster.shards is 3"), HasSubstr("--reshard")));
+  more_settings_ = {"--reshard"};
+  StartAll({0, 1, 2});
+  ExpectFinishedWell();
+}
+
+}  // namespace
+}  // namespace downpour
