@@ -140,7 +140,7 @@ absl::Status ApplyFlags(GridDescription* grid) {
   if (!wanted.empty() && !GridDescription::Cluster_Parse(absl::AsciiStrToUpper(wanted), &on))
     return absl::InvalidArgumentError(absl::StrCat("--on is '", wanted, "', want virtual or compose"));
   grid->set_on(on);
-  RETURN_IF_ERROR(FlagFrom(FLAGS_threads, 1).status());
+  RETURN_IF_ERROR(FlagFrom(FLAGS_threads, 0).status());
   ASSIGN_OR_RETURN(const int jobs, FlagFrom(FLAGS_jobs, 0));
   if (jobs > 0) grid->set_jobs(jobs);
   if (grid->jobs() < 0)

@@ -80,7 +80,8 @@ class ParameterShard {
   //   OUT_OF_RANGE: keys not in range(), or beyond the next key wanted of this push, which the message names.
   //   INVALID_ARGUMENT: sequence 0; or the chunk is empty or has NaN or Inf in it: the push is counted as
   //     rejected and applied no further, and its later chunks get the same answer.
-  //   FAILED_PRECONDITION: a newer incarnation of the replica has pushed, or the sequence is too far ahead;
+  //   ABORTED: a newer incarnation of the replica has pushed.
+  //   FAILED_PRECONDITION: the sequence is too far ahead;
   //     or the optimizer has a compensation and `fetched`, the parameters that the gradient was computed at,
   //     is not of the gradient's size. Also, and RESOURCE_EXHAUSTED and UNAVAILABLE, as
   //     PushLedger::EntryFor().

@@ -34,7 +34,7 @@ absl::StatusOr<std::shared_ptr<PushLedger::Entry>> PushLedger::EntryFor(const Pu
   auto known = replicas_.find(header.replica_id);
   if (known == replicas_.end()) {
     if (forgotten_incarnation_ > 0 && header.incarnation <= forgotten_incarnation_) {
-      return absl::FailedPreconditionError(
+      return absl::AbortedError(
           absl::StrCat(Describe(header), ": replicas with incarnations up to ", forgotten_incarnation_,
                        " that were silent for an hour are forgotten; want a replica that has joined again"));
     }
@@ -82,7 +82,7 @@ absl::StatusOr<std::optional<PushOutcome>> PushLedger::Admit(const PushHeader& h
                                                              Entry* entry) {
   const ReplicaLedgerEntry& push = entry->push();
   if (header.incarnation < push.incarnation()) {
-    return absl::FailedPreconditionError(
+    return absl::AbortedError(
         absl::StrCat(Describe(header), ": incarnation ", push.incarnation(), " has pushed since"));
   }
   const bool same_incarnation = header.incarnation == push.incarnation();

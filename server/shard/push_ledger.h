@@ -88,7 +88,7 @@ class PushLedger {
   //   INVALID_ARGUMENT: sequence 0. OUT_OF_RANGE: keys outside the shard's range.
   //   UNAVAILABLE: the coordinator is not known to have given out the id or the incarnation; it may have
   //   since. RESOURCE_EXHAUSTED: as many replicas as the ledger takes have pushed within kForgetAfter.
-  //   FAILED_PRECONDITION: the replica has been silent so long that it may have been forgotten.
+  //   ABORTED: the replica has been silent so long that it may have been forgotten; it must join again.
   absl::StatusOr<std::shared_ptr<Entry>> EntryFor(const PushHeader& header, int64_t begin, int64_t size)
       ABSL_LOCKS_EXCLUDED(map_mutex_);
 
@@ -97,8 +97,9 @@ class PushLedger {
   // push().next_key() on.
   //   OUT_OF_RANGE: `begin` is beyond the next key wanted of this push, which the message names.
   //   INVALID_ARGUMENT: the push was rejected before.
-  //   FAILED_PRECONDITION: a newer incarnation of the replica has pushed; or the sequence is more than
-  //     limits.skipped + 1 above that of the last push, or above kMostSequence, which no replica reaches.
+  //   ABORTED: a newer incarnation of the replica has pushed.
+  //   FAILED_PRECONDITION: the sequence is more than limits.skipped + 1 above that of the last push, or above
+  //     kMostSequence, which no replica reaches.
   absl::StatusOr<std::optional<PushOutcome>> Admit(const PushHeader& header, int64_t begin, Entry* entry)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(entry->mutex()) ABSL_LOCKS_EXCLUDED(snapshot_mutex_);
   // The push is applied up to `key`; if that is the end of the range, it is complete and counts in version().

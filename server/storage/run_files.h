@@ -19,7 +19,7 @@ absl::StatusOr<std::string> ReadRunId(const std::string& folder);
 absl::Status CheckNoRunIsLost(const std::string& folder, const std::string& checkpoint);
 
 // Removes the run in `folder`, if there is one: only what a run writes, because the folder may hold a user's
-// own files. FAILED_PRECONDITION: a process is at work in it. UNAVAILABLE: it cannot be cleared.
+// own files. ABORTED: a process is at work in it. UNAVAILABLE: it cannot be cleared.
 absl::Status RemoveRun(const std::string& folder);
 
 }  // namespace downpour

@@ -71,8 +71,10 @@ TEST_F(ProcessStart, AServerWithoutAnIndexComesBackThoughItDiedBeforeItsFirstChe
     shards_[shard]->KillAndWait();
     std::filesystem::remove(absl::StrCat(run_dir_, "/shard-", shard, ".ckpt"));
   }
-  for (auto& shard : shards_)
-    shard = Start("downpour-server", {"--coordinator=" + address_, "--state_dir=" + run_dir_});
+  for (auto& shard : shards_) {
+    shard = Start("downpour-server",
+                  {"--coordinator=" + address_, "--state_dir=" + run_dir_, "--initial_parameters"});
+  }
   WaitForUpdates(Status().updates() + 10);
 }
 

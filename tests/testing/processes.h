@@ -55,8 +55,8 @@ class Processes : public ::testing::Test {
                                          "--evaluation.every_updates=200",
                                          "--checkpoint.every_s=0.5"};
     for (const std::string& more : more_settings_) {
-      const std::string name = more.substr(0, more.find('=') + 1);
-      std::erase_if(settings, [&](const std::string& setting) { return setting.starts_with(name); });
+      const std::string name = more.substr(0, more.find('='));
+      std::erase_if(settings, [&](const std::string& setting) { return setting.starts_with(name + "="); });
       settings.push_back(more);
     }
     return settings;

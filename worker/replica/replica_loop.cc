@@ -75,7 +75,7 @@ class ReplicaLoop {
   absl::Duration heartbeat_;
   absl::Mutex report_mutex_;
   absl::Time last_report_ ABSL_GUARDED_BY(report_mutex_);
-  std::atomic<bool> forgotten_ = false;     // the coordinator does not know this incarnation any more
+  std::atomic<bool> forgotten_ = false;     // coordinator or shard do not know this incarnation any more
   std::atomic<bool> run_finished_ = false;  // seen in a sign of life or while looking a shard up
   std::atomic<uint64_t> jitter_streams_ = 0;
 };
@@ -104,6 +104,7 @@ absl::Status ReplicaLoop::ForEachShard(const Call& call) {
     };
     statuses[index] = Retry([&]() -> absl::StatusOr<bool> {
                         absl::StatusOr<bool> done = attempt();
+                        if (absl::IsAborted(done.status())) forgotten_ = true;
                         const bool foreign =
                             absl::IsOutOfRange(done.status()) || absl::IsDataLoss(done.status());
                         if (!foreign && !IsTransient(done.status())) return done;
@@ -333,7 +334,7 @@ absl::Status ReplicaLoop::Run() {
     const bool joined = status.ok();
     if (joined) status = Train();
     if (forgotten_) {
-      LogInfo("the coordinator no longer knows replica ", replica_id_, "; joining again");
+      LogInfo("replica ", replica_id_, " is no longer known; joining again: ", status.message());
       // After a random while, so that replicas that were forgotten at the same time do not come back at once.
       options_.clock->SleepFor(kWaitForWork *
                                (0.5 + Random(options_.jitter_seed, ++jitter_streams_).Uniform()));

@@ -124,7 +124,7 @@ TEST_F(CoordinatorCheckpointerTest, ACrashBeforeTheCheckpointOfTheFinalEvaluatio
     std::filesystem::copy_file(checkpoint, folder_ + "/before");
     // A rejected push counts in the budget, not as an update: the final evaluation is of 0 updates, too.
     FakeReplica replica(run.coordinator().Join(SmallJoin("host")).value());
-    replica.report.set_pushes_rejected(1);
+    replica.AddMinibatch().set_pushes_rejected(1);
     ASSERT_TRUE(replica.Report(run.coordinator()).ok());
     Evaluate(run, 0);
     ASSERT_TRUE(run.CheckpointNow().ok());
@@ -135,7 +135,7 @@ TEST_F(CoordinatorCheckpointerTest, ACrashBeforeTheCheckpointOfTheFinalEvaluatio
     RunFolder run = Open();
     EXPECT_EQ(Lines(), 1);
     FakeReplica replica(run.coordinator().Join(SmallJoin("host")).value());
-    replica.report.set_pushes_rejected(1);
+    replica.AddMinibatch().set_pushes_rejected(1);
     ASSERT_TRUE(replica.Report(run.coordinator()).ok());
     Evaluate(run, 0);
     ASSERT_TRUE(run.CheckpointNow().ok());

@@ -2,17 +2,10 @@
 #include "server/service/stall_watch.h"
 
 #include "gtest/gtest.h"
+#include "tests/testing/fake_clock.h"
 
 namespace downpour {
 namespace {
-
-class HandClock final : public Clock {
- public:
-  absl::Time Now() override { return now; }
-  void SleepFor(absl::Duration duration) override { now += duration; }
-
-  absl::Time now = absl::FromUnixSeconds(1000);
-};
 
 class RecordingStream final : public StallWatch::Stream {
  public:
@@ -27,7 +20,7 @@ class RecordingStream final : public StallWatch::Stream {
 };
 
 TEST(StallWatchTest, EndsWhatIsUnderWayForLongerThanAllowedAndNothingElse) {
-  HandClock clock;
+  FakeClock clock;
   StallWatch watch(absl::Seconds(16), &clock);
   RecordingStream stalled, done, again;
   watch.Begin(&stalled);

@@ -241,7 +241,7 @@ TEST(ParameterShard, ANewIncarnationBeginsAnewAndTheOldOneIsRefused) {
   ASSERT_TRUE(shard->ApplyChunk(Push(1, 2), 100, Ones(10)).ok());
   EXPECT_EQ(shard->version(), 2);
   EXPECT_EQ(shard->Status().pushes_partial(), 1);
-  ExpectStatus(shard->ApplyChunk(Push(9, 1), 104, Ones(6)), absl::StatusCode::kFailedPrecondition,
+  ExpectStatus(shard->ApplyChunk(Push(9, 1), 104, Ones(6)), absl::StatusCode::kAborted,
                "incarnation 2 has pushed since");
   EXPECT_EQ(shard->version(), 2);
 }

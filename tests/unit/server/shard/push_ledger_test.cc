@@ -95,7 +95,7 @@ TEST_F(PushLedgerTest, AnOlderSequenceIsADuplicateWhetherTheLaterPushIsCompleteO
 TEST_F(PushLedgerTest, ANewerIncarnationBeginsAnewAndTheOldOneIsRefused) {
   ASSERT_TRUE(Whole(Push(9, 1)).ok());
   EXPECT_FALSE(Whole(Push(1, 2))->duplicate);
-  ExpectStatus(Whole(Push(10, 1)).status(), absl::StatusCode::kFailedPrecondition,
+  ExpectStatus(Whole(Push(10, 1)).status(), absl::StatusCode::kAborted,
                "push 10 of replica 5 (incarnation 1): incarnation 2 has pushed since");
   EXPECT_EQ(ledger_.version(), 2);
 }

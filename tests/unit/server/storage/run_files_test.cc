@@ -59,7 +59,7 @@ TEST_F(RunFilesTest, OnlyWhatARunWritesIsRemoved) {
   {
     const auto lock = FolderLock::Acquire(folder_ + "/checkpoints");
     ASSERT_TRUE(lock.ok());
-    EXPECT_TRUE(absl::IsFailedPrecondition(RemoveRun(folder_)));
+    EXPECT_TRUE(absl::IsAborted(RemoveRun(folder_)));
     EXPECT_TRUE(Exists("run_id"));
   }
   EXPECT_EQ(RemoveRun(folder_), absl::OkStatus());
