@@ -49,7 +49,7 @@ class RoundsTest : public CoordinatorTest, public ::testing::WithParamInterface<
     replica.header.fetched_version = replica.fetched[shard];
     const std::vector<float> gradient(kElements, 1);
     const auto outcome = shards_[shard]->ApplyChunk(replica.header, 1000, gradient);
-    if (absl::IsFailedPrecondition(outcome.status())) {
+    if (absl::IsAborted(outcome.status())) {
       replica = NewReplica();
       return false;
     }

@@ -387,7 +387,7 @@ EvaluatorLoopOptions Simulation::EvaluatorOptions() {
 }
 
 TEST(WholeClusterTest, NoAcknowledgedPushIsLostOrTwiceAndOnlyTheDeadAreTakenForDead) {
-  for (const uint64_t seed : SimulationSeeds(15, 15)) {
+  for (const uint64_t seed : SimulationSeeds(15, 10)) {
     SCOPED_TRACE(HowToReplay(seed));
     Simulation simulation(seed);
     simulation.Run();
