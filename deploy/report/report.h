@@ -9,10 +9,10 @@
 namespace downpour {
 
 struct Report {
-  std::string html;               // report.html: all figures, the table, and what could not be read
-  std::string svg;                // report.svg: the main figure alone
-  std::string speed_up_svg = "";  // of a sweep over numbers of replicas, one of them 1; else empty
-  TextTable results;              // the table, with one column a run or, of a sweep, one row
+  std::string html;          // report.html: all figures, the table, and what could not be read
+  std::string svg;           // report.svg: the main figure alone
+  std::string speed_up_svg;  // of a sweep over numbers of replicas, one of them 1; else empty
+  TextTable results;         // the table, with one column a run or, of a sweep, one row
 };
 
 // The report of at least one run. The same runs give the same bytes. The folder is added to equal names.

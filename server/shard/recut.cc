@@ -73,8 +73,10 @@ uint64_t MergeLedgers(const std::vector<const ShardSnapshot*>& parts, ShardCheck
     }
   }
   uint64_t given_up = 0;
-  for (auto& [replica, entry] : newest) {
-    const auto is_complete = [&, id = replica](const ShardSnapshot* part) {
+  for (auto& known : newest) {
+    const uint64_t id = known.first;
+    ReplicaLedgerEntry& entry = known.second;
+    const auto is_complete = [&](const ShardSnapshot* part) {
       return std::any_of(
           part->header.ledger().begin(), part->header.ledger().end(), [&](const ReplicaLedgerEntry& other) {
             return other.replica_id() == id && !IsNewer(entry, other) &&
