@@ -162,6 +162,7 @@ absl::StatusOr<std::vector<ShardSnapshot>> Recut(const std::vector<ShardSnapshot
   ASSIGN_OR_RETURN(const ShardMap map,
                    ShardMap::Create(static_cast<int64_t>(old.back().header.end()), shards));
   std::vector<ShardSnapshot> cut;
+  cut.reserve(shards);
   for (int shard = 0; shard < shards; ++shard)
     cut.push_back(Cut(old, static_cast<uint32_t>(shard), map.range(shard)));
   return cut;

@@ -82,9 +82,10 @@ done
 )";
     std::filesystem::permissions(path, std::filesystem::perms::owner_all);
   }
-  ChildProcess local({"/usr/bin/env", "DOWNPOUR_BIN=" + bin, DOWNPOUR_SOURCE_DIR "/deploy/local", description,
-                      "--run_dir=" + run_dir_, "--restart", "--initial_parameters"},
-                     folder_ + "/local.out");
+  ChildProcess local(
+      {"/usr/bin/env", "DOWNPOUR_BIN=" + bin, std::string(DOWNPOUR_SOURCE_DIR) + "/deploy/local", description,
+       "--run_dir=" + run_dir_, "--restart", "--initial_parameters"},
+      folder_ + "/local.out");
   EXPECT_EQ(local.Wait(), 0) << local.Output();
   EXPECT_THAT(local.Output(), HasSubstr("coordinator died with exit code 1; starting it again"));
   int restarts = 0, coordinators = 0;
