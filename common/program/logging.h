@@ -22,9 +22,8 @@ absl::Status SetUpLogging(const std::string& program, const std::string& file, b
 inline constexpr size_t kMostLineBytes = 4096;
 std::string OneLine(absl::string_view text);
 
-// Write OneLine() of what absl::StrCat() makes of the arguments: some of it may come from the network.
-// Thread-safe. Only logging.cc includes spdlog: its formatting takes as long to compile as the rest of a
-// file.
+// Write OneLine() of what absl::StrCat() makes of the arguments, some of which may come from the network.
+// Thread-safe. Only logging.cc includes spdlog, whose formatting takes as long to compile as a whole file.
 enum class LogLevel { kInfo, kWarning, kError };
 void LogLine(LogLevel level, absl::string_view text);
 template <typename... Parts>

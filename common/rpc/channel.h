@@ -37,8 +37,7 @@ inline gpr_timespec DeadlineIn(absl::Duration duration) {
 }
 
 // INVALID_ARGUMENT: `address` is not host:port, with a port from 1 and a host of letters, digits, dots,
-// hyphens and underscores, or an IPv6 address in brackets. gRPC itself would take other things too, as
-// unix:path.
+// hyphens and underscores, or an IPv6 address in brackets. gRPC itself would also take unix:path.
 absl::Status CheckHostPort(const std::string& address);
 
 // Lets no more connections and calls in, gives calls under way a second to end, then cancels them.

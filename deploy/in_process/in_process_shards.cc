@@ -29,8 +29,7 @@ absl::StatusOr<std::vector<RegisterShardReply>> RegisterShards(int shards, const
   ASSIGN_OR_RETURN(const DescribeReply known, coordinator.Describe({}));
   JoinRequest join;
   *join.mutable_data() = data;
-  // In a new run this brings the data summary, as only a replica can. It joins nobody: there are no shards
-  // yet.
+  // In a new run this brings the data summary, as only a replica can. Nobody joins before there are shards.
   join.set_evaluator(known.has_data());
   const absl::Status joined = coordinator.Join(join).status();
   if (!joined.ok() && !absl::IsUnavailable(joined)) return joined;

@@ -16,6 +16,7 @@
 #include "server/storage/checkpoint_file.h"
 #include "server/storage/folder_lock.h"
 #include "server/storage/run_files.h"
+#include "worker/replica/gradient_compressor.h"
 
 namespace downpour {
 namespace {
@@ -25,8 +26,7 @@ absl::Status CheckMemoryOfJob(const TrainingJob& job) {
   ASSIGN_OR_RETURN(const std::vector<ParameterShard::Options> shards,
                    ShardOptions(job.description, job.description.name(), job.data->summary));
   const ClusterDescription& cluster = job.description.cluster();
-  const double snapshot_bytes = cluster.wire() == ClusterDescription::BFLOAT16 ? 2 : sizeof(float);
-  double bytes = (cluster.replicas() * snapshot_bytes + sizeof(float)) *
+  double bytes = (cluster.replicas() * FetchedBits(cluster) / 8 + sizeof(float)) *
                  static_cast<double>(shards.front().layout.size());
   for (const ParameterShard::Options& shard : shards) {
     ASSIGN_OR_RETURN(const double shard_bytes, ShardBytes(shard));

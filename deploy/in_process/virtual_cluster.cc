@@ -22,16 +22,6 @@ constexpr int kAheadPerThread = 4;                  // gradients computed ahead 
 constexpr double kShortestReportIntervalS = 0.001;  // virtual; for a replica that has to wait
 constexpr absl::Duration kProgressInterval = absl::Milliseconds(200);
 
-bool IsBfloat16(ClusterDescription::WireFormat wire) {
-  switch (wire) {
-    case ClusterDescription::FLOAT32:
-      return false;
-    case ClusterDescription::BFLOAT16:
-      return true;
-  }
-  return false;  // not reached: the description is valid
-}
-
 }  // namespace
 
 VirtualCluster::VirtualCluster(Options options)
@@ -61,7 +51,7 @@ absl::Status VirtualCluster::CreateComputation() {
   }
   elements_ = networks[0]->layout().size();
   gradients_ = std::make_unique<GradientPool>(elements_);
-  if (IsBfloat16(description.cluster().wire()))
+  if (TravelsInBfloat16(description.cluster()))
     rounded_gradients_ = std::make_unique<RoundedGradientPool>(elements_);
   pool_ = std::make_unique<ComputePool>(
       std::move(networks), description.cluster().replicas(), kAheadPerThread * options_.threads,
@@ -74,7 +64,7 @@ absl::Status VirtualCluster::CreateComputation() {
 }
 
 ParameterSnapshot VirtualCluster::NewSnapshot() const {
-  return ParameterSnapshot(elements_, IsBfloat16(options_.description.cluster().wire()));
+  return ParameterSnapshot(elements_, TravelsInBfloat16(options_.description.cluster()));
 }
 
 std::unique_ptr<ModelReplica> VirtualCluster::NewModel(uint64_t replica_id, uint64_t incarnation) {

@@ -11,6 +11,7 @@
 #include "deploy/in_process/in_process_shards.h"
 #include "server/shard/recut.h"
 #include "server/storage/checkpoint_file.h"
+#include "worker/replica/gradient_compressor.h"
 
 namespace downpour {
 namespace {
@@ -42,8 +43,7 @@ absl::Status Arrive(const Event& event, const VirtualClusterSnapshot& snapshot, 
   const ReplicaState& model = replica->model();
   const Elements gradient(vectors.gradient, replica->rounded_gradient());
   const bool compensated = description.optimizer().compensation() != OptimizerDescription::NONE;
-  const Elements fetched(compensated ? vectors.parameters : "",
-                         description.cluster().wire() == ClusterDescription::BFLOAT16);
+  const Elements fetched(compensated ? vectors.parameters : "", TravelsInBfloat16(description.cluster()));
   const auto elements = static_cast<size_t>(shards.back()->range().end);
   if (gradient.view().size() != elements || (compensated && fetched.view().size() != elements)) {
     return absl::DataLossError(absl::StrCat("replica ", model.totals().replica_id(), " pushes ",

@@ -9,9 +9,11 @@
 #include "common/program/logging.h"
 #include "common/program/run_description_rules.h"
 #include "common/status_macros.h"
+#include "server/coordinator/evaluation_line.h"
 #include "server/coordinator/request_checks.h"
 
 namespace downpour {
+
 Coordinator::Coordinator(Options options)
     : options_(std::move(options)),
       views_(options_.description.cluster().shards(), options_.checkpointed),
@@ -266,9 +268,7 @@ absl::StatusOr<RecordEvaluationReply> Coordinator::RecordEvaluation(const Evalua
       LogWarning("evaluation result ignored: ", evaluation.status().message());
       return RecordEvaluationReply();
     }
-    const TestSetResult& test = request.test();
-    progress_.plateau().Record(test.has_loss_sum() ? test.loss_sum() / static_cast<double>(test.frames())
-                                                   : NAN);
+    progress_.plateau().Record(MeanLoss(request.test()).value_or(NAN));
     record.point = evaluation->point;
     record.reported = std::move(evaluation->reported);
     record.staleness = progress_.staleness();
@@ -323,15 +323,8 @@ absl::Status Coordinator::Load(const CoordinatorCheckpoint& checkpoint) {
   } else if (checkpoint.membership().replicas_size() > 0) {
     return absl::InvalidArgumentError("checkpoint: replicas in the cluster, but no data summary");
   }
-  const uint32_t count = options_.description.cluster().shards();
-  for (const ShardAddress& known : checkpoint.shards()) {
-    if (known.shard() >= count) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("checkpoint: shard ", known.shard(), ", want 0 to ", count - 1));
-    }
-    WatchShard(known);
-  }
-  views_.Load(checkpoint, options_.clock->Now());
+  RETURN_IF_ERROR(views_.Load(checkpoint, options_.clock->Now()));
+  for (const ShardAddress& known : checkpoint.shards()) WatchShard(known);
   membership_.Load(checkpoint.membership(), options_.clock->Now());
   RETURN_IF_ERROR(progress_.Load(checkpoint));
   barrier_.Load(checkpoint);

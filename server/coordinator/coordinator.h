@@ -66,8 +66,8 @@ class Coordinator {
   // asks is taken for the evaluator: nobody's role is checked.
   absl::StatusOr<NextEvaluationReply> NextEvaluation(const NextEvaluationRequest& request);
   // A result changes nothing if its evaluation is not under way: it is recorded already, was handed out again
-  // since, or was handed out before the coordinator was restored from an older checkpoint. INVALID_ARGUMENT:
-  // as CheckEvaluationResult.
+  // since, or was handed out before the coordinator was restored from an older checkpoint.
+  // INVALID_ARGUMENT: as CheckEvaluationResult.
   absl::StatusOr<RecordEvaluationReply> RecordEvaluation(const EvaluationResult& request);
   // FINISHED: the budget is reached and the last evaluation is recorded.
   absl::StatusOr<RunStatus> GetRunStatus(const RunStatusRequest& request);

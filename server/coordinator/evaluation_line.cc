@@ -30,10 +30,6 @@ std::optional<double> Ratio(double numerator, int64_t denominator) {
   return denominator == 0 ? std::nullopt : std::optional(numerator / denominator);
 }
 
-std::optional<double> MeanLoss(const TestSetResult& result) {
-  return result.has_loss_sum() ? Ratio(result.loss_sum(), result.frames()) : std::nullopt;
-}
-
 // Every value of a line, in order: the one list that the header, the lines and the scalars come from.
 std::vector<Column> Columns(const EvaluationRecord& record) {
   const EvaluationPoint& point = record.point;
@@ -74,6 +70,10 @@ std::vector<absl::string_view> ColumnNames() {
 }
 
 }  // namespace
+
+std::optional<double> MeanLoss(const TestSetResult& result) {
+  return result.has_loss_sum() ? Ratio(result.loss_sum(), result.frames()) : std::nullopt;
+}
 
 std::string FrameAccuracyHeader() { return absl::StrCat(absl::StrJoin(ColumnNames(), ","), "\n"); }
 

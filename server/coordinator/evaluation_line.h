@@ -3,6 +3,7 @@
 #define DOWNPOUR_SERVER_COORDINATOR_EVALUATION_LINE_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -10,6 +11,9 @@
 #include "server/coordinator/run_observer.h"
 
 namespace downpour {
+
+// Cross-entropy in nats a frame. No value: no frames, or it is not finite.
+std::optional<double> MeanLoss(const TestSetResult& result);
 
 // The header of frame_accuracy.csv, with its line end:
 //   wall_s,virtual_s              since the run began, without pauses between crash and restore

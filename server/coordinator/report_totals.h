@@ -40,8 +40,7 @@ struct ReportBounds {
 absl::StatusOr<ReportTotals> AdvanceTotals(const ReportRequest& report, const ReportBounds& bounds,
                                            MembershipState::Replica* replica);
 
-// Whether cross-entropy over `frames` frames can be `loss_sum` nats: not NaN, and not below 0 but for
-// rounding.
+// Whether cross-entropy over `frames` frames can be `loss_sum` nats: not NaN, nor below 0 but by rounding.
 bool PlausibleLoss(double loss_sum, int64_t frames);
 
 }  // namespace downpour

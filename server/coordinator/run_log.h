@@ -29,8 +29,7 @@ class RunLog final : public RunObserver {
  public:
   struct Options {
     std::string folder;  // made if it is not there
-    // A resumed run keeps the lines that its checkpoint counts and cuts off the rest, which it will write
-    // again.
+    // A resumed run keeps the lines that its checkpoint counts, cuts off the rest, and writes those again.
     CountedLines keep = {};
     Clock* wall_clock = Clock::Real();  // not owned; names the event file
   };

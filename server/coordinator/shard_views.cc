@@ -3,7 +3,6 @@
 
 #include <utility>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "common/program/logging.h"
 #include "common/status_macros.h"
@@ -12,8 +11,8 @@ namespace downpour {
 namespace {
 
 std::string Describe(const ShardAddress& server) {
-  return absl::StrCat("shard ", server.shard(), " is in view ", server.view(), ", at '",
-                      absl::CEscape(server.address()), "'");
+  return absl::StrCat("shard ", server.shard(), " is in view ", server.view(), ", at '", server.address(),
+                      "'");
 }
 
 }  // namespace
@@ -41,7 +40,7 @@ absl::Status ShardViews::Refresh(const RegisterShardRequest& request, absl::Time
   if (request.view() < server.view() || (request.view() == server.view() && !same) || shard->deposed) {
     return absl::FailedPreconditionError(absl::StrCat(
         Describe(server), shard->deposed ? ", and another server takes it over" : "", ": the server at '",
-        absl::CEscape(request.address()), "' has view ", request.view(), " and must stop"));
+        request.address(), "' has view ", request.view(), " and must stop"));
   }
   // A later view than is known: the coordinator has come back with an older checkpoint.
   shard->server.set_address(request.address());
@@ -58,7 +57,7 @@ absl::Status ShardViews::Claim(const RegisterShardRequest& request, absl::Time n
   if (!own && !request.take_over()) {
     return absl::FailedPreconditionError(
         absl::StrCat(Describe(server), ", with its state in another folder than that of the server at '",
-                     absl::CEscape(request.address()),
+                     request.address(),
                      "', which would lose what was acknowledged since; want the server with that folder, or ",
                      "--take_over"));
   }
@@ -76,8 +75,8 @@ absl::Status ShardViews::Claim(const RegisterShardRequest& request, absl::Time n
   server.set_view(server.view() + 1);
   shard->told = shard->deposed = false;
   shard->last_call = now;
-  LogInfo("shard ", server.shard(), back ? " is back at '" : " registered at '",
-          absl::CEscape(server.address()), "' in view ", server.view(), own ? "" : ", and has taken it over");
+  LogInfo("shard ", server.shard(), back ? " is back at '" : " registered at '", server.address(),
+          "' in view ", server.view(), own ? "" : ", and has taken it over");
   return absl::OkStatus();
 }
 
@@ -110,11 +109,17 @@ void ShardViews::Save(CoordinatorCheckpoint* checkpoint) const {
   for (const auto& [index, shard] : shards_) *checkpoint->add_shards() = shard.server;
 }
 
-void ShardViews::Load(const CoordinatorCheckpoint& checkpoint, absl::Time now) {
+absl::Status ShardViews::Load(const CoordinatorCheckpoint& checkpoint, absl::Time now) {
   shards_.clear();
-  // Who has a view is taken to know it, and to have called just now.
-  for (const ShardAddress& server : checkpoint.shards())
+  for (const ShardAddress& server : checkpoint.shards()) {
+    if (server.shard() >= static_cast<uint32_t>(count_)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("checkpoint: shard ", server.shard(), ", want 0 to ", count_ - 1));
+    }
+    // Who has a view is taken to know it, and to have called just now.
     shards_[server.shard()] = {server, server.view(), /*told=*/true, /*deposed=*/false, now};
+  }
+  return absl::OkStatus();
 }
 
 void ShardViews::Written(const CoordinatorCheckpoint& checkpoint) {

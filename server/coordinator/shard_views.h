@@ -40,7 +40,8 @@ class ShardViews {
   void AddTo(JoinReply* reply) const;
 
   void Save(CoordinatorCheckpoint* checkpoint) const;
-  void Load(const CoordinatorCheckpoint& checkpoint, absl::Time now);
+  // INVALID_ARGUMENT: the run has no shard of that index.
+  absl::Status Load(const CoordinatorCheckpoint& checkpoint, absl::Time now);
   // That checkpoint is on disk.
   void Written(const CoordinatorCheckpoint& checkpoint);
 

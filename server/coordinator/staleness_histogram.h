@@ -28,8 +28,7 @@ class StalenessHistogram {
   uint64_t Percentile(int percent) const;
 
   StalenessCounts Save() const;
-  // Replaces the counts. INVALID_ARGUMENT: fields of unequal length, a count below 1, or more than 2^62
-  // pushes.
+  // Replaces the counts. INVALID_ARGUMENT: fields of unequal length, a count below 1, or over 2^62 pushes.
   absl::Status Load(const StalenessCounts& state);
 
  private:

@@ -14,9 +14,8 @@
 namespace downpour {
 namespace {
 
-// Offsets that a session may name. A replica has a gradient, one in bfloat16 and its parameters. A replica
-// may take pages away again that it had when the shard looked; this bounds how many the shard then makes
-// anew.
+// Offsets that a session may name. A replica has a gradient, one in bfloat16 and its parameters. It may take
+// pages away again that it had when the shard looked; this bounds how many the shard then makes anew.
 constexpr size_t kMostPlaces = 8;
 // A push is applied in pieces of so many elements: between two pieces the session looks whether the replica
 // is still there, and a checkpoint waits for one piece at most.

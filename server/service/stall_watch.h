@@ -11,8 +11,7 @@
 
 namespace downpour {
 
-// Knows until when the transfer of each stream, of which one is under way at a time, must be done.
-// Thread-safe.
+// Knows until when the transfer of each stream must be done; one is under way at a time. Thread-safe.
 class StallWatch {
  public:
   class Stream {

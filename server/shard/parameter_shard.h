@@ -81,10 +81,9 @@ class ParameterShard {
   //   INVALID_ARGUMENT: sequence 0; or the chunk is empty or has NaN or Inf in it: the push is counted as
   //     rejected and applied no further, and its later chunks get the same answer.
   //   ABORTED: a newer incarnation of the replica has pushed.
-  //   FAILED_PRECONDITION: the sequence is too far ahead;
-  //     or the optimizer has a compensation and `fetched`, the parameters that the gradient was computed at,
-  //     is not of the gradient's size. Also, and RESOURCE_EXHAUSTED and UNAVAILABLE, as
-  //     PushLedger::EntryFor().
+  //   FAILED_PRECONDITION: the sequence is too far ahead; or the optimizer has a compensation and `fetched`,
+  //     the parameters that the gradient was computed at, is not of the gradient's size.
+  //   RESOURCE_EXHAUSTED, UNAVAILABLE, also ABORTED: as PushLedger::EntryFor().
   absl::StatusOr<PushOutcome> ApplyChunk(const PushHeader& header, int64_t begin, TensorView gradient,
                                          TensorView fetched = {})
       ABSL_LOCKS_EXCLUDED(ledger_.snapshot_mutex());

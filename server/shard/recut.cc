@@ -62,8 +62,8 @@ bool IsNewer(const ReplicaLedgerEntry& a, const ReplicaLedgerEntry& b) {
   return std::pair(a.incarnation(), a.sequence()) > std::pair(b.incarnation(), b.sequence());
 }
 
-// The ledger of a shard that takes keys of the shards `parts`, as recut.h says, and the number of pushes
-// given up.
+// Makes the ledger of a shard that takes keys of the shards `parts`, as recut.h says. Returns how many pushes
+// are given up by that.
 uint64_t MergeLedgers(const std::vector<const ShardSnapshot*>& parts, ShardCheckpoint* merged) {
   std::map<uint64_t, ReplicaLedgerEntry> newest;  // by replica
   for (const ShardSnapshot* part : parts) {

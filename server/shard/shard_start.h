@@ -48,8 +48,8 @@ enum class LostState { kRefused, kInitialParameters };
 // gets the run's initial parameters, and a first checkpoint is written. FAILED_PRECONDITION: there is no
 // checkpoint, the run has made updates, and `lost` is kRefused; the checkpoint is of another run, the run has
 // no such shard, this process cannot have as much memory as the shard needs, or this program gives the
-// parameters another layout than the coordinator. Else as LoadShardSnapshot(), SaveShardSnapshot() and
-// ShardOptions().
+// parameters another layout than the coordinator. Others as ShardOptions(), LoadShardSnapshot() and
+// SaveShardSnapshot().
 absl::StatusOr<std::unique_ptr<ParameterShard>> StartShard(const RegisterShardReply& registered,
                                                            const std::string& state_dir,
                                                            LostState lost = LostState::kRefused);

@@ -16,6 +16,7 @@
 #include "common/wire/run_identity.h"
 #include "server/coordinator/coordinator_checkpointer.h"
 #include "server/shard/checkpointer.h"
+#include "tests/testing/coordinator_cluster.h"
 #include "tests/testing/processes.h"
 #include "worker/transport/grpc_shared_memory_client.h"
 
@@ -33,23 +34,10 @@ class CleanStop : public Processes {
                       "--cluster.replica_timeout_s=60", "--checkpoint.every_s=60"};
     StartCoordinator();
     shard_ = StartShard(0);
-    DataSummary* const data = join_.mutable_data();
-    data->set_input_dim(6);
-    data->set_classes(4);
-    data->set_utterances(10);
-    data->set_frames(1000);
   }
 
-  JoinReply Join() {
-    absl::StatusOr<JoinReply> joined;
-    EXPECT_TRUE(WaitFor([&] {
-      joined = stub_->Call(&ClusterCoordinator::Stub::Join, join_);
-      return joined.ok();
-    })) << joined.status();
-    return joined.value_or(JoinReply());
-  }
+  JoinReply Join() const { return Processes::Join(SmallJoin("host")); }
 
-  JoinRequest join_;
   std::unique_ptr<ChildProcess> shard_;
 };
 

@@ -1,5 +1,4 @@
-// Where on the data's way: guards the transport between replica and shard of one host against replicas that
-// lie.
+// Where on the data's way: between replica and shard of one host; guards the shard against replicas that lie.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <grpcpp/channel.h>

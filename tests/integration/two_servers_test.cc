@@ -8,6 +8,7 @@
 #include "common/layout/network_layout.h"
 #include "common/program/run_program.h"
 #include "common/wire/run_identity.h"
+#include "tests/testing/coordinator_cluster.h"
 #include "tests/testing/processes.h"
 #include "worker/transport/grpc_shard_client.h"
 
@@ -22,11 +23,6 @@ class TwoServers : public Processes {
     Processes::SetUp();
     more_settings_ = {"--cluster.shards=1", "--cluster.replica_timeout_s=60"};
     StartCoordinator();
-    DataSummary* const data = join_.mutable_data();
-    data->set_input_dim(6);
-    data->set_classes(4);
-    data->set_utterances(10);
-    data->set_frames(1000);
   }
 
   std::unique_ptr<ChildProcess> StartServer(const std::string& folder, bool take_over = false) const {
@@ -35,23 +31,16 @@ class TwoServers : public Processes {
     if (take_over) command.push_back("--take_over");
     return std::make_unique<ChildProcess>(command, absl::StrCat(folder_, "/", folder, ".out"));
   }
-  JoinReply Join() {
-    absl::StatusOr<JoinReply> joined;
-    EXPECT_TRUE(WaitFor([&] {
-      joined = stub_->Call(&ClusterCoordinator::Stub::Join, join_);
-      return joined.ok();
-    })) << joined.status();
-    return joined.value_or(JoinReply());
-  }
+  JoinReply Join() const { return Processes::Join(SmallJoin("host")); }
   // The shard in the map, as soon as it is that view.
   ShardAddress AwaitView(uint64_t view) {
-    join_.set_evaluator(true);
+    JoinRequest evaluator = SmallJoin("host");
+    evaluator.set_evaluator(true);
     ShardAddress shard;
     EXPECT_TRUE(WaitFor([&] {
-      shard = Join().shards(0);
+      shard = Processes::Join(evaluator).shards(0);
       return shard.view() == view;
     })) << shard.ShortDebugString();
-    join_.set_evaluator(false);
     return shard;
   }
   // Makes the replica's push, which a shard refuses until it has heard that the replica has joined.
@@ -66,8 +55,6 @@ class TwoServers : public Processes {
     return GrpcShardClient(options).Push({joined.replica_id(), joined.incarnation(), sequence, 0},
                                          std::vector<float>(layout->size(), 1));
   }
-
-  JoinRequest join_;
 };
 
 TEST_F(TwoServers, TheSecondIsRefusedAndTheFirstKeepsTheShard) {

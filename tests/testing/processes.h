@@ -104,6 +104,16 @@ class Processes : public ::testing::Test {
     evaluator_ = StartEvaluator();
   }
 
+  // Repeats the request until the coordinator lets it in.
+  JoinReply Join(const JoinRequest& request) const {
+    absl::StatusOr<JoinReply> joined;
+    EXPECT_TRUE(WaitFor([&] {
+      joined = stub_->Call(&ClusterCoordinator::Stub::Join, request);
+      return joined.ok();
+    })) << joined.status();
+    return joined.value_or(JoinReply());
+  }
+
   RunStatus Status() const {
     const auto status = stub_->Call(&ClusterCoordinator::Stub::GetRunStatus, RunStatusRequest());
     EXPECT_TRUE(status.ok()) << status.status() << "\n" << coordinator_->Output();

@@ -81,6 +81,16 @@ inline VirtualRunResult RunVirtually(const RunDescription& description, VirtualR
   return result;
 }
 
+// The run stopped at the event, and its checkpoint, whose file is named after the test.
+inline VirtualClusterSnapshot StoppedAt(const RunDescription& description, int64_t event) {
+  VirtualRunOptions options;
+  options.checkpoint_path =
+      ::testing::TempDir() + ::testing::UnitTest::GetInstance()->current_test_info()->name() + ".ckpt";
+  options.stop_at_event = event;
+  EXPECT_TRUE(absl::IsCancelled(RunVirtually(description, options).status));
+  return ReadVirtualCluster(options.checkpoint_path).value();
+}
+
 }  // namespace downpour
 
 #endif  // DOWNPOUR_TESTS_TESTING_VIRTUAL_RUN_H_

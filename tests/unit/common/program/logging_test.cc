@@ -1,5 +1,4 @@
-// Where on the data's way: common/program, while a program runs; what its log file holds, and how large it
-// gets.
+// Where on the data's way: common/program, while a program runs; what is in its log file, and how much.
 #include "common/program/logging.h"
 
 #include <gtest/gtest.h>

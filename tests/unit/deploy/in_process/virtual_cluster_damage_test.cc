@@ -95,15 +95,6 @@ void ForEachWrongNumber(Message* message, const std::function<void()>& visit) {
 
 class VirtualClusterDamageTest : public ::testing::Test {
  protected:
-  // The run stopped at the event, and its checkpoint.
-  VirtualClusterSnapshot StoppedAt(int64_t event) {
-    VirtualRunOptions options;
-    options.checkpoint_path = ::testing::TempDir() + "/virtual_cluster_damage_test.ckpt";
-    options.stop_at_event = event;
-    EXPECT_TRUE(absl::IsCancelled(RunVirtually(description_, options).status));
-    return ReadVirtualCluster(options.checkpoint_path).value();
-  }
-
   absl::Status GoOn(const VirtualClusterSnapshot& snapshot) {
     VirtualRunOptions options;
     options.resume_from = &snapshot;
@@ -121,7 +112,7 @@ TEST_F(VirtualClusterDamageTest, NoWrongNumberEndsTheProgram) {
   description_.mutable_budget()->set_updates(60);
   int refused = 0, gone_on = 0;
   for (const int64_t event : {1, 47}) {
-    VirtualClusterSnapshot snapshot = StoppedAt(event);
+    VirtualClusterSnapshot snapshot = StoppedAt(description_, event);
     const auto visit = [&] {
       const absl::Status status = GoOn(snapshot);
       ++(status.ok() || absl::IsCancelled(status) ? gone_on : refused);
@@ -134,7 +125,7 @@ TEST_F(VirtualClusterDamageTest, NoWrongNumberEndsTheProgram) {
 }
 
 TEST_F(VirtualClusterDamageTest, TwoEventsOfOneReplicaAreRefused) {
-  VirtualClusterSnapshot snapshot = StoppedAt(40);
+  VirtualClusterSnapshot snapshot = StoppedAt(description_, 40);
   auto& events = *snapshot.header.mutable_events();
   *events.Add() = events[0];
   EXPECT_THAT(std::string(GoOn(snapshot).message()), HasSubstr("no two alike"));

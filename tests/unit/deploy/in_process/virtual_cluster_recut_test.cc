@@ -24,14 +24,6 @@ class VirtualClusterRecutTest : public ::testing::Test {
     description_.mutable_virtual_clock()->set_bandwidth_bytes_per_s(2000);  // transfers are under way
   }
 
-  VirtualClusterSnapshot StoppedAt(int64_t event) {
-    VirtualRunOptions options;
-    options.checkpoint_path = ::testing::TempDir() + "/virtual_cluster_recut_test.ckpt";
-    options.stop_at_event = event;
-    EXPECT_TRUE(absl::IsCancelled(RunVirtually(description_, options).status));
-    return ReadVirtualCluster(options.checkpoint_path).value();
-  }
-
   // The run of `snapshot`, re-cut to `shards`, to its end.
   VirtualRunResult GoOn(const VirtualClusterSnapshot& snapshot, int shards) {
     const auto cut = RecutVirtualCluster(snapshot, shards);
@@ -50,7 +42,7 @@ TEST_F(VirtualClusterRecutTest, PushesUnderWayReachEveryKeyOnce) {
   int under_way = 0;
   for (int64_t event = 1; event < 200; event += 11) {
     SCOPED_TRACE(absl::StrCat("event ", event));
-    const VirtualClusterSnapshot snapshot = StoppedAt(event);
+    const VirtualClusterSnapshot snapshot = StoppedAt(description_, event);
     uint64_t begun = 0;  // pushes that at least one shard has or is to get
     for (const auto& replica : snapshot.header.replicas()) begun += replica.model().sequence() - 1;
     std::set<uint32_t> pushing;
@@ -76,7 +68,7 @@ TEST_F(VirtualClusterRecutTest, PushesUnderWayReachEveryKeyOnce) {
 TEST_F(VirtualClusterRecutTest, ParametersKeepTheirBitsAndTheRunGoesOnToItsEnd) {
   for (const auto consistency : {ClusterDescription::ASYNCHRONOUS, ClusterDescription::SYNCHRONOUS}) {
     description_.mutable_cluster()->set_consistency(consistency);
-    const VirtualClusterSnapshot two = *RecutVirtualCluster(StoppedAt(101), 4);
+    const VirtualClusterSnapshot two = *RecutVirtualCluster(StoppedAt(description_, 101), 4);
     for (const int shards : {3, 1}) {
       const auto cut = RecutVirtualCluster(two, shards);
       ASSERT_TRUE(cut.ok()) << cut.status();
@@ -92,11 +84,11 @@ TEST_F(VirtualClusterRecutTest, EveryKindOfPushArrives) {
   description_.mutable_optimizer()->set_compensation(OptimizerDescription::DELAY);
   description_.mutable_cluster()->set_wire(ClusterDescription::BFLOAT16);
   description_.mutable_cluster()->set_gradient_compression(ClusterDescription::EIGHT_BIT);
-  EXPECT_EQ(GoOn(StoppedAt(47), 5).status, absl::OkStatus());
+  EXPECT_EQ(GoOn(StoppedAt(description_, 47), 5).status, absl::OkStatus());
 }
 
 TEST_F(VirtualClusterRecutTest, TheSameNumberChangesNothing) {
-  const VirtualClusterSnapshot snapshot = StoppedAt(47);
+  const VirtualClusterSnapshot snapshot = StoppedAt(description_, 47);
   EXPECT_EQ(GoOn(snapshot, 2), [&] {
     VirtualRunOptions options;
     options.resume_from = &snapshot;

@@ -117,28 +117,27 @@ TEST_F(CoordinatorCheckpointerTest, WhoIsToldToStopIsToldSoAgainThoughTheNewestC
 
 TEST_F(CoordinatorCheckpointerTest, ACrashBeforeTheCheckpointOfTheFinalEvaluationDoublesNoLine) {
   const std::string checkpoint = folder_ + "/checkpoints/coordinator.ckpt";
-  {
-    RunFolder run = Open();
-    Evaluate(run, 0);
-    ASSERT_TRUE(run.CheckpointNow().ok());
-    std::filesystem::copy_file(checkpoint, folder_ + "/before");
-    // A rejected push counts in the budget, not as an update: the final evaluation is of 0 updates, too.
+  // A rejected push counts in the budget, not as an update: the final evaluation is of 0 updates, too.
+  const auto end = [](RunFolder& run) {
     FakeReplica replica(run.coordinator().Join(SmallJoin("host")).value());
     replica.AddMinibatch().set_pushes_rejected(1);
     ASSERT_TRUE(replica.Report(run.coordinator()).ok());
     Evaluate(run, 0);
     ASSERT_TRUE(run.CheckpointNow().ok());
+  };
+  {
+    RunFolder run = Open();
+    Evaluate(run, 0);
+    ASSERT_TRUE(run.CheckpointNow().ok());
+    std::filesystem::copy_file(checkpoint, folder_ + "/before");
+    ASSERT_NO_FATAL_FAILURE(end(run));
   }
   EXPECT_EQ(Lines(), 2);
   std::filesystem::rename(folder_ + "/before", checkpoint);  // as if it had crashed before that checkpoint
   {
     RunFolder run = Open();
     EXPECT_EQ(Lines(), 1);
-    FakeReplica replica(run.coordinator().Join(SmallJoin("host")).value());
-    replica.AddMinibatch().set_pushes_rejected(1);
-    ASSERT_TRUE(replica.Report(run.coordinator()).ok());
-    Evaluate(run, 0);
-    ASSERT_TRUE(run.CheckpointNow().ok());
+    ASSERT_NO_FATAL_FAILURE(end(run));
   }
   EXPECT_EQ(Lines(), 2);
 }

@@ -103,7 +103,7 @@ TEST_F(ShardViewsTest, NobodyIsToldAViewBeforeItIsOnDisk) {
   CoordinatorCheckpoint checkpoint = Save();
   checkpoint.mutable_shards(0)->set_view(1);
   checkpoint.mutable_shards(0)->set_address("a:1");
-  views_.Load(checkpoint, now_);
+  ASSERT_EQ(views_.Load(checkpoint, now_), absl::OkStatus());
   EXPECT_EQ(ViewOf(Call("a:1", kFolder, 1)), 1);
 }
 
@@ -118,7 +118,7 @@ TEST_F(ShardViewsTest, ARestoredCoordinatorKnowsTheViewsOrLearnsLaterOnes) {
   EXPECT_EQ(ViewOf(Start("a:2", kFolder)), 2);
   const CoordinatorCheckpoint checkpoint = Save();
   views_ = ShardViews(1, false);
-  views_.Load(checkpoint, now_);
+  ASSERT_EQ(views_.Load(checkpoint, now_), absl::OkStatus());
   ExpectStatus(Start("b:1", kOther), absl::StatusCode::kFailedPrecondition, "is in view 2, at 'a:2'");
   EXPECT_EQ(ViewOf(Call("a:2", kFolder, 2)), 2);
 
