@@ -22,6 +22,7 @@
 #include "server/service/parameter_service.h"
 #include "server/service/shared_memory_service.h"
 #include "server/shard/checkpointer.h"
+#include "server/shard/server_loop.h"
 #include "server/shard/shard_start.h"
 
 ABSL_FLAG(std::string, listen, "127.0.0.1:0", "host:port to listen at; port 0 takes a free one");
@@ -52,68 +53,7 @@ resumes.
 
   downpour-server --coordinator=127.0.0.1:7100 --state_dir=runs/mine/checkpoints)";
 
-constexpr absl::Duration kPoll = absl::Seconds(1);
 constexpr auto kMostMessage = static_cast<int>(kChunkBytes + kMostFieldBytes);
-constexpr absl::Duration kRegisterPoll = absl::Milliseconds(200);
-
-bool IsOver(const RunStatus& status) {
-  return status.phase() == RunStatus::FINISHED && status.live_replicas() == 0;
-}
-
-// Returns when the coordinator knows the run's data and has given this server its shard, however long it
-// takes until a replica joins. None: the run is over. CANCELLED: interrupted. Others: the coordinator
-// refuses, or `patient` cannot reach it.
-absl::StatusOr<std::optional<RegisterShardReply>> Register(CoordinatorStub& patient,
-                                                           CoordinatorStub& impatient,
-                                                           const RegisterShardRequest& request) {
-  for (; !Interrupted(); Clock::Real()->SleepFor(kRegisterPoll)) {
-    ASSIGN_OR_RETURN(const RunStatus status,
-                     patient.Call(&ClusterCoordinator::Stub::GetRunStatus, RunStatusRequest()));
-    if (IsOver(status)) return std::nullopt;
-    const absl::StatusOr<RegisterShardReply> registered =
-        impatient.Call(&ClusterCoordinator::Stub::RegisterShard, request);
-    if (registered.ok()) return std::optional(*registered);
-    if (!IsTransient(registered.status())) return registered.status();
-  }
-  return absl::CancelledError("stopped; the same command resumes");
-}
-
-// Returns when the run is over and no replica needs the shard any more. Until then each poll passes the
-// plateau factor on and registers the shard again: that is its sign of life, it learns which replicas have
-// joined, and a restarted coordinator may have a checkpoint that does not know this address. CANCELLED:
-// interrupted. FAILED_PRECONDITION: the coordinator has been restarted with another run, or another server
-// has the shard. A transient status: it could not be reached for `give_up_after`.
-absl::Status ServeUntilFinished(CoordinatorStub& coordinator, const RegisterShardRequest& again,
-                                absl::Duration give_up_after, ParameterShard& shard,
-                                ParameterService& service) {
-  bool finished = false;
-  Clock* const clock = Clock::Real();
-  absl::Time last_answer = clock->Now();
-  for (absl::Time next_poll = clock->Now(); !Interrupted(); clock->SleepFor(absl::Milliseconds(50))) {
-    service.EndStalledStreams();
-    if (clock->Now() < next_poll) continue;
-    next_poll = clock->Now() + kPoll;
-    const absl::StatusOr<RunStatus> status =
-        coordinator.Call(&ClusterCoordinator::Stub::GetRunStatus, RunStatusRequest());
-    if (!status.ok()) {
-      // A coordinator whose run is over waits a while for replicas to leave, then ends.
-      if (finished && IsTransient(status.status())) return absl::OkStatus();
-      if (clock->Now() - last_answer > give_up_after) return status.status();
-      continue;
-    }
-    last_answer = clock->Now();
-    shard.set_plateau_factor(status->plateau_factor());
-    finished = status->phase() == RunStatus::FINISHED;
-    if (IsOver(*status)) return absl::OkStatus();
-    const auto registered = coordinator.Call(&ClusterCoordinator::Stub::RegisterShard, again);
-    if (registered.ok()) {
-      shard.set_last_joined(registered->last_replica_id(), registered->last_incarnation());
-    } else if (!IsTransient(registered.status())) {
-      return registered.status();
-    }
-  }
-  return absl::CancelledError("stopped; the same command resumes");
-}
 
 absl::Status Run(const CommandLine& /*command_line*/) {
   ASSIGN_OR_RETURN(const int wanted, FlagFrom(FLAGS_shard, -1));
@@ -157,37 +97,43 @@ absl::Status Run(const CommandLine& /*command_line*/) {
   request.set_folder(folder);
   request.set_take_over(absl::GetFlag(FLAGS_take_over));
 
-  CoordinatorStub::Options options;
-  options.address = absl::GetFlag(FLAGS_coordinator);
-  options.retry.give_up_after = give_up_after;
-  options.retry.stopped = Interrupted;
-  CoordinatorStub patient(options);
-  options.retry.give_up_after = absl::ZeroDuration();
-  CoordinatorStub impatient(options);
-  ASSIGN_OR_RETURN(const std::optional<RegisterShardReply> reply, Register(patient, impatient, request));
-  if (!reply.has_value()) return absl::OkStatus();
-  const RegisterShardReply& registered = *reply;
-  if (!claim.has_value()) {
-    ASSIGN_OR_RETURN(claim, ClaimShard(state_dir, registered.shard()));
-  }
-  const LostState lost =
-      absl::GetFlag(FLAGS_initial_parameters) ? LostState::kInitialParameters : LostState::kRefused;
-  ASSIGN_OR_RETURN(const std::shared_ptr<ParameterShard> shard, StartShard(registered, state_dir, lost));
-  Checkpointer checkpointer(shard.get(), ShardCheckpointPath(state_dir, registered.shard()),
-                            absl::Seconds(registered.description().checkpoint().every_s()));
-  shard->set_view(registered.view());
-  service.Serve(shard);
-  if (shared_memory.has_value()) shared_memory->Serve(shard);
-  LogInfo("shard ", registered.shard(), " serves keys [", shard->range().begin, ", ", shard->range().end,
-          ") at ", request.address());
-
-  request.set_shard(registered.shard());
-  request.set_view(registered.view());
-  request.set_run_id(registered.run().run_id());
-  absl::Status status = ServeUntilFinished(impatient, request, give_up_after, *shard, service);
+  CoordinatorStub::Options coordinator;
+  coordinator.address = absl::GetFlag(FLAGS_coordinator);
+  coordinator.retry.give_up_after = absl::ZeroDuration();
+  CoordinatorStub stub(coordinator);
+  std::shared_ptr<ParameterShard> shard;
+  std::optional<Checkpointer> checkpointer;
+  ServerLoopOptions options;
+  options.get_run_status = [&] {
+    return stub.Call(&ClusterCoordinator::Stub::GetRunStatus, RunStatusRequest());
+  };
+  options.register_shard = [&](const RegisterShardRequest& again) {
+    return stub.Call(&ClusterCoordinator::Stub::RegisterShard, again);
+  };
+  options.request = request;
+  options.serve =
+      [&](const RegisterShardReply& registered) -> absl::StatusOr<std::shared_ptr<ParameterShard>> {
+    if (!claim.has_value()) {
+      ASSIGN_OR_RETURN(claim, ClaimShard(state_dir, registered.shard()));
+    }
+    const LostState lost =
+        absl::GetFlag(FLAGS_initial_parameters) ? LostState::kInitialParameters : LostState::kRefused;
+    ASSIGN_OR_RETURN(shard, StartShard(registered, state_dir, lost));
+    checkpointer.emplace(shard.get(), ShardCheckpointPath(state_dir, registered.shard()),
+                         absl::Seconds(registered.description().checkpoint().every_s()));
+    service.Serve(shard);
+    if (shared_memory.has_value()) shared_memory->Serve(shard);
+    LogInfo("shard ", registered.shard(), " serves keys [", shard->range().begin, ", ", shard->range().end,
+            ") at ", request.address());
+    return shard;
+  };
+  options.end_stalled_streams = [&] { service.EndStalledStreams(); };
+  options.give_up_after = give_up_after;
+  options.stopped = Interrupted;
+  const absl::Status status = RunServer(options);
   // Before the checkpoint, so that it has all pushes that are acknowledged.
   server.server.reset();
-  RETURN_IF_ERROR(checkpointer.CheckpointNow());
+  if (checkpointer.has_value()) RETURN_IF_ERROR(checkpointer->CheckpointNow());
   return status;
 }
 

@@ -43,6 +43,7 @@ absl::Status RequireEqual(absl::string_view what, const T& seen, const T& wanted
 absl::StatusOr<std::unique_ptr<ParameterShard>> ParameterShard::Create(Options options,
                                                                        absl::Span<const float> initial) {
   DOWNPOUR_CHECK(options.range.begin >= 0 && options.range.size() > 0);
+  DOWNPOUR_CHECK(options.segment_elements > 0 && options.segment_elements <= kSegmentElements);
   DOWNPOUR_CHECK(static_cast<int64_t>(initial.size()) == options.range.size());
   ASSIGN_OR_RETURN(std::unique_ptr<Optimizer> optimizer,
                    Optimizer::Create(options.optimizer, options.warm_start, options.rounds));
@@ -71,9 +72,9 @@ ParameterShard::ParameterShard(Options options, std::unique_ptr<Optimizer> optim
       optimizer_(std::move(optimizer)),
       ledger_(options_.shard, options_.range, options_.rounds, options_.push_limits) {
   const SegmentMemory memory;
-  for (int64_t begin = 0; begin < range().size(); begin += kSegmentElements) {
+  for (int64_t begin = 0; begin < range().size(); begin += options_.segment_elements) {
     segments_.push_back(std::make_unique<Segment>(range().begin + begin,
-                                                  initial.subspan(begin, kSegmentElements),
+                                                  initial.subspan(begin, options_.segment_elements),
                                                   optimizer_->state_names().size(), memory));
   }
 }
@@ -147,8 +148,9 @@ absl::StatusOr<PushOutcome> ParameterShard::ApplySegments(const PushHeader& head
   if (answer.has_value()) return *answer;
   const UpdateStep step = StepOf(entry->push());
   const int64_t first_key = entry->push().next_key();
-  const int64_t first_segment = (first_key - range().begin) / kSegmentElements;
-  const int64_t end_segment = (keys.end - range().begin + kSegmentElements - 1) / kSegmentElements;
+  const int64_t size = options_.segment_elements;
+  const int64_t first_segment = (first_key - range().begin) / size;
+  const int64_t end_segment = (keys.end - range().begin + size - 1) / size;
   const int64_t segments = keys.end > first_key ? end_segment - first_segment : 0;
   absl::Mutex mutex;
   int64_t checked = 0;           // segments, from the first on, that are read and checked; under `mutex`
@@ -156,7 +158,7 @@ absl::StatusOr<PushOutcome> ParameterShard::ApplySegments(const PushHeader& head
   std::string not_finite;        // names the first key whose gradient is not; under `mutex`
   const auto apply = [&](int64_t index) {
     thread_local std::vector<float> buffer(kSegmentElements);
-    const int64_t begin = std::max(first_key, range().begin + (first_segment + index) * kSegmentElements);
+    const int64_t begin = std::max(first_key, range().begin + (first_segment + index) * size);
     Segment& segment = SegmentOf(begin);
     const int64_t stop = std::min(segment.range().end, keys.end);
     const absl::Span<float> gradient = absl::MakeSpan(buffer).first(stop - begin);
@@ -275,7 +277,7 @@ ShardStatus ParameterShard::Status() const {
 }
 
 Segment& ParameterShard::SegmentOf(int64_t key) const {
-  return *segments_[(key - range().begin) / kSegmentElements];
+  return *segments_[(key - range().begin) / options_.segment_elements];
 }
 
 }  // namespace downpour

@@ -29,10 +29,11 @@ struct ShardSnapshot {
 // One half-open range of the parameter vector with its optimizer state and the ledger of its pushes, which
 // sees to it that each key is stepped once per push, in ascending order of keys.
 //
-// Thread-safe. Pushes are atomic within one segment (kSegmentElements); in different segments, two pushes may
+// Thread-safe. Pushes are atomic within one segment (Options::segment_elements); in different segments, two pushes may
 // be applied in different order. The order of locks is that of PushLedger.
 class ParameterShard {
  public:
+  static constexpr int64_t kSegmentElements = kChunkElements;  // a chunk on the wire is one segment here
   struct Options {
     RunKey run;
     uint32_t shard = 0;
@@ -42,8 +43,8 @@ class ParameterShard {
     WarmStart warm_start = {};
     Rounds rounds = {};
     PushLimits push_limits = {};
+    int64_t segment_elements = kSegmentElements;  // tests take less, to have several in a small shard
   };
-  static constexpr int64_t kSegmentElements = kChunkElements;  // a chunk on the wire is one segment here
 
   // `initial` has range.size() elements. INVALID_ARGUMENT: as Optimizer::Create.
   static absl::StatusOr<std::unique_ptr<ParameterShard>> Create(Options options,

@@ -149,7 +149,8 @@ absl::StatusOr<std::unique_ptr<ParameterShard>> CreateShard(ParameterShard::Opti
 }
 
 absl::StatusOr<std::unique_ptr<ParameterShard>> StartShard(const RegisterShardReply& registered,
-                                                           const std::string& state_dir, LostState lost) {
+                                                           const std::string& state_dir, LostState lost,
+                                                           int64_t segment_elements) {
   const RunDescription& description = registered.description();
   ASSIGN_OR_RETURN(std::vector<ParameterShard::Options> all,
                    ShardOptions(description, registered.run().run_id(), registered.data()));
@@ -158,6 +159,7 @@ absl::StatusOr<std::unique_ptr<ParameterShard>> StartShard(const RegisterShardRe
                                                       ", want one of its ", all.size()));
   }
   ParameterShard::Options options = std::move(all[registered.shard()]);
+  options.segment_elements = segment_elements;
   if (options.run.layout_fingerprint != registered.run().layout_fingerprint()) {
     return absl::FailedPreconditionError(absl::StrCat("the coordinator's parameter layout has fingerprint ",
                                                       registered.run().layout_fingerprint(),
@@ -179,6 +181,7 @@ absl::StatusOr<std::unique_ptr<ParameterShard>> StartShard(const RegisterShardRe
     }
     ASSIGN_OR_RETURN(std::unique_ptr<ParameterShard> created, CreateShard(std::move(options), description));
     RETURN_IF_ERROR(SaveShardSnapshot(path, created->Snapshot()));
+    created->set_view(registered.view());
     return created;
   }
   RETURN_IF_ERROR(snapshot.status());
@@ -186,6 +189,7 @@ absl::StatusOr<std::unique_ptr<ParameterShard>> StartShard(const RegisterShardRe
       ParameterShard::Restore(std::move(options), *snapshot);
   if (!shard.ok())
     return absl::Status(shard.status().code(), absl::StrCat(path, ": ", shard.status().message()));
+  (*shard)->set_view(registered.view());
   LogInfo("shard ", registered.shard(), " goes on from ", path, " at version ", (*shard)->version(),
           "; the run has ", registered.updates(), " updates");
   return shard;

@@ -44,15 +44,15 @@ absl::StatusOr<std::unique_ptr<ParameterShard>> CreateShard(ParameterShard::Opti
 // flag --initial_parameters: what the shard had learnt is given up.
 enum class LostState { kRefused, kInitialParameters };
 
-// The shard that `registered` names. If `state_dir` has a checkpoint of it, it goes on from there; else it
+// The shard that `registered` names, in its view. If `state_dir` has a checkpoint of it, it goes on from there; else it
 // gets the run's initial parameters, and a first checkpoint is written. FAILED_PRECONDITION: there is no
 // checkpoint, the run has made updates, and `lost` is kRefused; the checkpoint is of another run, the run has
 // no such shard, this process cannot have as much memory as the shard needs, or this program gives the
 // parameters another layout than the coordinator. Others as ShardOptions(), LoadShardSnapshot() and
-// SaveShardSnapshot().
-absl::StatusOr<std::unique_ptr<ParameterShard>> StartShard(const RegisterShardReply& registered,
-                                                           const std::string& state_dir,
-                                                           LostState lost = LostState::kRefused);
+// SaveShardSnapshot(). `segment_elements` as in ParameterShard::Options.
+absl::StatusOr<std::unique_ptr<ParameterShard>> StartShard(
+    const RegisterShardReply& registered, const std::string& state_dir, LostState lost = LostState::kRefused,
+    int64_t segment_elements = ParameterShard::kSegmentElements);
 
 }  // namespace downpour
 

@@ -132,7 +132,7 @@ class Simulation {
   void TryToPush(Replica& replica) {
     const int shard = static_cast<int>(random_.Below(kShards));
     const KeyRange range = hosts_[shard].options.range;
-    FaultyShardClient client(&network_, shard, range, kChunk);
+    FaultyShardClient client(&network_, {static_cast<uint32_t>(shard), range, kChunk});
     std::vector<float> parameters(range.size());
     const absl::StatusOr<uint64_t> version = client.Fetch(absl::MakeSpan(parameters));
     if (!version.ok()) return;

@@ -11,6 +11,18 @@ namespace {
 
 constexpr double kSendOnAfterFailure = 0.5;
 
+absl::StatusOr<PushOutcome> Apply(const FaultyNetwork::Message& message, ParameterShard* shard) {
+  if (!message.by_segments) return shard->ApplyChunk(message.header, message.begin, message.gradient);
+  const auto size = static_cast<int64_t>(message.gradient.size());
+  const auto read = [&message](int64_t begin, absl::Span<float> gradient) {
+    std::copy_n(&message.gradient[begin - message.begin], gradient.size(), gradient.begin());
+  };
+  const auto in_turn = [](int64_t count, const auto& body) {
+    for (int64_t i = 0; i < count; ++i) body(i);
+  };
+  return shard->ApplySegments(message.header, {message.begin, message.begin + size}, read, in_turn);
+}
+
 }  // namespace
 
 FaultyNetwork::FaultyNetwork(
@@ -24,7 +36,8 @@ FaultyNetwork::FaultyNetwork(
 absl::StatusOr<PushOutcome> FaultyNetwork::Deliver(const Message& message) {
   ParameterShard* const shard = shard_(message.shard);
   if (shard == nullptr) return absl::UnavailableError(absl::StrCat("shard ", message.shard, " is down"));
-  absl::StatusOr<PushOutcome> outcome = shard->ApplyChunk(message.header, message.begin, message.gradient);
+  if (message.run.has_value()) RETURN_IF_ERROR(shard->CheckRun(*message.run));
+  absl::StatusOr<PushOutcome> outcome = Apply(message, shard);
   delivered_(message, outcome);
   return outcome;
 }
@@ -53,10 +66,14 @@ bool FaultyNetwork::DeliverOneDelayed() {
 absl::StatusOr<PushOutcome> FaultyShardClient::Push(const PushHeader& header, TensorView gradient) {
   PushOutcome outcome;
   absl::Status failure;
-  for (int64_t at = 0; at < range_.size(); at += chunk_elements_) {
-    const absl::Span<const float> chunk = gradient.floats().subspan(at, chunk_elements_);
-    const absl::StatusOr<PushOutcome> sent =
-        network_->Send({shard_, header, range_.begin + at, {chunk.begin(), chunk.end()}});
+  for (int64_t at = 0; at < range().size(); at += options_.chunk_elements) {
+    const absl::Span<const float> chunk = gradient.floats().subspan(at, options_.chunk_elements);
+    const absl::StatusOr<PushOutcome> sent = network_->Send({options_.shard,
+                                                             header,
+                                                             range().begin + at,
+                                                             {chunk.begin(), chunk.end()},
+                                                             options_.run,
+                                                             options_.by_segments});
     if (sent.ok()) {
       outcome = *sent;
     } else if (failure.ok()) {
@@ -69,10 +86,11 @@ absl::StatusOr<PushOutcome> FaultyShardClient::Push(const PushHeader& header, Te
 }
 
 absl::StatusOr<uint64_t> FaultyShardClient::Fetch(MutableTensorView parameters) {
-  ParameterShard* const shard = network_->shard(shard_);
-  if (shard == nullptr) return absl::UnavailableError(absl::StrCat("shard ", shard_, " is down"));
+  ParameterShard* const shard = network_->shard(options_.shard);
+  if (shard == nullptr) return absl::UnavailableError(absl::StrCat("shard ", options_.shard, " is down"));
+  if (options_.run.has_value()) RETURN_IF_ERROR(shard->CheckRun(*options_.run));
   const uint64_t version = shard->version();
-  RETURN_IF_ERROR(shard->Read(range_, parameters));
+  RETURN_IF_ERROR(shard->Read(range(), parameters));
   return version;
 }
 

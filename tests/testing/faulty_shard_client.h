@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -32,6 +33,8 @@ class FaultyNetwork {
     PushHeader header;
     int64_t begin = 0;
     std::vector<float> gradient;
+    std::optional<RunKey> run = std::nullopt;  // if set, it is checked first, as the services do
+    bool by_segments = false;                  // ApplySegments() instead of ApplyChunk()
   };
   // `shard` returns the shard of an index, which may be another object after a crash, or null if it is down.
   // `delivered` is called after each chunk that has reached a shard.
@@ -60,18 +63,24 @@ class FaultyNetwork {
 // A ShardClient over such a network. As in a pipeline, the chunks after one that failed may still be sent.
 class FaultyShardClient final : public ShardClient {
  public:
-  FaultyShardClient(FaultyNetwork* network, uint32_t shard, KeyRange range, int64_t chunk_elements)
-      : network_(network), shard_(shard), range_(range), chunk_elements_(chunk_elements) {}
+  // What all its messages have in common.
+  struct Options {
+    uint32_t shard = 0;
+    KeyRange range;
+    int64_t chunk_elements = 1;
+    std::optional<RunKey> run = std::nullopt;
+    bool by_segments = false;
+  };
+  FaultyShardClient(FaultyNetwork* network, Options options)
+      : network_(network), options_(std::move(options)) {}
 
-  KeyRange range() const override { return range_; }
+  KeyRange range() const override { return options_.range; }
   absl::StatusOr<PushOutcome> Push(const PushHeader& header, TensorView gradient) override;
   absl::StatusOr<uint64_t> Fetch(MutableTensorView parameters) override;
 
  private:
-  FaultyNetwork* network_;
-  uint32_t shard_;
-  KeyRange range_;
-  int64_t chunk_elements_;
+  FaultyNetwork* const network_;
+  const Options options_;
 };
 
 }  // namespace downpour

@@ -41,10 +41,17 @@ class SimulatedThreads final : public Clock {
     std::thread thread;
     absl::Time wakes;
     bool ended = false;
+    std::condition_variable its_turn;
   };
 
+  // Gives the turn back to RunUntil()'s caller; with mutex_ held.
+  void EndTurn() {
+    turn_ = nullptr;
+    callers_turn_.notify_one();
+  }
+
   std::mutex mutex_;
-  std::condition_variable turns_;
+  std::condition_variable callers_turn_;
   std::vector<std::unique_ptr<Thread>> threads_;
   Thread* turn_ =
       nullptr;  // who runs; null: RunUntil()'s caller. Guarded by mutex_, as what it hands over is
@@ -60,13 +67,12 @@ inline void SimulatedThreads::Start(std::function<void()> body) {
     self_ = thread;
     {
       std::unique_lock lock(mutex_);
-      turns_.wait(lock, [&] { return turn_ == thread; });
+      thread->its_turn.wait(lock, [&] { return turn_ == thread; });
     }
     body();
     const std::lock_guard lock(mutex_);
     thread->ended = true;
-    turn_ = nullptr;
-    turns_.notify_all();
+    EndTurn();
   });
 }
 
@@ -74,9 +80,8 @@ inline void SimulatedThreads::SleepFor(absl::Duration duration) {
   if (self_ == nullptr) return;
   std::unique_lock lock(mutex_);
   self_->wakes = now_ + duration;
-  turn_ = nullptr;
-  turns_.notify_all();
-  turns_.wait(lock, [&] { return turn_ == self_; });
+  EndTurn();
+  self_->its_turn.wait(lock, [&] { return turn_ == self_; });
 }
 
 inline bool SimulatedThreads::RunUntil(absl::Time end) {
@@ -90,8 +95,8 @@ inline bool SimulatedThreads::RunUntil(absl::Time end) {
     if (next->wakes > end) break;
     now_ = std::max(now_, next->wakes);
     turn_ = next;
-    turns_.notify_all();
-    turns_.wait(lock, [&] { return turn_ == nullptr; });
+    next->its_turn.notify_one();
+    callers_turn_.wait(lock, [&] { return turn_ == nullptr; });
   }
   now_ = end;
   return false;
