@@ -37,7 +37,7 @@ class SharedMemoryService final : public SharedMemoryServiceBase {
   int sessions() const { return sessions_; }
 
  private:
-  class Session;
+  class Stream;
 
   grpc::ServerBidiReactor<SharedMemoryRequest, SharedMemoryReply>* Attach(
       grpc::CallbackServerContext* context) override;

@@ -8,9 +8,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
+#include <fstream>
+#include <limits>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -22,13 +26,22 @@
 #include "proto/shared_memory.grpc.pb.h"
 #include "server/service/shared_memory_service.h"
 #include "tests/testing/integer_shard.h"
+#include "worker/transport/grpc_shared_memory_client.h"
 
 namespace downpour {
 namespace {
 
+using ::testing::Each;
 using ::testing::HasSubstr;
 
 constexpr int64_t kSize = 9 * kChunkElements + 77;
+
+// Of this process, which is liars, honest replica and shard at once.
+int64_t ResidentBytes() {
+  int64_t size = 0, resident = 0;
+  std::ifstream("/proc/self/statm") >> size >> resident;
+  return resident * sysconf(_SC_PAGESIZE);
+}
 
 class SharedMemoryRefusals : public ::testing::Test {
  protected:
@@ -54,8 +67,10 @@ class SharedMemoryRefusals : public ::testing::Test {
 // A replica that does not keep to the protocol.
 class Liar {
  public:
-  Liar(const std::string& address, const RunKey& run)
-      : stub_(SharedMemory::NewStub(ConnectTo(address))), call_(stub_->Attach(&context_)) {
+  Liar(const std::string& address, const RunKey& run, uint64_t replica_id = 7)
+      : replica_id_(replica_id),
+        stub_(SharedMemory::NewStub(ConnectTo(address))),
+        call_(stub_->Attach(&context_)) {
     run_.set_run_id(run.run_id);
     run_.set_layout_fingerprint(run.layout_fingerprint);
   }
@@ -78,7 +93,7 @@ class Liar {
   absl::Status Push(uint64_t sequence, uint64_t offset) {
     SharedMemoryRequest request;
     *request.mutable_push()->mutable_header()->mutable_run() = run_;
-    request.mutable_push()->mutable_header()->set_replica_id(7);
+    request.mutable_push()->mutable_header()->set_replica_id(replica_id_);
     request.mutable_push()->mutable_header()->set_sequence(sequence);
     request.mutable_push()->set_offset(offset);
     return Call(request);
@@ -96,6 +111,7 @@ class Liar {
   }
 
  private:
+  const uint64_t replica_id_;
   grpc::ClientContext context_;
   const std::unique_ptr<SharedMemory::Stub> stub_;
   const std::unique_ptr<grpc::ClientReaderWriter<SharedMemoryRequest, SharedMemoryReply>> call_;
@@ -179,6 +195,45 @@ TEST_F(SharedMemoryRefusals, MorePlacesThanAReplicaNeeds) {
   EXPECT_EQ(taken, 8);
   EXPECT_TRUE(absl::IsResourceExhausted(liar.Fetch(400))) << "which a client makes over gRPC instead";
   EXPECT_TRUE(liar.Fetch(0).ok());
+}
+
+// Four liars on the shard's host, each with a session and a gradient of NaN.
+TEST_F(SharedMemoryRefusals, AFloodOfThemCostsTheOthersNoPushAndNoMemory) {
+  constexpr int kLiars = 4;
+  std::vector<std::unique_ptr<Liar>> liars;
+  std::pmr::vector<float> lies(kSize, std::numeric_limits<float>::quiet_NaN(), memory_.get());
+  for (int i = 0; i < kLiars; ++i) {
+    liars.push_back(std::make_unique<Liar>(server_.address, shard_->run(), /*replica_id=*/100 + i));
+    ASSERT_TRUE(SendDescriptor(directory_, liars.back()->Attach(), memory_->file()).ok());
+    ASSERT_TRUE(liars.back()->Connected().ok());
+    EXPECT_TRUE(absl::IsInvalidArgument(liars.back()->Push(1, 0)));
+  }
+  GrpcShardClient::Options options;
+  options.address = server_.address;
+  options.range = shard_->range();
+  options.run = shard_->run();
+  SharedMemoryShardClient honest({options, directory_, memory_.get()});
+  std::pmr::vector<float> gradient(kSize, 1, memory_.get()), parameters(kSize, memory_.get());
+  EXPECT_TRUE(honest.Fetch(absl::MakeSpan(parameters)).ok());
+  EXPECT_TRUE(honest.Push({1, 1, 1, 0}, gradient).ok());
+  const int64_t before = ResidentBytes();
+  std::atomic<bool> done = false;
+  std::vector<std::thread> threads;
+  for (const auto& liar : liars) {
+    threads.emplace_back([&done, liar = liar.get()] {
+      for (uint64_t i = 2; !done; ++i) {
+        EXPECT_TRUE(absl::IsInvalidArgument(liar->Push(i, 0)));
+        EXPECT_FALSE(liar->Fetch(~uint64_t{0} << (i % 40)).ok());
+      }
+    });
+  }
+  for (uint64_t push = 2; push <= 20; ++push) EXPECT_TRUE(honest.Push({1, 1, push, push - 1}, gradient).ok());
+  EXPECT_EQ(*honest.Fetch(absl::MakeSpan(parameters)), 20);
+  done = true;
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_TRUE(honest.attached());
+  EXPECT_THAT(parameters, Each(-20));
+  EXPECT_LT(ResidentBytes() - before, 16 << 20);
 }
 
 }  // namespace
