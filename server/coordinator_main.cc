@@ -13,6 +13,7 @@
 #include "common/status_macros.h"
 #include "server/coordinator/run_folder.h"
 #include "server/service/coordinator_service.h"
+#include "server/shard/checkpointer.h"
 #include "server/shard/recut.h"
 #include "server/storage/run_files.h"
 
@@ -27,8 +28,8 @@ ABSL_FLAG(bool, from_log, false,
           "if the coordinator's checkpoint is lost, go on with the shards' checkpoints from the last line of "
           "frame_accuracy.csv; such a start is refused otherwise");
 ABSL_FLAG(bool, reshard, false,
-          "let the run go on with another cluster.shards: re-cuts the shards' checkpoints, which must lie in "
-          "run_dir/checkpoints; no server may be at work");
+          "let the run go on with another cluster.shards: re-cuts the shards' checkpoints where they lie in "
+          "run_dir/checkpoints (downpour-server --reshard_to re-cuts others); no server may be at work");
 ABSL_FLAG(bool, verbose, false, "log to the terminal as well as to <run_dir>/log.txt");
 
 namespace downpour {
@@ -91,8 +92,10 @@ absl::Status Run(const CommandLine& command_line) {
   if (absl::GetFlag(FLAGS_from_log)) options.lost = LostCheckpoint::kFromLog;
   options.reshard = absl::GetFlag(FLAGS_reshard);
   ASSIGN_OR_RETURN(RunFolder run, RunFolder::Open(folder, description, clock, options));
-  if (options.reshard && run.resumed())
-    RETURN_IF_ERROR(RecutCheckpoints(folder + "/checkpoints", description.cluster().shards()));
+  // In containers the shards have their checkpoints elsewhere, where downpour-server --reshard_to re-cuts them.
+  const std::string checkpoints = folder + "/checkpoints";
+  if (options.reshard && run.resumed() && CheckpointExists(ShardCheckpointPath(checkpoints, 0)))
+    RETURN_IF_ERROR(RecutCheckpoints(checkpoints, description.cluster().shards()));
   CoordinatorService service(&run.coordinator(), clock);
   ASSIGN_OR_RETURN(ListeningServer server, ListenAt(absl::GetFlag(FLAGS_listen), {&service}));
   LogInfo(run.resumed() ? "resumed" : "began", " a run at ", server.address);

@@ -22,6 +22,7 @@
 #include "server/service/parameter_service.h"
 #include "server/service/shared_memory_service.h"
 #include "server/shard/checkpointer.h"
+#include "server/shard/recut.h"
 #include "server/shard/server_loop.h"
 #include "server/shard/shard_start.h"
 
@@ -41,6 +42,9 @@ ABSL_FLAG(
     bool, take_over, false,
     "take the shard though its state is in another folder, from which a server may still serve it: that "
     "one is told to stop, and what was acknowledged since this folder's checkpoint is lost");
+ABSL_FLAG(int, reshard_to, 0,
+          "re-cut the checkpoints in state_dir, which are of all shards of a run that is stopped, into those "
+          "of so many shards, and end; the coordinator then goes on with --reshard");
 ABSL_FLAG(std::string, port_file, "", "if set, host:port is written to this file as soon as it listens");
 
 namespace downpour {
@@ -55,85 +59,125 @@ resumes.
 
 constexpr auto kMostMessage = static_cast<int>(kChunkBytes + kMostFieldBytes);
 
-absl::Status Run(const CommandLine& /*command_line*/) {
-  ASSIGN_OR_RETURN(const int wanted, FlagFrom(FLAGS_shard, -1));
-  ASSIGN_OR_RETURN(const absl::Duration give_up_after, FlagFrom(FLAGS_give_up_after, absl::ZeroDuration()));
-  const std::string state_dir = absl::GetFlag(FLAGS_state_dir);
-  const std::string listen = absl::GetFlag(FLAGS_listen), advertised = absl::GetFlag(FLAGS_advertise);
-  if (advertised.empty() && (absl::StartsWith(listen, "0.0.0.0:") || absl::StartsWith(listen, "[::]:"))) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--advertise is not set, want the host:port at which replicas reach this shard: ",
-                     "--listen=", listen, " takes every address of this machine"));
-  }
+// The folder of the checkpoints, which is made if need be. INVALID_ARGUMENT: a flag is missing.
+absl::StatusOr<std::string> StateDir() {
+  std::string state_dir = absl::GetFlag(FLAGS_state_dir);
   if (state_dir.empty())
     return absl::InvalidArgumentError("--state_dir is not set, want the folder of the checkpoints");
   std::error_code error;
   std::filesystem::create_directories(state_dir, error);
   if (error) return absl::UnavailableError(absl::StrCat("cannot make ", state_dir, ": ", error.message()));
+  return state_dir;
+}
+
+// The address for replicas, of a server that is to listen at `listen`; empty: where it then listens.
+absl::StatusOr<std::string> AdvertisedAddress(const std::string& listen) {
+  std::string advertised = absl::GetFlag(FLAGS_advertise);
+  const bool anywhere = absl::StartsWith(listen, "0.0.0.0:") || absl::StartsWith(listen, "[::]:");
+  if (!anywhere || !advertised.empty()) return advertised;
+  return absl::InvalidArgumentError(absl::StrCat(
+      "--advertise is not set, want the host:port at which replicas reach this shard: --listen=", listen,
+      " takes every address of this machine"));
+}
+
+// The services of the shard, and what they serve once the coordinator has named it.
+class Server {
+ public:
+  explicit Server(std::string state_dir) : state_dir_(std::move(state_dir)) {}
+
+  // ABORTED: another process serves the shard that --shard names.
+  absl::Status Claim() {
+    ASSIGN_OR_RETURN(const int wanted, FlagFrom(FLAGS_shard, -1));
+    if (wanted >= 0) {
+      ASSIGN_OR_RETURN(claim_, ClaimShard(state_dir_, wanted));
+    } else {
+      ASSIGN_OR_RETURN(claim_, ClaimShardLeft(state_dir_));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Listen(const std::string& address) {
+    std::vector<grpc::Service*> services = {&service_};
+    if (const std::string directory = absl::GetFlag(FLAGS_shared_memory_dir); !directory.empty())
+      services.push_back(&shared_memory_.emplace(SharedMemoryService::Options{.directory = directory}));
+    ASSIGN_OR_RETURN(server_, ListenAt(address, services, kMostMessage));
+    const std::string file = absl::GetFlag(FLAGS_port_file);
+    return file.empty() ? absl::OkStatus() : ReplaceFile(file, {server_.address, "\n"});
+  }
+
+  absl::StatusOr<RegisterShardRequest> FirstRequest(const std::string& advertised) const {
+    RegisterShardRequest request;
+    request.set_address(advertised.empty() ? server_.address : advertised);
+    if (claim_.has_value()) request.set_shard(claim_->shard);
+    ASSIGN_OR_RETURN(const uint64_t folder, FolderNumber(state_dir_));
+    request.set_folder(folder);
+    request.set_take_over(absl::GetFlag(FLAGS_take_over));
+    return request;
+  }
+
+  absl::StatusOr<std::shared_ptr<ParameterShard>> Serve(const RegisterShardReply& registered) {
+    if (!claim_.has_value()) {
+      ASSIGN_OR_RETURN(claim_, ClaimShard(state_dir_, registered.shard()));
+    }
+    const LostState lost =
+        absl::GetFlag(FLAGS_initial_parameters) ? LostState::kInitialParameters : LostState::kRefused;
+    ASSIGN_OR_RETURN(shard_, StartShard(registered, state_dir_, lost));
+    checkpointer_.emplace(shard_.get(), ShardCheckpointPath(state_dir_, registered.shard()),
+                          absl::Seconds(registered.description().checkpoint().every_s()));
+    service_.Serve(shard_);
+    if (shared_memory_.has_value()) shared_memory_->Serve(shard_);
+    LogInfo("shard ", registered.shard(), " serves keys [", shard_->range().begin, ", ", shard_->range().end,
+            ") at ", server_.address);
+    return shard_;
+  }
+
+  void EndStalledStreams() { service_.EndStalledStreams(); }
+
+  // Takes no more pushes, and then writes a checkpoint, so that it has all that are acknowledged.
+  absl::Status Stop() {
+    server_.server.reset();
+    return checkpointer_.has_value() ? checkpointer_->CheckpointNow() : absl::OkStatus();
+  }
+
+ private:
+  const std::string state_dir_;
+  std::optional<ShardClaim> claim_;  // none: the coordinator chooses
+  ParameterService service_{{}};
+  std::optional<SharedMemoryService> shared_memory_;
+  std::shared_ptr<ParameterShard> shard_;
+  std::optional<Checkpointer> checkpointer_;
+  ListeningServer server_;  // the last, since it uses the services
+};
+
+absl::Status Run(const CommandLine& /*command_line*/) {
+  ServerLoopOptions options;
+  ASSIGN_OR_RETURN(options.give_up_after, FlagFrom(FLAGS_give_up_after, absl::ZeroDuration()));
+  ASSIGN_OR_RETURN(const int reshard_to, FlagFrom(FLAGS_reshard_to, 0));
+  const std::string listen = absl::GetFlag(FLAGS_listen);
+  ASSIGN_OR_RETURN(const std::string advertised, AdvertisedAddress(listen));
+  ASSIGN_OR_RETURN(const std::string state_dir, StateDir());
   RETURN_IF_ERROR(SetUpClusterProcess("server"));
+  if (reshard_to > 0) return RecutCheckpoints(state_dir, reshard_to);
 
-  std::optional<ShardClaim> claim;  // none: the coordinator chooses
-  if (wanted >= 0) {
-    ASSIGN_OR_RETURN(claim, ClaimShard(state_dir, wanted));
-  } else {
-    ASSIGN_OR_RETURN(claim, ClaimShardLeft(state_dir));
-  }
-
-  ParameterService service({});
-  std::vector<grpc::Service*> services = {&service};
-  const std::string shared_memory_dir = absl::GetFlag(FLAGS_shared_memory_dir);
-  std::optional<SharedMemoryService> shared_memory;
-  if (!shared_memory_dir.empty()) {
-    services.push_back(&shared_memory.emplace(SharedMemoryService::Options{.directory = shared_memory_dir}));
-  }
-  ASSIGN_OR_RETURN(ListeningServer server, ListenAt(listen, services, kMostMessage));
-  if (const std::string file = absl::GetFlag(FLAGS_port_file); !file.empty()) {
-    RETURN_IF_ERROR(ReplaceFile(file, {server.address, "\n"}));
-  }
-  RegisterShardRequest request;
-  request.set_address(advertised.empty() ? server.address : advertised);
-  if (claim.has_value()) request.set_shard(claim->shard);
-  ASSIGN_OR_RETURN(const uint64_t folder, FolderNumber(state_dir));
-  request.set_folder(folder);
-  request.set_take_over(absl::GetFlag(FLAGS_take_over));
-
+  Server server(state_dir);
+  RETURN_IF_ERROR(server.Claim());
+  RETURN_IF_ERROR(server.Listen(listen));
+  ASSIGN_OR_RETURN(options.request, server.FirstRequest(advertised));
   CoordinatorStub::Options coordinator;
   coordinator.address = absl::GetFlag(FLAGS_coordinator);
   coordinator.retry.give_up_after = absl::ZeroDuration();
   CoordinatorStub stub(coordinator);
-  std::shared_ptr<ParameterShard> shard;
-  std::optional<Checkpointer> checkpointer;
-  ServerLoopOptions options;
   options.get_run_status = [&] {
     return stub.Call(&ClusterCoordinator::Stub::GetRunStatus, RunStatusRequest());
   };
-  options.register_shard = [&](const RegisterShardRequest& again) {
-    return stub.Call(&ClusterCoordinator::Stub::RegisterShard, again);
+  options.register_shard = [&](const RegisterShardRequest& request) {
+    return stub.Call(&ClusterCoordinator::Stub::RegisterShard, request);
   };
-  options.request = request;
-  options.serve =
-      [&](const RegisterShardReply& registered) -> absl::StatusOr<std::shared_ptr<ParameterShard>> {
-    if (!claim.has_value()) {
-      ASSIGN_OR_RETURN(claim, ClaimShard(state_dir, registered.shard()));
-    }
-    const LostState lost =
-        absl::GetFlag(FLAGS_initial_parameters) ? LostState::kInitialParameters : LostState::kRefused;
-    ASSIGN_OR_RETURN(shard, StartShard(registered, state_dir, lost));
-    checkpointer.emplace(shard.get(), ShardCheckpointPath(state_dir, registered.shard()),
-                         absl::Seconds(registered.description().checkpoint().every_s()));
-    service.Serve(shard);
-    if (shared_memory.has_value()) shared_memory->Serve(shard);
-    LogInfo("shard ", registered.shard(), " serves keys [", shard->range().begin, ", ", shard->range().end,
-            ") at ", request.address());
-    return shard;
-  };
-  options.end_stalled_streams = [&] { service.EndStalledStreams(); };
-  options.give_up_after = give_up_after;
+  options.serve = [&](const RegisterShardReply& registered) { return server.Serve(registered); };
+  options.end_stalled_streams = [&] { server.EndStalledStreams(); };
   options.stopped = Interrupted;
   const absl::Status status = RunServer(options);
-  // Before the checkpoint, so that it has all pushes that are acknowledged.
-  server.server.reset();
-  if (checkpointer.has_value()) RETURN_IF_ERROR(checkpointer->CheckpointNow());
+  RETURN_IF_ERROR(server.Stop());
   return status;
 }
 

@@ -59,24 +59,29 @@ TEST(Reshard, AnInProcessRunGoesOnWithOtherShardsIfTold) {
   }
 }
 
-using ReshardProcesses = Processes;
+class ReshardProcesses : public Processes {
+ protected:
+  // A run of two shards learns for a while and is stopped; it is to go on with three.
+  void RunForAWhile() {
+    StartAll();
+    WaitForUpdates(500);
+    for (const auto& worker : workers_) worker->Signal(SIGINT);
+    for (const auto& worker : workers_) EXPECT_EQ(worker->Wait(), kExitInterrupted);
+    for (const auto& shard : shards_) shard->Signal(SIGTERM);
+    for (const auto& shard : shards_) EXPECT_EQ(shard->Wait(), kExitInterrupted);
+    evaluator_->Signal(SIGTERM);
+    evaluator_->Wait();
+    coordinator_->Signal(SIGINT);
+    EXPECT_EQ(coordinator_->Wait(), kExitInterrupted);
+    shards_.clear();
+    workers_.clear();
+    cluster_shards_ = 3;
+    updates_ = kEnoughToLearn;
+  }
+};
 
 TEST_F(ReshardProcesses, GoOnWithOtherShards) {
-  StartAll();
-  WaitForUpdates(500);
-  for (const auto& worker : workers_) worker->Signal(SIGINT);
-  for (const auto& worker : workers_) EXPECT_EQ(worker->Wait(), kExitInterrupted);
-  for (const auto& shard : shards_) shard->Signal(SIGTERM);
-  for (const auto& shard : shards_) EXPECT_EQ(shard->Wait(), kExitInterrupted);
-  evaluator_->Signal(SIGTERM);
-  evaluator_->Wait();
-  coordinator_->Signal(SIGINT);
-  EXPECT_EQ(coordinator_->Wait(), kExitInterrupted);
-  shards_.clear();
-  workers_.clear();
-
-  cluster_shards_ = 3;
-  updates_ = kEnoughToLearn;
+  RunForAWhile();
   std::vector<std::string> untold = Settings();
   untold.push_back("--run_dir=" + run_dir_);
   const auto refused = Start("downpour-coordinator", untold);
@@ -84,6 +89,33 @@ TEST_F(ReshardProcesses, GoOnWithOtherShards) {
   EXPECT_THAT(refused->Output(), AllOf(HasSubstr("cluster.shards is 3"), HasSubstr("--reshard")));
   more_settings_ = {"--reshard"};
   StartAll({0, 1, 2});
+  ExpectFinishedWell();
+}
+
+// As in containers, where the coordinator does not see the shards' folders.
+TEST_F(ReshardProcesses, GoOnWithCheckpointsThatAServerHasRecutElsewhere) {
+  RunForAWhile();
+  const std::string elsewhere = folder_ + "/state";
+  std::filesystem::create_directories(elsewhere);
+  for (const int shard : {0, 1}) {
+    std::filesystem::rename(ShardCheckpointPath(run_dir_ + "/checkpoints", shard),
+                            ShardCheckpointPath(elsewhere, shard));
+    std::filesystem::remove(PreviousGeneration(ShardCheckpointPath(run_dir_ + "/checkpoints", shard)));
+  }
+  for (const char* const to : {"3", "3"}) {  // the second time there is nothing to do
+    const auto recut =
+        Start("downpour-server", {"--state_dir=" + elsewhere, absl::StrCat("--reshard_to=", to)});
+    EXPECT_EQ(recut->Wait(), 0) << recut->Output();
+  }
+  more_settings_ = {"--reshard"};
+  StartCoordinator();
+  for (const int shard : {0, 1, 2}) {
+    std::filesystem::rename(ShardCheckpointPath(elsewhere, shard),
+                            ShardCheckpointPath(run_dir_ + "/checkpoints", shard));
+    shards_.push_back(StartShard(shard));
+  }
+  workers_.push_back(StartWorker());
+  evaluator_ = StartEvaluator();
   ExpectFinishedWell();
 }
 
