@@ -7,7 +7,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -16,22 +15,16 @@
 #include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/testing/child_process.h"
 
 namespace downpour {
 namespace {
 
 namespace fs = std::filesystem;
 using ::testing::AllOf;
-using ::testing::AnyOf;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-std::string ReadText(const fs::path& path) {
-  std::ostringstream text;
-  text << std::ifstream(path).rdbuf();
-  return text.str();
-}
 
 void WriteProgram(const fs::path& path, const std::string& script) {
   fs::create_directories(path.parent_path());
@@ -47,11 +40,11 @@ struct Outcome {
 Outcome Shell(const std::string& command) {
   const std::string output = absl::StrCat(::testing::TempDir(), "/scripts_test_output");
   const int status = std::system(absl::StrCat("{ ", command, "; } >", output, " 2>&1 </dev/null").c_str());
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, ReadText(output)};
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, FileText(output)};
 }
 
-// A training that ends at Ctrl-C only. It waits with `wait`, which a trap interrupts always: a bash that
-// forks in a loop now and then loses a SIGINT which comes as its foreground child ends.
+// A training that ends at Ctrl-C only. It waits with `wait`, which a trap interrupts always: a bash that forks
+// in a loop may lose a SIGINT as its foreground child ends.
 constexpr char kUntilInterrupted[] = R"(
 trap 'kill $waited; echo stopped >>calls; exit 130' INT
 sleep 60 & waited=$!
@@ -78,7 +71,8 @@ TEST_P(Script, RefusesAnUnknownArgument) {
 INSTANTIATE_TEST_SUITE_P(Deploy, Script,
                          ::testing::Values("deploy/quickstart", "deploy/test", "deploy/check",
                                            "deploy/packages", "deploy/local", "deploy/sweep",
-                                           "deploy/full_scale", ".ci/run"));
+                                           "deploy/full_scale", "deploy/slurm/launch", "deploy/slurm/task",
+                                           "deploy/slurm/faults", ".ci/run"));
 
 // Scripts that look for files of the checkout.
 class ScriptOfTheCheckout : public Script {};
@@ -104,14 +98,15 @@ INSTANTIATE_TEST_SUITE_P(Deploy, ScriptOfTheCheckout,
                          ::testing::Values("deploy/quickstart", "deploy/test", "deploy/check", "deploy/local",
                                            "deploy/sweep", "deploy/full_scale", ".ci/run",
                                            "deploy/docker/engine", "deploy/docker/faults",
-                                           "deploy/docker/image"));
+                                           "deploy/docker/image", "deploy/slurm/launch",
+                                           "deploy/slurm/faults"));
 
 // Every script in the tree, by its path in it.
 std::vector<std::string> AllScripts() {
   std::vector<std::string> scripts;
   for (const char* top : {"deploy", ".ci"}) {
     for (const auto& entry : fs::recursive_directory_iterator(fs::path(DOWNPOUR_SOURCE_DIR) / top)) {
-      if (entry.is_regular_file() && absl::StartsWith(ReadText(entry.path()), "#!/bin/bash\n")) {
+      if (entry.is_regular_file() && absl::StartsWith(FileText(entry.path()), "#!/bin/bash\n")) {
         scripts.push_back(fs::relative(entry.path(), DOWNPOUR_SOURCE_DIR).string());
       }
     }
@@ -122,7 +117,7 @@ std::vector<std::string> AllScripts() {
 TEST(Scripts, ResolveLinksBeforeTheyLookForTheCheckout) {
   EXPECT_THAT(AllScripts(), AllOf(Contains("deploy/docker/engine"), Contains(".ci/run")));
   for (const std::string& script : AllScripts()) {
-    for (absl::string_view line : absl::StrSplit(ReadText(fs::path(DOWNPOUR_SOURCE_DIR) / script), '\n')) {
+    for (absl::string_view line : absl::StrSplit(FileText(fs::path(DOWNPOUR_SOURCE_DIR) / script), '\n')) {
       // A relative `cd` follows CDPATH and then prints where it went.
       EXPECT_FALSE(absl::StrContains(line, "$(cd ")) << script << ": " << line;
       if (absl::StrContains(line, "dirname")) {
@@ -136,7 +131,7 @@ TEST(Scripts, ResolveLinksBeforeTheyLookForTheCheckout) {
 // awk and printf write 0,5 for a half under many a locale, and awk reads "0,5" as 0.
 TEST(Scripts, WriteAndReadNumbersWithADecimalPoint) {
   for (const std::string& script : AllScripts()) {
-    const std::string text = ReadText(fs::path(DOWNPOUR_SOURCE_DIR) / script);
+    const std::string text = FileText(fs::path(DOWNPOUR_SOURCE_DIR) / script);
     const size_t locale = text.find("\nexport LC_ALL=C\n");
     EXPECT_NE(locale, std::string::npos) << script;
     EXPECT_LT(locale, std::min(text.find("awk "), text.find("printf "))) << script;
@@ -168,7 +163,7 @@ class CopiedScript : public ::testing::Test {
     return Shell(absl::StrCat("cd '", folder.string(), "' && PATH=", root_.string(), "/path:$PATH ",
                               root_.string(), "/deploy/", script_, " ", arguments));
   }
-  std::string calls() const { return ReadText(root_ / "calls"); }
+  std::string calls() const { return FileText(root_ / "calls"); }
 
   const fs::path root_;
   const std::string script_;
@@ -373,7 +368,7 @@ dimension { name: "the data" value { name: "two words" set: "data.train_dir=my d
   const Outcome outcome = StartIn(mine, "'my grid.textproto' --out='an o' --data.test_dir=my\\ test");
   EXPECT_EQ(outcome.code, 0) << outcome.output;
   EXPECT_TRUE(fs::exists(mine / "an o/report.html"));
-  EXPECT_THAT(ReadText(mine / "calls"),
+  EXPECT_THAT(FileText(mine / "calls"),
               HasSubstr("<my run.textproto><--run_dir=an o/two_words-seed1><--threads=1><--seed=1>"
                         "<--data.train_dir=my data/train><--data.test_dir=my test>"
                         "<--name=two_words-seed1>"));
