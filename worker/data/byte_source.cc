@@ -31,7 +31,8 @@ absl::StatusOr<std::unique_ptr<ByteSource>> ByteSource::Open(const std::string& 
   if (source->file_ == nullptr) {
     const int error = errno;
     const std::string message = absl::StrCat(path, ": ", std::strerror(error));
-    return error == ENOENT ? absl::NotFoundError(message) : absl::UnavailableError(message);
+    return error == ENOENT || error == ENOTDIR ? absl::NotFoundError(message)
+                                               : absl::UnavailableError(message);
   }
   source->compressed_ = gzdirect(Gz(source->file_)) == 0;
   source->most_bytes_ = source->compressed_ ? (info.st_size + 1) * kMostInflation : info.st_size;

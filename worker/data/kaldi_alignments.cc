@@ -7,6 +7,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
 #include "common/status_macros.h"
 #include "worker/data/kaldi_io.h"
 
@@ -22,9 +23,9 @@ std::vector<std::string> FilesThatMatch(absl::string_view directory, absl::strin
   absl::StrAppend(&whole, "/", pattern);
   std::vector<std::string> files;
   glob_t matches;
-  if (glob(whole.c_str(), 0, nullptr, &matches) == 0) {
-    for (size_t i = 0; i < matches.gl_pathc; ++i)
-      if (!absl::EndsWith(matches.gl_pathv[i], ".scp")) files.push_back(matches.gl_pathv[i]);
+  if (glob(whole.c_str(), GLOB_MARK, nullptr, &matches) == 0) {
+    for (const char* const file : absl::MakeConstSpan(matches.gl_pathv, matches.gl_pathc))
+      if (!absl::EndsWith(file, ".scp") && !absl::EndsWith(file, "/")) files.emplace_back(file);
   }
   globfree(&matches);
   return files;

@@ -15,7 +15,7 @@ struct Alignments {
   std::vector<std::string> notes;                                 // files that end without a line end
 };
 
-// Reads the archives of pdf ids that match the glob `directory`/`pattern`, without *.scp; only `pattern` may
+// Reads the archives of pdf ids that match the glob `directory`/`pattern`, without *.scp and folders; only `pattern` may
 // have glob's special characters. INVALID_ARGUMENT: a label outside [0, kMostClasses), or a key twice.
 // NOT_FOUND: no such file. Others: as kaldi_io.h.
 absl::StatusOr<Alignments> ReadAlignments(const std::string& directory, const std::string& pattern);

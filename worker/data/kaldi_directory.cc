@@ -9,6 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "common/file/file.h"
 #include "common/status_macros.h"
 #include "worker/data/kaldi_alignments.h"
@@ -24,8 +25,8 @@ absl::StatusOr<std::vector<int32_t>> ReadNumbers(const std::string& path, int32_
   if (absl::IsNotFound(text.status())) return numbers;
   RETURN_IF_ERROR(text.status());
   int64_t line_number = 0;
-  for (const absl::string_view line : absl::StrSplit(*text, '\n')) {
-    ++line_number;
+  for (absl::string_view line : absl::StrSplit(*text, '\n')) {
+    if (++line_number == 1) absl::ConsumePrefix(&line, kByteOrderMark);
     if (absl::StripAsciiWhitespace(line).empty()) continue;
     int32_t number = 0;
     if (!absl::SimpleAtoi(line, &number) || number < least || number > most) {

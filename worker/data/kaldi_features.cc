@@ -54,13 +54,11 @@ class Reader {
 
   // Reads the whole matrix that `entry` names a part of, unless it is the one that was read last.
   absl::Status Load(const ScpEntry& entry) {
-    if (loaded_ != nullptr && !entry.is_command && loaded_->path == entry.path &&
-        loaded_->offset == entry.offset && !loaded_->is_command) {
-      return absl::OkStatus();
-    }
+    const bool is_open = archive_ != nullptr && !entry.is_command && loaded_->path == entry.path;
+    if (is_open && loaded_->offset == entry.offset) return absl::OkStatus();
     if (entry.is_command) {
       RETURN_IF_ERROR(Run(entry.path));
-    } else if (archive_ == nullptr || loaded_->path != entry.path) {
+    } else if (!is_open) {
       Close();
       ASSIGN_OR_RETURN(archive_, ArchiveReader::Open(entry.path));
     }

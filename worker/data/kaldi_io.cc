@@ -6,8 +6,10 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "common/file/file.h"
 #include "common/status_macros.h"
 #include "worker/data/kaldi_matrix.h"
 
@@ -109,6 +111,7 @@ absl::StatusOr<bool> ArchiveReader::NextKey(std::string* key) {
                                         "\", want a key and a space; not a Kaldi archive"));
     }
   }
+  if (at == 0 && absl::StartsWith(*key, kByteOrderMark)) key->erase(0, kByteOrderMark.size());
   return true;
 }
 

@@ -89,6 +89,7 @@ absl::StatusOr<ScpEntry> ParseScpLine(absl::string_view line) {
 absl::StatusOr<std::vector<ScpEntry>> ParseScp(absl::string_view text, absl::string_view name) {
   std::vector<ScpEntry> entries;
   int64_t line_number = 0;
+  absl::ConsumePrefix(&text, kByteOrderMark);
   for (absl::string_view line : absl::StrSplit(text, '\n')) {
     ++line_number;
     line = absl::StripAsciiWhitespace(line);

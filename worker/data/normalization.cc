@@ -108,8 +108,8 @@ std::vector<std::string> ConstantDimensions(const FeatureStatistics& training, c
     if (IsConstant(training.mean[d], training.stddev[d])) constant.push_back(d);
   if (constant.empty() || training.frames < kLeastFrames) return {};
   const size_t d = constant.front();
-  return {absl::StrCat(directory, ": ", Dimensions(constant), " of ", training.mean.size(),
-                       " cannot be learned from and count as 0 everywhere: over ", training.frames,
+  return {absl::StrCat(directory, ": constant, so that nothing is learned from it: ", Dimensions(constant),
+                       " of ", training.mean.size(), ", which counts as 0 everywhere; over ", training.frames,
                        " training frames, ", d, " has mean ", training.mean[d], " and standard deviation ",
                        training.stddev[d])};
 }
@@ -123,11 +123,11 @@ std::vector<std::string> UnlikeTraining(const FeatureStatistics& part, const Nor
   if (unlike.empty() || part.frames < kLeastFrames) return {};
   const size_t d = unlike.front();
   const bool constant = training.stddev[d] >= kConstantStddev;
-  return {absl::StrCat(directory, ": ", Dimensions(unlike), " of ", part.mean.size(),
-                       " are not like training's (another front end or scale, a dead channel?): over ",
-                       part.frames, " frames, ", d, " has mean ", part.mean[d], " and standard deviation ",
-                       part.stddev[d], ", in training mean ", training.mean[d],
-                       constant ? " throughout" : absl::StrCat(" and ", training.stddev[d]))};
+  return {absl::StrCat(
+      directory, ": unlike training's (another front end or scale, a dead channel?): ", Dimensions(unlike),
+      " of ", part.mean.size(), "; over ", part.frames, " frames, ", d, " has mean ", part.mean[d],
+      " and standard deviation ", part.stddev[d], ", in training mean ", training.mean[d],
+      constant ? " throughout" : absl::StrCat(" and ", training.stddev[d]))};
 }
 
 }  // namespace downpour

@@ -189,19 +189,24 @@ TEST(KaldiDirectory, ATextArchiveWithoutItsLastLineEndIsReadAndToldOf) {
 }
 
 // As files have them that were edited on Windows.
-TEST(KaldiDirectory, LineEndsMayBeThoseOfWindows) {
+TEST(KaldiDirectory, LineEndsMayBeThoseOfWindowsWithAByteOrderMark) {
   const std::string folder = WriteKaldiDirectory("d", {});
   std::filesystem::remove(folder + "/pdf.ark");
-  WriteText(folder + "/pdf.txt", "u1 3 4\r\nu2 5\r\n");
+  WriteText(folder + "/pdf.txt", "\xEF\xBB\xBFu1 3 4\r\nu2 5\r\n");
   WriteText(folder + "/feats.ark", "u1 [\r\n 1 2\r\n 3 4 ]\r\nu2 [ 5 6 ]\r\n");
-  WriteText(folder + "/feats.scp", "u1 feats.ark:3\r\nu2 feats.ark:23\r\n");
-  WriteText(folder + "/num_pdfs", "7\r\n");
-  WriteText(folder + "/silence_pdfs", "0\r\n1\r\n");
+  WriteText(folder + "/feats.scp", "\xEF\xBB\xBFu1 feats.ark:3\r\nu2 feats.ark:23\r\n");
+  WriteText(folder + "/num_pdfs",
+            "\xEF\xBB\xBF"
+            "7\r\n");
+  WriteText(folder + "/silence_pdfs",
+            "\xEF\xBB\xBF"
+            "0\r\n1\r\n");
   const auto read = ReadKaldiDirectory(folder, "pdf*");
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_THAT(FeaturesOf(read->utterances[0], 2), ElementsAre(1, 2, 3, 4));
   EXPECT_THAT(FeaturesOf(read->utterances[1], 2), ElementsAre(5, 6));
   EXPECT_THAT(read->labels, ElementsAre(3, 4, 5));
+  EXPECT_THAT(read->notes, IsEmpty());
   EXPECT_EQ(read->num_pdfs, 7);
   EXPECT_THAT(read->silence_pdfs, ElementsAre(0, 1));
 }
@@ -257,10 +262,20 @@ TEST(KaldiDirectory, RefusesLabelsOutOfRangeAndKeysGivenTwice) {
               AllOf(HasSubstr("INVALID_ARGUMENT"), HasSubstr("utterance u1 is aligned for the second time")));
 }
 
+TEST(KaldiDirectory, AFolderIsNoAlignment) {
+  const std::string folder = WriteKaldiDirectory("d", {kFirst});
+  std::filesystem::create_directory(folder + "/pdf.old");
+  EXPECT_TRUE(ReadKaldiDirectory(folder, "pdf*").ok());
+  EXPECT_THAT(ReadKaldiDirectory(folder, "pdf.o*").status().ToString(), HasSubstr("NOT_FOUND"));
+}
+
 TEST(KaldiDirectory, SaysWhatIsMissing) {
   EXPECT_THAT(ReadKaldiDirectory("/no/such", "pdf*").status().ToString(),
               AllOf(HasSubstr("NOT_FOUND"), HasSubstr("/no/such/feats.scp")));
   const std::string folder = WriteKaldiDirectory("d", {kFirst});
+  EXPECT_THAT(
+      ReadKaldiDirectory(folder + "/feats.scp", "pdf*").status().ToString(),
+      AllOf(HasSubstr("NOT_FOUND"), HasSubstr("/feats.scp/feats.scp: a part of this path is a file")));
   EXPECT_THAT(ReadKaldiDirectory(folder, "ali*").status().ToString(),
               AllOf(HasSubstr("NOT_FOUND"), HasSubstr(folder + "/ali*"), HasSubstr("ali-to-pdf")));
   std::filesystem::remove(folder + "/feats.ark");

@@ -99,10 +99,11 @@ TEST(LoadRunData, WarnsOfDimensionsThatAreDegenerateInOnePartOrUnlikeTheOtherPar
   ASSERT_TRUE(data.ok()) << data.status();
   EXPECT_THAT(
       data->notes,
-      ElementsAre(AllOf(HasSubstr(train + ": feature dimension 0 of 4"), HasSubstr("count as 0"),
-                        HasSubstr("100 training frames, 0 has mean -23 and standard deviation 0")),
-                  AllOf(HasSubstr(test + ": feature dimensions 0, 1, 2 of 4"),
-                        HasSubstr("over 100 frames, 0 has mean "), HasSubstr("in training mean -23"))));
+      ElementsAre(
+          AllOf(HasSubstr(train + ": constant, "), HasSubstr(": feature dimension 0 of 4, which counts as 0"),
+                HasSubstr("100 training frames, 0 has mean -23 and standard deviation 0")),
+          AllOf(HasSubstr(test + ": unlike training's"), HasSubstr("feature dimensions 0, 1, 2 of 4"),
+                HasSubstr("over 100 frames, 0 has mean "), HasSubstr("in training mean -23"))));
   for (size_t i = 0; const float input : Inputs(*data->test))
     EXPECT_LT(std::abs(input), i++ % 4 == 2 ? 50 : 15) << "normalised inputs stay sane";
   const auto evaluators = LoadTestSets(Describe(train, test), data->summary);
