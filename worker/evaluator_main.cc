@@ -10,6 +10,7 @@
 #include "common/program/interrupt.h"
 #include "common/program/run_program.h"
 #include "common/status_macros.h"
+#include "worker/data/data_flags.h"
 #include "worker/evaluator/evaluator_loop.h"
 #include "worker/replica/described_run.h"
 #include "worker/transport/grpc_coordinator_client.h"
@@ -48,7 +49,7 @@ absl::Status Run(const CommandLine& command_line) {
   const std::string shared_memory_dir = absl::GetFlag(FLAGS_shared_memory_dir);
   const std::unique_ptr<SharedMemoryResource> memory = SharedMemoryFor(shared_memory_dir);
   // There is nothing to score before the first replica has joined, so wait for that, however long it takes.
-  ASSIGN_OR_RETURN(const DescribedRun run, LoadEvaluatorsRun(coordinator, command_line, [&] {
+  ASSIGN_OR_RETURN(const DescribedRun run, LoadEvaluatorsRun(coordinator, command_line, DataFlags(), [&] {
                      options.clock->SleepFor(kPoll);
                      return !Interrupted();
                    }));

@@ -18,6 +18,7 @@
 #include "common/program/run_program.h"
 #include "common/random.h"
 #include "common/status_macros.h"
+#include "worker/data/data_flags.h"
 #include "worker/replica/described_run.h"
 #include "worker/replica/replica_loop.h"
 #include "worker/transport/grpc_coordinator_client.h"
@@ -54,7 +55,7 @@ absl::Status Run(const CommandLine& command_line) {
   GrpcCoordinatorClient patient(coordinator_options);
   ASSIGN_OR_RETURN(const RunStatus status, patient.GetRunStatus({}));
   if (status.phase() == RunStatus::FINISHED) return absl::OkStatus();
-  ASSIGN_OR_RETURN(DescribedRun run, LoadWorkersRun(patient, command_line));
+  ASSIGN_OR_RETURN(DescribedRun run, LoadWorkersRun(patient, command_line, DataFlags()));
   // The replicas' loops try again by themselves.
   coordinator_options.retry.give_up_after = std::min(give_up_after, RetryPolicy().give_up_after);
   GrpcCoordinatorClient coordinator(coordinator_options);

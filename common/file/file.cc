@@ -56,6 +56,9 @@ absl::Status FileError(absl::string_view action, absl::string_view path) {
 absl::StatusOr<std::string> ReadFile(const std::string& path) {
   const FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file.valid() && errno == ENOENT) return absl::NotFoundError(absl::StrCat("no file ", path));
+  if (!file.valid() && errno == ENOTDIR)
+    return absl::NotFoundError(
+        absl::StrCat("no file ", path, ": a part of this path is a file, want a folder"));
   if (!file.valid()) return FileError("open", path);
   struct stat info;
   if (fstat(file.get(), &info) != 0) return FileError("examine", path);

@@ -5,9 +5,13 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 
 namespace downpour {
+
+// What some editors put before text in UTF-8. Readers of text that people write skip it.
+inline constexpr absl::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 // What errno says of `action`, e.g. "write", on `path`. RESOURCE_EXHAUSTED: disk full; else UNAVAILABLE.
 absl::Status FileError(absl::string_view action, absl::string_view path);

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "common/file/file.h"
 #include "common/program/update_rules.h"
 #include "common/status_macros.h"
@@ -105,6 +106,7 @@ absl::Status SetOptimizer(absl::string_view value, RunDescription* description) 
 }  // namespace
 
 absl::Status MergeTextproto(absl::string_view text, absl::string_view name, Message* message) {
+  absl::ConsumePrefix(&text, kByteOrderMark);
   FirstError error(text);
   TextFormat::Parser parser;
   parser.RecordErrorsTo(&error);

@@ -11,6 +11,7 @@
 #include "deploy/corpus/kaldi_writer.h"
 #include "deploy/corpus/replace_folder.h"
 #include "worker/data/kaldi_io.h"
+#include "worker/data/kaldi_scp.h"
 
 namespace downpour {
 namespace {
@@ -41,8 +42,8 @@ absl::Status WriteShard(const std::string& path, absl::Span<const SpokenUtteranc
   const std::string features_path = absl::StrCat(partial, "/feats"),
                     pdfs_path = absl::StrCat(partial, "/pdf");
   ASSIGN_OR_RETURN(const auto features,
-                   ArchiveWriter::Create(features_path + ".ark", features_path + ".scp"));
-  ASSIGN_OR_RETURN(const auto pdfs, ArchiveWriter::Create(pdfs_path + ".ark", pdfs_path + ".scp"));
+                   ArchiveWriter::Create(features_path + ".ark", features_path + ".scp", "feats.ark"));
+  ASSIGN_OR_RETURN(const auto pdfs, ArchiveWriter::Create(pdfs_path + ".ark", pdfs_path + ".scp", "pdf.ark"));
   for (const SpokenUtterance& utterance : utterances) {
     if (!utterance.dropped.empty()) continue;
     RETURN_IF_ERROR(features->WriteMatrix(utterance.key, bins, utterance.features));

@@ -4,9 +4,9 @@
 #include <bit>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "common/file/file.h"
+#include "common/printable.h"
 
 namespace downpour {
 namespace {
@@ -16,14 +16,9 @@ static_assert(std::endian::native == std::endian::little,
 
 std::string JsonString(absl::string_view text) {
   std::string json = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      absl::StrAppend(&json, "\\", std::string(1, c));
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      absl::StrAppendFormat(&json, "\\u%04x", static_cast<int>(c));
-    } else {
-      json += c;
-    }
+  for (const char c : Printable(text)) {
+    if (c == '"' || c == '\\') json += '\\';
+    json += c;
   }
   return json + "\"";
 }

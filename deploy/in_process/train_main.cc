@@ -5,6 +5,7 @@
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/printable.h"
 #include "common/program/checked_flag.h"
 #include "common/program/interrupt.h"
 #include "common/program/logging.h"
@@ -13,6 +14,7 @@
 #include "common/program/run_status.h"
 #include "common/status_macros.h"
 #include "deploy/in_process/training_job.h"
+#include "worker/data/data_flags.h"
 
 ABSL_FLAG(std::string, run_dir, "", "run folder: log, curves and checkpoints; made if it is not there");
 ABSL_FLAG(int, threads, 0,
@@ -56,7 +58,7 @@ absl::Status Train(const CommandLine& command_line) {
   RETURN_IF_ERROR(PrepareRunFolder(run_dir, description, absl::GetFlag(FLAGS_restart), reshard));
   RETURN_IF_ERROR(SetUpLogging("train", run_dir + "/log.txt", absl::GetFlag(FLAGS_verbose)));
 
-  ASSIGN_OR_RETURN(RunData data, LoadRunData(description.data(), nullptr));
+  ASSIGN_OR_RETURN(RunData data, LoadRunData(description.data(), nullptr, DataFlags()));
   for (const std::string& note : data.notes) LogWarning(note);
 
   TrainingJob job;
@@ -68,7 +70,7 @@ absl::Status Train(const CommandLine& command_line) {
   if (absl::GetFlag(FLAGS_from_log)) job.lost_coordinator = LostCheckpoint::kFromLog;
   job.reshard = reshard;
   job.stopped = Interrupted;
-  Progress progress(description.name(), Clock::Real());
+  Progress progress(Printable(description.name()), Clock::Real());
   if (!quiet) {
     job.begun = [&](const RunStatus& status, bool resumed) {
       if (status.phase() == RunStatus::FINISHED) {

@@ -65,7 +65,7 @@ absl::StatusOr<RunStatus> RunVirtualJob(const TrainingJob& job) {
   RETURN_IF_ERROR(WriteRunDescription(job.run_dir, job.description));
 
   options.description = job.description;
-  options.run_id = resumed ? checkpoint->header.coordinator().run_id() : job.description.name();
+  options.run_id = resumed ? checkpoint->header.coordinator().run_id() : RunIdStem(job.description.name());
   options.data = job.data;
   options.threads = job.threads;
   options.observer = log.get();

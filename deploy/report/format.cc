@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
+#include "common/printable.h"
 
 namespace downpour {
 namespace {
@@ -22,7 +23,8 @@ std::string GroupDigits(std::string text) {
 }  // namespace
 
 std::string EscapeMarkup(absl::string_view text) {
-  return absl::StrReplaceAll(text, {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"\"", "&quot;"}});
+  return absl::StrReplaceAll(Printable(text),
+                             {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"\"", "&quot;"}});
 }
 
 std::string WithThousands(int64_t value) { return GroupDigits(absl::StrCat(value)); }

@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "common/file/file.h"
 #include "common/layout/nonlinearity.h"
+#include "common/printable.h"
 #include "common/program/run_description.h"
 #include "deploy/report/format.h"
 #include "proto/coordinator.pb.h"
@@ -90,12 +91,12 @@ absl::StatusOr<LoggedRun> ReadRun(const std::string& directory) {
   run.directory = directory;
   fs::path folder = fs::absolute(directory).lexically_normal();
   if (!folder.has_filename()) folder = folder.parent_path();
-  run.name = folder.filename().string();
+  run.name = Printable(folder.filename().string());
   if (described) {
     absl::StatusOr<RunDescription> description = ReadRunDescription(description_path);
     if (description.ok()) {
       run.description = *std::move(description);
-      if (run.description.has_name()) run.name = run.description.name();
+      if (run.description.has_name()) run.name = Printable(run.description.name());
     } else {
       run.notes.push_back(std::string(description.status().message()));
     }

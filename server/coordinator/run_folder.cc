@@ -102,7 +102,7 @@ absl::StatusOr<RunFolder> RunFolder::Open(const std::string& folder, const RunDe
   // A new run gets a name that no other has, so that shards and replicas of an earlier run here are refused.
   options.run_id =
       run.resumed_ ? checkpoint->run_id()
-                   : absl::StrCat(description.name(), "-",
+                   : absl::StrCat(RunIdStem(description.name()), "-",
                                   absl::FormatTime("%Y%m%d-%H%M%E6S", clock->WallNow(), absl::UTCTimeZone()));
   options.clock = options.wall_clock = clock;
   options.checkpointed = true;

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/file/file.h"
+#include "common/printable.h"
 #include "common/status_macros.h"
 #include "server/storage/checkpoint_file.h"
 #include "server/storage/folder_lock.h"
@@ -27,6 +28,11 @@ absl::Status RecordRunId(const std::string& folder, const std::string& run_id) {
   if (ReadRunId(folder).value_or("") == run_id) return absl::OkStatus();
   RETURN_IF_ERROR(ReplaceFile(RunIdPath(folder), {run_id, "\n"}));
   return SyncDirectory(folder);
+}
+
+std::string RunIdStem(absl::string_view name) {
+  constexpr size_t kMostBytes = 48;  // four times as many where each is escaped
+  return std::string(absl::StripAsciiWhitespace(Printable(name.substr(0, kMostBytes))));
 }
 
 absl::StatusOr<std::string> ReadRunId(const std::string& folder) {

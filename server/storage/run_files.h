@@ -8,6 +8,10 @@
 
 namespace downpour {
 
+// A run's `name` as the beginning of its id, which messages, checkpoints and the file run_id hold: one short
+// line of UTF-8, whatever bytes the name has.
+std::string RunIdStem(absl::string_view name);
+
 // A run's id stands in its checkpoints and, from the first of them on, in <folder>/run_id. So a folder whose
 // checkpoint is lost is not taken for one in which a run may begin.
 absl::Status RecordRunId(const std::string& folder, const std::string& run_id);  // statuses as ReplaceFile()

@@ -8,6 +8,7 @@
 #include "common/check.h"
 #include "worker/data/byte_source.h"
 #include "worker/data/kaldi_io.h"
+#include "worker/data/kaldi_scp.h"
 
 namespace downpour {
 namespace {
@@ -39,7 +40,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (const ScpEntry& entry : ParseScp(bytes, "fuzz").value_or(std::vector<ScpEntry>())) {
     DOWNPOUR_CHECK(!entry.key.empty() && !entry.path.empty() && entry.offset >= 0);
     ArchiveReader reader(ByteSource::FromMemory(bytes, "fuzz"));
-    if (reader.SeekTo(entry.offset).ok()) reader.ReadMatrix(&matrix).IgnoreError();
+    if (!reader.SeekTo(entry.offset).ok() || !reader.ReadMatrix(&matrix).ok()) continue;
+    const absl::StatusOr<MatrixRange> range = Within(entry.range, matrix.rows, matrix.cols);
+    DOWNPOUR_CHECK(!range.ok() || (range->last_row < matrix.rows && range->last_col < matrix.cols));
   }
   return 0;
 }

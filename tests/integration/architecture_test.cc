@@ -71,6 +71,7 @@ const std::map<std::string, std::set<std::string>>& MayInclude() {
       {"deploy/export",
        {"proto", "common", "server/storage", "server/shard", "server/coordinator", "deploy/export"}},
       {"deploy/grid", {"proto", "common", "server/storage", "deploy/report", "deploy/grid"}},
+      {"deploy/plan", {"proto", "common", "server/shard", "worker/replica", "deploy/plan"}},
       {"deploy/report", {"proto", "common", "deploy/report"}},
       {"tests", {"proto", "common", "server", "worker", "deploy", "tests"}},
   };

@@ -15,7 +15,7 @@ namespace downpour {
 void WriteToyCorpus(const std::string& directory, int utterances, uint64_t seed) {
   constexpr int kFrames = 40, kDim = 8, kRun = 8;
   std::filesystem::create_directories(directory);
-  auto features = ArchiveWriter::Create(directory + "/feats.ark", directory + "/feats.scp");
+  auto features = ArchiveWriter::Create(directory + "/feats.ark", directory + "/feats.scp", "feats.ark");
   auto alignments = ArchiveWriter::Create(directory + "/pdf.1.ark", "");
   DOWNPOUR_CHECK(features.ok() && alignments.ok());
   std::ofstream speakers(directory + "/utt2spk");

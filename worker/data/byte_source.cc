@@ -31,7 +31,8 @@ absl::StatusOr<std::unique_ptr<ByteSource>> ByteSource::Open(const std::string& 
   if (source->file_ == nullptr) {
     const int error = errno;
     const std::string message = absl::StrCat(path, ": ", std::strerror(error));
-    return error == ENOENT ? absl::NotFoundError(message) : absl::UnavailableError(message);
+    return error == ENOENT || error == ENOTDIR ? absl::NotFoundError(message)
+                                               : absl::UnavailableError(message);
   }
   source->compressed_ = gzdirect(Gz(source->file_)) == 0;
   source->most_bytes_ = source->compressed_ ? (info.st_size + 1) * kMostInflation : info.st_size;
@@ -59,6 +60,7 @@ int64_t ByteSource::ReadFile(void* to, int64_t size) {
   const int got = gzread(Gz(file_), to, static_cast<unsigned>(std::min<int64_t>(size, 1 << 30)));
   int code = Z_OK;
   const char* message = gzerror(Gz(file_), &code);
+  bytes_passed_ += std::max(got, 0);
   // A gzip stream that stops short gives Z_BUF_ERROR, even if some bytes came.
   if (got >= 0 && (code == Z_OK || code == Z_STREAM_END)) return got;
   failure_ = Error(code == Z_ERRNO ? absl::StatusCode::kUnavailable : absl::StatusCode::kDataLoss, position(),
@@ -131,7 +133,9 @@ absl::Status ByteSource::Seek(int64_t position) {
       next_ = position - buffer_start_;
       return absl::OkStatus();
     }
+    const int64_t at = buffer_start_ + static_cast<int64_t>(buffer_.size());
     if (gzseek(Gz(file_), position, SEEK_SET) == position) {
+      if (compressed_) bytes_passed_ += position >= at ? position - at : position;
       buffer_.clear();
       next_ = 0;
       buffer_start_ = position;

@@ -39,6 +39,9 @@ class ByteSource {
   // Whether positions are offsets in the file itself, which is then not gzipped.
   bool plain() const { return !compressed_; }
   int64_t position() const { return buffer_start_ + static_cast<int64_t>(next_); }
+  // How many bytes were read or, in a gzipped file, inflated to get past them. A seek backward in such a file
+  // inflates it again from its beginning.
+  int64_t bytes_passed() const { return bytes_passed_; }
   // At most this many bytes follow. A size in the file must not exceed it, or no memory is allocated.
   int64_t most_left() const { return most_bytes_ - position(); }
   // "file: byte `at`: what", unless reading failed before: then that failure.
@@ -58,6 +61,7 @@ class ByteSource {
   void* file_ = nullptr;  // gzFile; null: all bytes are in buffer_
   bool compressed_ = false;
   int64_t most_bytes_ = 0;
+  int64_t bytes_passed_ = 0;
   std::string buffer_;
   int64_t buffer_start_ = 0;  // position of buffer_[0]
   size_t next_ = 0;           // in buffer_

@@ -1,17 +1,14 @@
-// Where on the data's way: from Kaldi's archives on disk; parses entries, int32 vectors and scp lines.
+// Where on the data's way: from Kaldi's archives on disk; parses entries and int32 vectors.
 #include "worker/data/kaldi_io.h"
-
-#include <unistd.h>
 
 #include <cstring>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
-#include "absl/strings/strip.h"
 #include "common/file/file.h"
 #include "common/status_macros.h"
 #include "worker/data/kaldi_matrix.h"
@@ -66,14 +63,15 @@ absl::Status ReadBinaryIntVector(ByteSource* bytes, std::vector<int32_t>* values
   return absl::OkStatus();
 }
 
-absl::Status ReadTextIntVector(ByteSource* bytes, std::vector<int32_t>* values) {
+absl::Status ReadTextIntVector(ByteSource* bytes, std::vector<int32_t>* values, bool* lacks_line_end) {
   values->clear();
   for (;;) {
     SkipBlanks(bytes);
     const int next = bytes->Peek();
-    // Without a line end the last number may be cut short.
-    if (next < 0) return bytes->Error(StatusCode::kDataLoss, bytes->position(), "truncated, want a line end");
-    if (next == '\n') return absl::OkStatus();
+    *lacks_line_end = next < 0;
+    if (next < 0 && (values->empty() || !bytes->failure().ok()))
+      return bytes->Error(StatusCode::kDataLoss, bytes->position(), "truncated, want a line end");
+    if (next < 0 || next == '\n') return absl::OkStatus();
     const int64_t at = bytes->position();
     const std::string token = next == ']' ? "]" : ReadTextToken(bytes);
     int32_t value = 0;
@@ -83,46 +81,6 @@ absl::Status ReadTextIntVector(ByteSource* bytes, std::vector<int32_t>* values) 
     }
     values->push_back(value);
   }
-}
-
-// `directory` is the scp's, with a '/' at its end.
-std::string FindArchive(const std::string& directory, const std::string& given) {
-  if (given.front() == '/') return given;
-  const std::string beside = directory + given;
-  const bool bare = given.find('/') == std::string::npos;
-  const std::string& first = bare ? beside : given;
-  const std::string& second = bare ? given : beside;
-  return access(first.c_str(), F_OK) == 0 || access(second.c_str(), F_OK) != 0 ? first : second;
-}
-
-absl::StatusOr<ScpEntry> ParseScpLine(absl::string_view line) {
-  ScpEntry entry;
-  const size_t key_end = line.find_first_of(" \t");
-  entry.key = std::string(line.substr(0, key_end));
-  absl::string_view place = absl::StripAsciiWhitespace(
-      key_end == absl::string_view::npos ? absl::string_view() : line.substr(key_end));
-  if (entry.key.empty() || place.empty()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("\"", absl::CHexEscape(line), "\", want \"key archive:offset\""));
-  }
-  const char last = place.back();
-  if (last == '|' || place.front() == '|' || place == "-" || last == ']') {
-    return absl::UnimplementedError(absl::StrCat("\"", absl::CHexEscape(place),
-                                                 "\": pipes, standard input and row ranges are not read; "
-                                                 "copy the features to an archive (copy-feats)"));
-  }
-  if (const size_t colon = place.rfind(':'); colon != absl::string_view::npos) {
-    const absl::string_view offset = place.substr(colon + 1);
-    if (!offset.empty() && offset.find_first_not_of("0123456789") == absl::string_view::npos) {
-      if (!absl::SimpleAtoi(offset, &entry.offset))
-        return absl::InvalidArgumentError(absl::StrCat("offset ", offset, ", want one below 2^63"));
-      place = place.substr(0, colon);
-    }
-  }
-  if (place.empty())
-    return absl::InvalidArgumentError("an offset without an archive, want \"key archive:offset\"");
-  entry.path = std::string(place);
-  return entry;
 }
 
 }  // namespace
@@ -153,6 +111,7 @@ absl::StatusOr<bool> ArchiveReader::NextKey(std::string* key) {
                                         "\", want a key and a space; not a Kaldi archive"));
     }
   }
+  if (at == 0 && absl::StartsWith(*key, kByteOrderMark)) key->erase(0, kByteOrderMark.size());
   return true;
 }
 
@@ -163,41 +122,9 @@ absl::Status ArchiveReader::ReadMatrix(FloatMatrix* matrix) {
 
 absl::Status ArchiveReader::ReadIntVector(std::vector<int32_t>* values) {
   ASSIGN_OR_RETURN(const bool binary, IsBinary(bytes_.get()));
-  return binary ? ReadBinaryIntVector(bytes_.get(), values) : ReadTextIntVector(bytes_.get(), values);
-}
-
-absl::StatusOr<std::vector<ScpEntry>> ParseScp(absl::string_view text, absl::string_view name) {
-  std::vector<ScpEntry> entries;
-  int64_t line_number = 0;
-  for (absl::string_view line : absl::StrSplit(text, '\n')) {
-    ++line_number;
-    line = absl::StripAsciiWhitespace(line);
-    if (line.empty()) continue;
-    absl::StatusOr<ScpEntry> entry = ParseScpLine(line);
-    if (!entry.ok()) {
-      return absl::Status(entry.status().code(),
-                          absl::StrCat(name, ":", line_number, ": ", entry.status().message()));
-    }
-    entry->line = line_number;
-    entries.push_back(*std::move(entry));
-  }
-  return entries;
-}
-
-absl::StatusOr<std::vector<ScpEntry>> ReadScp(const std::string& path) {
-  ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
-  ASSIGN_OR_RETURN(std::vector<ScpEntry> entries, ParseScp(text, path));
-  const std::string directory = path.substr(0, path.rfind('/') + 1);
-  std::string last_given;
-  std::string last_taken;
-  for (ScpEntry& entry : entries) {
-    if (entry.path != last_given) {
-      last_given = entry.path;
-      last_taken = FindArchive(directory, entry.path);
-    }
-    entry.path = last_taken;
-  }
-  return entries;
+  lacks_line_end_ = false;
+  return binary ? ReadBinaryIntVector(bytes_.get(), values)
+                : ReadTextIntVector(bytes_.get(), values, &lacks_line_end_);
 }
 
 }  // namespace downpour

@@ -2,7 +2,6 @@
 #ifndef DOWNPOUR_WORKER_DATA_KALDI_IO_H_
 #define DOWNPOUR_WORKER_DATA_KALDI_IO_H_
 
-#include "absl/strings/string_view.h"
 #include "worker/data/byte_source.h"
 
 namespace downpour {
@@ -12,7 +11,6 @@ namespace downpour {
 //   int32 vector     "\0B" 4 i32:size, then size times (4 i32:value)
 // where 4 is one byte, the size of what follows it. The vector {7, -1} of utterance "a" is
 //   61 20 | 00 42 | 04 02 00 00 00 | 04 07 00 00 00 | 04 ff ff ff ff
-// An scp line says where an object is: "key archive:offset", the offset being that of "\0B".
 
 struct FloatMatrix {
   int64_t rows = 0;           // frames
@@ -34,26 +32,17 @@ class ArchiveReader {
   // Goes to the object that an scp line names. DATA_LOSS: beyond the end.
   absl::Status SeekTo(int64_t offset) { return bytes_->Seek(offset); }
   absl::Status ReadMatrix(FloatMatrix* matrix);
+  // The last line of a text archive may lack its line end, as in Kaldi; it may then also have been cut short.
   absl::Status ReadIntVector(std::vector<int32_t>* values);
+  // Whether the archive ended in the middle of the line that ReadIntVector() read last.
+  bool lacks_line_end() const { return lacks_line_end_; }
+  // As ByteSource's.
+  int64_t bytes_passed() const { return bytes_->bytes_passed(); }
 
  private:
   std::unique_ptr<ByteSource> bytes_;
+  bool lacks_line_end_ = false;
 };
-
-struct ScpEntry {
-  std::string key;
-  std::string path;
-  int64_t offset = 0;
-  int64_t line = 0;  // in the scp, from 1
-};
-
-// INVALID_ARGUMENT with "file:line" for a line that is no scp line. UNIMPLEMENTED for pipes, standard input
-// and row ranges: Downpour runs no commands out of data.
-absl::StatusOr<std::vector<ScpEntry>> ParseScp(absl::string_view text, absl::string_view name);
-// The same from a file; NOT_FOUND: no file. A relative archive path is taken as Kaldi takes it, from the
-// current directory, or else from the scp's directory, so that a data directory may be moved whole. A path
-// without a folder is looked for in the scp's directory first: it means the archive that lies there.
-absl::StatusOr<std::vector<ScpEntry>> ReadScp(const std::string& path);
 
 }  // namespace downpour
 

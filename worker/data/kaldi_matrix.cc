@@ -35,6 +35,11 @@ absl::Status Shape(const ByteSource& bytes, int64_t at, int32_t rows, int32_t co
                        absl::StrCat("matrix of ", rows, " rows and ", cols, " columns, want both positive"));
   }
   const int64_t count = int64_t{rows} * cols;
+  if (count > kMostObjectValues && count / 1024 * value_bytes <= bytes.most_left() / 1024) {
+    return bytes.Error(StatusCode::kInvalidArgument, at,
+                       absl::StrCat("matrix of ", rows, " rows and ", cols, " columns, want at most ",
+                                    kMostObjectValues, " values; cut the utterance into shorter ones"));
+  }
   if (count > kMostObjectValues || count * value_bytes + cols * column_bytes > bytes.most_left()) {
     return bytes.Error(StatusCode::kDataLoss, at,
                        absl::StrCat("matrix of ", rows, " rows and ", cols, " columns: at most ",

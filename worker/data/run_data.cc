@@ -52,24 +52,31 @@ uint32_t FeaturesCrc(const KaldiDirectory& part) {
   return crc;
 }
 
-Normalization NormalizationOf(const DataSummary& summary) {
+Normalization NormalizationIn(const DataSummary& summary) {
   return {{summary.feature_mean().begin(), summary.feature_mean().end()},
           {summary.feature_stddev().begin(), summary.feature_stddev().end()}};
 }
 
 class KaldiRunReader {
  public:
-  explicit KaldiRunReader(const DataDescription& description) : description_(description) {}
+  KaldiRunReader(const DataDescription& description, const FeatureOptions& features)
+      : description_(description), features_(features) {}
 
   // If `normalization` is null, it is computed.
   absl::Status ReadTrain(const Normalization* normalization) {
     ASSIGN_OR_RETURN(KaldiDirectory train,
-                     ReadKaldiDirectory(description_.train_dir(), description_.alignments()));
+                     ReadKaldiDirectory(description_.train_dir(), description_.alignments(), features_));
     classes_ = description_.classes() > 0 ? description_.classes()
                : train.num_pdfs > 0       ? train.num_pdfs
                                           : 1 + *std::max_element(train.labels.begin(), train.labels.end());
-    data_.normalization =
-        normalization != nullptr ? *normalization : ComputeNormalization(train.utterances, train.feature_dim);
+    if (normalization != nullptr) {
+      data_.normalization = *normalization;
+    } else {
+      const FeatureStatistics statistics = ComputeStatistics(train.utterances, train.feature_dim);
+      data_.normalization = NormalizationOf(statistics);
+      for (std::string& note : ConstantDimensions(statistics, description_.train_dir()))
+        data_.notes.push_back(std::move(note));
+    }
     ASSIGN_OR_RETURN(silence_class_, SilenceClasses(train.silence_pdfs, description_.train_dir(), classes_));
     const uint32_t features_crc = FeaturesCrc(train);
     ASSIGN_OR_RETURN(data_.train, MakePart(description_.train_dir(), std::move(train)));
@@ -80,7 +87,7 @@ class KaldiRunReader {
   // Instead of ReadTrain(): takes from `known` what the test sets need to know of the training part.
   absl::Status TakeTrain(const DataSummary& known) {
     data_.summary = known;
-    data_.normalization = NormalizationOf(known);
+    data_.normalization = NormalizationIn(known);
     classes_ = known.classes();
     ASSIGN_OR_RETURN(const std::vector<int32_t> silence_pdfs, ReadSilencePdfs(description_.train_dir()));
     ASSIGN_OR_RETURN(silence_class_, SilenceClasses(silence_pdfs, description_.train_dir(), classes_));
@@ -98,8 +105,13 @@ class KaldiRunReader {
 
  private:
   absl::StatusOr<std::shared_ptr<const Dataset>> ReadTest(const std::string& directory) {
-    ASSIGN_OR_RETURN(KaldiDirectory part, ReadKaldiDirectory(directory, description_.alignments()));
-    return MakePart(directory, std::move(part));
+    ASSIGN_OR_RETURN(KaldiDirectory part,
+                     ReadKaldiDirectory(directory, description_.alignments(), features_));
+    const FeatureStatistics statistics = ComputeStatistics(part.utterances, part.feature_dim);
+    ASSIGN_OR_RETURN(std::shared_ptr<const Dataset> made, MakePart(directory, std::move(part)));
+    for (std::string& note : UnlikeTraining(statistics, data_.normalization, directory))
+      data_.notes.push_back(std::move(note));
+    return made;
   }
 
   absl::StatusOr<std::shared_ptr<const Dataset>> MakePart(const std::string& directory, KaldiDirectory part) {
@@ -124,6 +136,7 @@ class KaldiRunReader {
   }
 
   const DataDescription& description_;
+  const FeatureOptions& features_;
   int32_t classes_ = 0;
   std::vector<bool> silence_class_;  // as the training directory says
   RunData data_;
@@ -131,10 +144,11 @@ class KaldiRunReader {
 
 }  // namespace
 
-absl::StatusOr<RunData> LoadRunData(const DataDescription& description, const Normalization* normalization) {
+absl::StatusOr<RunData> LoadRunData(const DataDescription& description, const Normalization* normalization,
+                                    const FeatureOptions& features) {
   RETURN_IF_ERROR(CheckKindOfData(description));
   if (description.has_mnist_dir()) return LoadMnistRunData(description, normalization);
-  KaldiRunReader reader(description);
+  KaldiRunReader reader(description, features);
   RETURN_IF_ERROR(reader.ReadTrain(normalization));
   RETURN_IF_ERROR(reader.ReadTests());
   RunData data = reader.Take();
@@ -142,15 +156,16 @@ absl::StatusOr<RunData> LoadRunData(const DataDescription& description, const No
   return data;
 }
 
-absl::StatusOr<RunData> LoadTrainingPart(const DataDescription& description, const DataSummary& known) {
+absl::StatusOr<RunData> LoadTrainingPart(const DataDescription& description, const DataSummary& known,
+                                         const FeatureOptions& features) {
   RETURN_IF_ERROR(CheckKindOfData(description));
-  const Normalization normalization = NormalizationOf(known);
+  const Normalization normalization = NormalizationIn(known);
   RunData data;
   if (description.has_mnist_dir()) {
     ASSIGN_OR_RETURN(data, LoadMnistRunData(description, &normalization));
     data.test.reset();
   } else {
-    KaldiRunReader reader(description);
+    KaldiRunReader reader(description, features);
     RETURN_IF_ERROR(reader.ReadTrain(&normalization));
     data = reader.Take();
   }
@@ -158,15 +173,16 @@ absl::StatusOr<RunData> LoadTrainingPart(const DataDescription& description, con
   return data;
 }
 
-absl::StatusOr<RunData> LoadTestSets(const DataDescription& description, const DataSummary& known) {
+absl::StatusOr<RunData> LoadTestSets(const DataDescription& description, const DataSummary& known,
+                                     const FeatureOptions& features) {
   RETURN_IF_ERROR(CheckKindOfData(description));
   if (description.has_mnist_dir()) {
-    const Normalization normalization = NormalizationOf(known);
+    const Normalization normalization = NormalizationIn(known);
     ASSIGN_OR_RETURN(RunData data, LoadMnistRunData(description, &normalization));
     data.train.reset();
     return data;
   }
-  KaldiRunReader reader(description);
+  KaldiRunReader reader(description, features);
   RETURN_IF_ERROR(reader.TakeTrain(known));
   RETURN_IF_ERROR(reader.ReadTests());
   return reader.Take();

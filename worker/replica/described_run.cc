@@ -35,14 +35,15 @@ absl::Status CheckMemoryFor(const JoinReply& run, double bytes_each) {
                      bytes_each * static_cast<double>(layout.size()));
 }
 
-absl::StatusOr<DescribedRun> LoadWorkersRun(CoordinatorClient& coordinator, const CommandLine& command_line) {
+absl::StatusOr<DescribedRun> LoadWorkersRun(CoordinatorClient& coordinator, const CommandLine& command_line,
+                                            const FeatureOptions& features) {
   ASSIGN_OR_RETURN(const DescribeReply reply, coordinator.Describe({}));
   DescribedRun run;
   run.run_id = reply.run_id();
   ASSIGN_OR_RETURN(run.description, LocalDescription(reply.description(), command_line));
   const DataDescription& data = run.description.data();
-  ASSIGN_OR_RETURN(run.data,
-                   reply.has_data() ? LoadTrainingPart(data, reply.data()) : LoadRunData(data, nullptr));
+  ASSIGN_OR_RETURN(run.data, reply.has_data() ? LoadTrainingPart(data, reply.data(), features)
+                                              : LoadRunData(data, nullptr, features));
   run.data.test.reset();
   run.data.test_human.reset();
   for (const std::string& note : run.data.notes) LogWarning(note);
@@ -51,6 +52,7 @@ absl::StatusOr<DescribedRun> LoadWorkersRun(CoordinatorClient& coordinator, cons
 
 absl::StatusOr<DescribedRun> LoadEvaluatorsRun(CoordinatorClient& coordinator,
                                                const CommandLine& command_line,
+                                               const FeatureOptions& features,
                                                const std::function<bool()>& wait) {
   ASSIGN_OR_RETURN(DescribeReply reply, coordinator.Describe({}));
   DescribedRun run;
@@ -60,7 +62,7 @@ absl::StatusOr<DescribedRun> LoadEvaluatorsRun(CoordinatorClient& coordinator,
     ASSIGN_OR_RETURN(reply, coordinator.Describe({}));
   }
   run.run_id = reply.run_id();
-  ASSIGN_OR_RETURN(run.data, LoadTestSets(run.description.data(), reply.data()));
+  ASSIGN_OR_RETURN(run.data, LoadTestSets(run.description.data(), reply.data(), features));
   for (const std::string& note : run.data.notes) LogWarning(note);
   return run;
 }

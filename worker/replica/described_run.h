@@ -37,9 +37,11 @@ absl::Status CheckMemoryFor(const JoinReply& run, double bytes_each);
 // may be the first to tell it about the data, and its summary speaks of all parts. LoadEvaluatorsRun loads
 // the test sets. While no replica has joined, so that the run's data is not known, it calls `wait` and asks
 // the coordinator again. CANCELLED: `wait` has returned false.
-absl::StatusOr<DescribedRun> LoadWorkersRun(CoordinatorClient& coordinator, const CommandLine& command_line);
+absl::StatusOr<DescribedRun> LoadWorkersRun(CoordinatorClient& coordinator, const CommandLine& command_line,
+                                            const FeatureOptions& features = {});
 absl::StatusOr<DescribedRun> LoadEvaluatorsRun(CoordinatorClient& coordinator,
                                                const CommandLine& command_line,
+                                               const FeatureOptions& features,
                                                const std::function<bool()>& wait);
 
 }  // namespace downpour

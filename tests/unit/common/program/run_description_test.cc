@@ -15,6 +15,12 @@ std::string Message(const absl::Status& status) {
   return std::string(status.message());
 }
 
+TEST(ParseRunDescription, SkipsAByteOrderMark) {
+  const auto description = ParseRunDescription("\xEF\xBB\xBFseed: 7", "run.textproto");
+  ASSERT_TRUE(description.ok()) << description.status();
+  EXPECT_EQ(description->seed(), 7);
+}
+
 TEST(ParseRunDescription, ReadsTextproto) {
   const auto description =
       ParseRunDescription("optimizer { kind: ADAGRAD }\nnetwork { hidden_width: [2560, 10] }", "x");

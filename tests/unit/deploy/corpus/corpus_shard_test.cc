@@ -24,7 +24,8 @@ class CorpusShardTest : public ::testing::Test {
     ASSERT_TRUE(WriteShard(path_, utterances, 2).ok());
   }
 
-  const std::string path_ = ::testing::TempDir() + "/shard";
+  // A name that no line of an scp file can hold.
+  const std::string path_ = ::testing::TempDir() + "/shard of\nany [name] |";
 };
 
 TEST_F(CorpusShardTest, GivesBackWhatWasWritten) {

@@ -36,6 +36,13 @@ TEST_F(RunFilesTest, TheIdIsReadAsItWasRecorded) {
   EXPECT_EQ(ReadRunId(folder_).value(), "run-2");
 }
 
+// Messages refuse what is no UTF-8 (proto3), the file run_id is a line, and requests have bounds.
+TEST(RunIdStem, IsOneShortLineOfUtf8) {
+  EXPECT_EQ(RunIdStem("speech é"), "speech é");
+  EXPECT_EQ(RunIdStem(" a\nb \xFF "), "a\\nb \\xff");
+  EXPECT_EQ(RunIdStem(std::string(1000, '\xFF')).size(), 4u * 48);
+}
+
 TEST_F(RunFilesTest, ARunIsLostIfItsCheckpointIsMissingAndAnythingElseOfItIsThere) {
   EXPECT_EQ(CheckNoRunIsLost(folder_ + "/none", "cluster.ckpt"), absl::OkStatus());
   Touch("frame_accuracy.csv");  // of a run that crashed before its first checkpoint

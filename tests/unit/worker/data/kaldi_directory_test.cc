@@ -6,7 +6,6 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -14,6 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "tests/unit/worker/data/kaldi_files.h"
+#include "worker/data/kaldi_alignments.h"
 
 namespace downpour {
 namespace {
@@ -83,19 +83,6 @@ TEST(KaldiDirectory, ReadsCountOfPdfsAndSilence) {
               AllOf(HasSubstr("UNAVAILABLE"), HasSubstr("num_pdfs")));
 }
 
-// Whether an address lies in a mapping of `path`, as the operating system sees it.
-bool IsMapped(const char* address, const std::string& path) {
-  std::ifstream maps("/proc/self/maps");
-  for (std::string line; std::getline(maps, line);) {
-    size_t begin = 0;
-    size_t end = 0;
-    if (std::sscanf(line.c_str(), "%zx-%zx", &begin, &end) != 2 || !line.ends_with(path)) continue;
-    const auto at = reinterpret_cast<size_t>(address);
-    if (begin <= at && at < end) return true;
-  }
-  return false;
-}
-
 TEST(KaldiDirectory, PlainFeaturesStayInTheirFileAndUnpackedOnesInMemory) {
   const std::string folder = WriteKaldiDirectory("d", {kFirst, kSecond});
   auto plain = ReadKaldiDirectory(folder, "pdf*");
@@ -142,7 +129,7 @@ TEST(KaldiDirectory, ArchivesInTurnAreMappedOnceEach) {
 
 TEST(KaldiDirectory, LeavesOutWhatIsNotAlignedAndSaysSo) {
   TestUtterance unaligned = {"u3", {1, 2}, {}};
-  TestUtterance too_short = {"u4", {1, 2, 3, 4}, {1}};
+  TestUtterance too_short = {"u4", std::vector<float>(14), {1}};
   const std::string folder =
       WriteKaldiDirectory("d", {kFirst, unaligned, kSecond, too_short, {"u5", {1, 1}, {1}}});
   const auto read = ReadKaldiDirectory(folder, "pdf*");
@@ -152,15 +139,86 @@ TEST(KaldiDirectory, LeavesOutWhatIsNotAlignedAndSaysSo) {
       read->notes,
       ElementsAre(folder + ": 1 of 5 utterances have no alignment and are left out; the first is u3",
                   folder + ": 1 of 5 utterances have an alignment of another length and are left out; the " +
-                      "first is u4 with 2 frames and 1 labels"));
+                      "first is u4 with 7 frames and 1 labels"));
 }
 
 TEST(KaldiDirectory, RefusesADirectoryMostOfWhichIsNotAligned) {
   const std::string folder =
-      WriteKaldiDirectory("d", {kFirst, {"u3", {1, 2}, {}}, {"u4", {1, 2, 3, 4}, {1}}});
+      WriteKaldiDirectory("d", {kFirst, {"u3", {1, 2}, {}}, {"u4", std::vector<float>(14), {1}}});
   EXPECT_THAT(ReadKaldiDirectory(folder, "pdf*").status().ToString(),
               AllOf(HasSubstr("INVALID_ARGUMENT"), HasSubstr("1 of 3 utterances can be used"),
-                    HasSubstr("u3"), HasSubstr("u4 with 2 frames and 1 labels")));
+                    HasSubstr("u3"), HasSubstr("u4 with 7 frames and 1 labels")));
+}
+
+// As Kaldi's nnet-train-frmshuff does.
+TEST(KaldiDirectory, CutsFeaturesAndAlignmentsThatDifferByAFewFramesAndCountsThem) {
+  const TestUtterance long_alignment = {"long", {1, 2, 3, 4}, {1, 2, 3, 4, 5, 6, 7}};
+  const TestUtterance short_alignment = {"short", {5, 6, 7, 8, 9, 10}, {3}};
+  const std::string folder = WriteKaldiDirectory(
+      "d", {long_alignment, kSecond, short_alignment, {"longer", {1, 2}, {1, 2, 3, 4, 5, 6, 7}}});
+  const auto read = ReadKaldiDirectory(folder, "pdf*");
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_THAT(read->labels, ElementsAre(1, 2, 9, 3));
+  ASSERT_THAT(read->utterances, SizeIs(3));
+  EXPECT_THAT(FeaturesOf(read->utterances[0], 2), ElementsAre(1, 2, 3, 4));
+  EXPECT_THAT(FeaturesOf(read->utterances[2], 2), ElementsAre(5, 6));
+  EXPECT_THAT(read->notes,
+              ElementsAre(HasSubstr("1 of 4 utterances have an alignment of another length and are left out; "
+                                    "the first is longer with 1 frames and 7 labels"),
+                          HasSubstr("2 of 4 utterances have an alignment that is up to 5 frames shorter or "
+                                    "longer, and are cut to the shorter of the two; the first is long with 2 "
+                                    "frames and 7 labels")));
+}
+
+TEST(KaldiDirectory, ATextArchiveWithoutItsLastLineEndIsReadAndToldOf) {
+  const std::string folder = WriteKaldiDirectory("d", {{"u1", {1, 2, 3, 4}, {}}});
+  std::filesystem::remove(folder + "/pdf.ark");
+  WriteText(folder + "/pdf.txt", "u1 3 4");
+  WriteText(folder + "/feats.ark", "u1 [ 1 2\n 3 4 ]");
+  WriteText(folder + "/feats.scp", "u1 feats.ark:3");
+  WriteText(folder + "/num_pdfs", "7");
+  const auto read = ReadKaldiDirectory(folder, "pdf*");
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_THAT(FeaturesOf(read->utterances[0], 2), ElementsAre(1, 2, 3, 4));
+  EXPECT_THAT(read->labels, ElementsAre(3, 4));
+  EXPECT_EQ(read->num_pdfs, 7);
+  EXPECT_THAT(read->notes, ElementsAre(HasSubstr("pdf.txt: no line end after the last label, 4 of u")));
+  WriteText(folder + "/pdf.txt", "u1 ");
+  EXPECT_THAT(ReadKaldiDirectory(folder, "pdf*").status().ToString(),
+              AllOf(HasSubstr("DATA_LOSS"), HasSubstr("pdf.txt: byte 3: truncated")));
+}
+
+// As files have them that were edited on Windows.
+TEST(KaldiDirectory, LineEndsMayBeThoseOfWindowsWithAByteOrderMark) {
+  const std::string folder = WriteKaldiDirectory("d", {});
+  std::filesystem::remove(folder + "/pdf.ark");
+  WriteText(folder + "/pdf.txt", "\xEF\xBB\xBFu1 3 4\r\nu2 5\r\n");
+  WriteText(folder + "/feats.ark", "u1 [\r\n 1 2\r\n 3 4 ]\r\nu2 [ 5 6 ]\r\n");
+  WriteText(folder + "/feats.scp", "\xEF\xBB\xBFu1 feats.ark:3\r\nu2 feats.ark:23\r\n");
+  WriteText(folder + "/num_pdfs",
+            "\xEF\xBB\xBF"
+            "7\r\n");
+  WriteText(folder + "/silence_pdfs",
+            "\xEF\xBB\xBF"
+            "0\r\n1\r\n");
+  const auto read = ReadKaldiDirectory(folder, "pdf*");
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_THAT(FeaturesOf(read->utterances[0], 2), ElementsAre(1, 2, 3, 4));
+  EXPECT_THAT(FeaturesOf(read->utterances[1], 2), ElementsAre(5, 6));
+  EXPECT_THAT(read->labels, ElementsAre(3, 4, 5));
+  EXPECT_THAT(read->notes, IsEmpty());
+  EXPECT_EQ(read->num_pdfs, 7);
+  EXPECT_THAT(read->silence_pdfs, ElementsAre(0, 1));
+}
+
+TEST(KaldiDirectory, AnEmptyMatrixIsLeftOutEvenIfItIsTheFirst) {
+  const std::string folder = WriteKaldiDirectory("d", {{"empty", {1, 1}, {1, 1}}, kFirst, kSecond});
+  WriteText(folder + "/feats.ark", "empty [ ]\nu1 [ 1 2\n 3 4\n 5 6 ]\nu2 [ 7 8 ]\n");
+  WriteText(folder + "/feats.scp", "empty feats.ark:6\nu1 feats.ark:13\nu2 feats.ark:34\n");
+  const auto read = ReadKaldiDirectory(folder, "pdf*");
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_THAT(read->labels, ElementsAre(4, 0, 4, 9));
+  EXPECT_THAT(read->notes, ElementsAre(HasSubstr("the first is empty with 0 frames and 2 labels")));
 }
 
 TEST(KaldiDirectory, DropsUtterancesWithNanOrInfinity) {
@@ -204,10 +262,20 @@ TEST(KaldiDirectory, RefusesLabelsOutOfRangeAndKeysGivenTwice) {
               AllOf(HasSubstr("INVALID_ARGUMENT"), HasSubstr("utterance u1 is aligned for the second time")));
 }
 
+TEST(KaldiDirectory, AFolderIsNoAlignment) {
+  const std::string folder = WriteKaldiDirectory("d", {kFirst});
+  std::filesystem::create_directory(folder + "/pdf.old");
+  EXPECT_TRUE(ReadKaldiDirectory(folder, "pdf*").ok());
+  EXPECT_THAT(ReadKaldiDirectory(folder, "pdf.o*").status().ToString(), HasSubstr("NOT_FOUND"));
+}
+
 TEST(KaldiDirectory, SaysWhatIsMissing) {
   EXPECT_THAT(ReadKaldiDirectory("/no/such", "pdf*").status().ToString(),
               AllOf(HasSubstr("NOT_FOUND"), HasSubstr("/no/such/feats.scp")));
   const std::string folder = WriteKaldiDirectory("d", {kFirst});
+  EXPECT_THAT(
+      ReadKaldiDirectory(folder + "/feats.scp", "pdf*").status().ToString(),
+      AllOf(HasSubstr("NOT_FOUND"), HasSubstr("/feats.scp/feats.scp: a part of this path is a file")));
   EXPECT_THAT(ReadKaldiDirectory(folder, "ali*").status().ToString(),
               AllOf(HasSubstr("NOT_FOUND"), HasSubstr(folder + "/ali*"), HasSubstr("ali-to-pdf")));
   std::filesystem::remove(folder + "/feats.ark");

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -50,6 +51,19 @@ inline std::vector<float> FeaturesOf(const Utterance& utterance, int32_t feature
   std::vector<float> values(utterance.frames * feature_dim);
   std::memcpy(values.data(), utterance.features.get(), values.size() * sizeof(float));
   return values;
+}
+
+// Whether an address lies in a mapping of `path`, as the operating system sees it.
+inline bool IsMapped(const char* address, const std::string& path) {
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    size_t begin = 0;
+    size_t end = 0;
+    if (std::sscanf(line.c_str(), "%zx-%zx", &begin, &end) != 2 || !line.ends_with(path)) continue;
+    const auto at = reinterpret_cast<size_t>(address);
+    if (begin <= at && at < end) return true;
+  }
+  return false;
 }
 
 }  // namespace downpour

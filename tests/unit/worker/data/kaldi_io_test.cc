@@ -131,6 +131,35 @@ TEST(ArchiveReader, ReadsTextForms) {
   EXPECT_EQ(key, "c");
 }
 
+TEST(ArchiveReader, ATextVectorWithoutItsLineEndIsReadAndTold) {
+  for (const auto& [archive, lacks] : {std::pair("a 1 22", true), std::pair("a 1 22 ", true),
+                                       std::pair("a 1 22\n", false), std::pair("a 1 22\n\n", false)}) {
+    ArchiveReader reader = FromBytes(archive);
+    std::string key;
+    std::vector<int32_t> values;
+    ASSERT_TRUE(*reader.NextKey(&key));
+    ASSERT_TRUE(reader.ReadIntVector(&values).ok()) << archive;
+    EXPECT_THAT(values, ElementsAre(1, 22));
+    EXPECT_FALSE(*reader.NextKey(&key));
+    EXPECT_EQ(reader.lacks_line_end(), lacks) << archive;
+  }
+}
+
+TEST(ArchiveReader, SaysWhenAMatrixHasMoreValuesThanOneMayHave) {
+  // 2^28 values and some, as a file of a gigabyte could hold.
+  const std::string path = ::testing::TempDir() + "large.ark";
+  std::ofstream(path, std::ios::binary) << Bytes("a \0BFM \4\0\0\0\x01\4\x11\0\0\0");
+  std::filesystem::resize_file(path, int64_t{1200} << 20);  // sparse
+  auto reader = ArchiveReader::Open(path);
+  ASSERT_TRUE(reader.ok());
+  std::string key;
+  FloatMatrix matrix;
+  ASSERT_TRUE(*(*reader)->NextKey(&key));
+  EXPECT_THAT((*reader)->ReadMatrix(&matrix).ToString(),
+              HasSubstr("16777216 rows and 17 columns, want at most"));
+  std::filesystem::remove(path);
+}
+
 TEST(ArchiveReader, WhatIsOfAnotherTypeIsMislabelled) {
   EXPECT_THAT(MatrixOf(kVectorObject).status().ToString(),
               AllOf(HasSubstr("INVALID_ARGUMENT"),
@@ -213,61 +242,15 @@ TEST(ArchiveReader, AnArchiveCutAnywhereButBetweenEntriesIsDataLoss) {
       const bool seam =
           size == c.first.size() ||
           (c.first.back() == '\n' && !c.ints && (size + 1 == c.first.size() || size + 1 == archive.size()));
-      EXPECT_EQ(status.code(), seam ? StatusCode::kOk : StatusCode::kDataLoss) << archive << size << status;
+      // The last number of a text vector may stand at the end of the file.
+      const size_t line = archive.rfind('\n', size - 1) + 1;  // npos + 1: 0
+      const bool no_line_end =
+          c.ints && c.first.back() == '\n' &&
+          archive.substr(line, size - line).find_first_of("0123456789") != std::string::npos;
+      EXPECT_EQ(status.code(), seam || no_line_end ? StatusCode::kOk : StatusCode::kDataLoss)
+          << archive << size << status;
     }
   }
-}
-
-TEST(ParseScp, TakesKeysPathsAndOffsets) {
-  const auto entries = ParseScp("a /x/y.ark:12\n\nb\tsome file.ark:0\nc single.mat\n", "feats.scp");
-  ASSERT_TRUE(entries.ok()) << entries.status();
-  ASSERT_EQ(entries->size(), 3);
-  EXPECT_EQ((*entries)[0].path, "/x/y.ark");
-  EXPECT_EQ((*entries)[0].offset, 12);
-  EXPECT_EQ((*entries)[1].key, "b");
-  EXPECT_EQ((*entries)[1].path, "some file.ark");
-  EXPECT_EQ((*entries)[1].line, 3);
-  EXPECT_EQ((*entries)[2].path, "single.mat");
-  EXPECT_EQ((*entries)[2].offset, 0);
-}
-
-TEST(ParseScp, NamesTheLineItCannotTake) {
-  EXPECT_THAT(ParseScp("a x:1\nb\n", "feats.scp").status().ToString(),
-              AllOf(HasSubstr("INVALID_ARGUMENT"), HasSubstr("feats.scp:2: \"b\"")));
-  EXPECT_THAT(ParseScp("a x:1\n\nb gunzip -c x.gz |\n", "feats.scp").status().ToString(),
-              AllOf(HasSubstr("UNIMPLEMENTED"), HasSubstr("feats.scp:3"), HasSubstr("gunzip -c x.gz |")));
-  EXPECT_EQ(ParseScp("a x.ark:5[0:10]", "s").status().code(), StatusCode::kUnimplemented);
-  EXPECT_EQ(ParseScp("a -", "s").status().code(), StatusCode::kUnimplemented);
-  EXPECT_EQ(ParseScp("a x.ark:99999999999999999999", "s").status().code(), StatusCode::kInvalidArgument);
-  EXPECT_EQ(ParseScp("a :5", "s").status().code(), StatusCode::kInvalidArgument);
-  EXPECT_EQ(ReadScp("/no/such.scp").status().code(), StatusCode::kNotFound);
-}
-
-TEST(ReadScp, RelativePathsAreTakenFromTheCurrentDirectoryOrElseFromTheScps) {
-  const std::string folder = ::testing::TempDir() + "moved";
-  std::filesystem::remove_all(folder);
-  std::filesystem::create_directories(folder + "/scp-test");
-  std::ofstream(folder + "/feats.scp") << "a scp-test/moved.ark:2\nb /abs.ark:2\n";
-  std::ofstream(folder + "/scp-test/moved.ark") << "x";
-  EXPECT_EQ(ReadScp(folder + "/feats.scp")->at(0).path, folder + "/scp-test/moved.ark");
-  EXPECT_EQ(ReadScp(folder + "/feats.scp")->at(1).path, "/abs.ark");
-  std::filesystem::create_directories("scp-test");
-  std::ofstream("scp-test/moved.ark") << "x";
-  EXPECT_EQ(ReadScp(folder + "/feats.scp")->at(0).path, "scp-test/moved.ark");
-  std::filesystem::remove_all("scp-test");
-}
-
-// Our corpora name their archives without a folder, and the current directory may be that of another corpus.
-TEST(ReadScp, BareFileNamesAreTakenFromTheScpsDirectoryFirst) {
-  const std::string folder = ::testing::TempDir() + "bare";
-  std::filesystem::remove_all(folder);
-  std::filesystem::create_directories(folder);
-  std::ofstream(folder + "/feats.scp") << "a feats-bare.ark:2\n";
-  std::ofstream("feats-bare.ark") << "x";
-  EXPECT_EQ(ReadScp(folder + "/feats.scp")->at(0).path, "feats-bare.ark");
-  std::ofstream(folder + "/feats-bare.ark") << "x";
-  EXPECT_EQ(ReadScp(folder + "/feats.scp")->at(0).path, folder + "/feats-bare.ark");
-  std::filesystem::remove("feats-bare.ark");
 }
 
 // Archives that Kaldi wrote of one matrix, in every format; the one in text has the numbers to expect.

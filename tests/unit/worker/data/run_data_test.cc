@@ -79,6 +79,50 @@ TEST(LoadRunData, TrainingPartHasMeanZeroAndVarianceOne) {
   EXPECT_NEAR(data->normalization.stddev[1], 0.01, 0.002);
 }
 
+// 100 frames of dimensions that are normally distributed.
+std::vector<TestUtterance> Normal(std::vector<std::pair<double, double>> mean_and_stddev) {
+  Random random(5);
+  TestUtterance utterance{
+      "u", {}, std::vector<int32_t>(100, 1), static_cast<int64_t>(mean_and_stddev.size())};
+  for (int i = 0; i < 100; ++i) {
+    for (const auto& [mean, stddev] : mean_and_stddev)
+      utterance.features.push_back(static_cast<float>(mean + stddev * random.Normal()));
+  }
+  return {utterance};
+}
+
+// A channel that is silent in training only, in the test only, in another unit, and one that is as it was.
+TEST(LoadRunData, WarnsOfDimensionsThatAreDegenerateInOnePartOrUnlikeTheOtherPart) {
+  const std::string train = WriteKaldiDirectory("train", Normal({{-23, 0}, {5, 3}, {5, 3}, {5, 3}}));
+  const std::string test = WriteKaldiDirectory("test", Normal({{5, 3}, {-23, 0}, {50, 30}, {6, 2}}));
+  const auto data = LoadRunData(Describe(train, test), nullptr);
+  ASSERT_TRUE(data.ok()) << data.status();
+  EXPECT_THAT(
+      data->notes,
+      ElementsAre(
+          AllOf(HasSubstr(train + ": constant, "), HasSubstr(": feature dimension 0 of 4, which counts as 0"),
+                HasSubstr("100 training frames, 0 has mean -23 and standard deviation 0")),
+          AllOf(HasSubstr(test + ": unlike training's"), HasSubstr("feature dimensions 0, 1, 2 of 4"),
+                HasSubstr("over 100 frames, 0 has mean "), HasSubstr("in training mean -23"))));
+  for (size_t i = 0; const float input : Inputs(*data->test))
+    EXPECT_LT(std::abs(input), i++ % 4 == 2 ? 50 : 15) << "normalised inputs stay sane";
+  const auto evaluators = LoadTestSets(Describe(train, test), data->summary);
+  ASSERT_TRUE(evaluators.ok()) << evaluators.status();
+  EXPECT_THAT(evaluators->notes, ElementsAre(data->notes[1]));
+}
+
+TEST(LoadRunData, SaysNothingOfPartsThatAreAlikeOrAreTooShortToTell) {
+  const std::string train = WriteKaldiDirectory("train", Normal({{5, 3}, {0, 1e-12}, {1e6, 1e5}}));
+  const std::string alike = WriteKaldiDirectory("test", Normal({{8, 1}, {0, 4e-12}, {1.2e6, 2e5}}));
+  const std::string shorter = WriteKaldiDirectory("short", {{"u", {900, 900, 900}, {1}, 3}});
+  for (const std::string& test : {alike, shorter}) {
+    const auto data = LoadRunData(Describe(train, test), nullptr);
+    ASSERT_TRUE(data.ok()) << data.status();
+    EXPECT_THAT(data->notes, ElementsAre());
+    EXPECT_NEAR(data->normalization.stddev[1], 1e-12, 2e-13) << "a small scale is a scale";
+  }
+}
+
 // As --data.test_human_dir= on a command line.
 TEST(LoadRunData, AnEmptyHumanTestDirectoryIsNone) {
   DataDescription description = Describe(WriteKaldiDirectory("train", RandomUtterances(20)),
@@ -100,10 +144,10 @@ TEST(LoadRunData, TestPartsTakeTheTrainingPartsNormalization) {
   std::vector<float> input(2);
   data->test->CopyWindow(data->test->utterances()[0], 0, absl::MakeSpan(input));
   EXPECT_FLOAT_EQ(input[0], 3);
-  EXPECT_FLOAT_EQ(input[1], 0.5f / 1e-5f);  // a constant dimension: the floor
+  EXPECT_NEAR(input[1], 0, 1e-6) << "constant in training, so that nothing was learned from it";
   EXPECT_EQ(data->test_human->frames(), 2);
   EXPECT_THAT(data->summary.feature_mean(), ElementsAre(1, 5));
-  EXPECT_THAT(data->summary.feature_stddev(), ElementsAre(1, 1e-5f));
+  EXPECT_THAT(data->summary.feature_stddev(), ElementsAre(1, kConstantStddev));
 
   const Normalization given = {{2, 3}, {4, 0.5}};
   const auto again = LoadRunData(description, &given);

@@ -48,7 +48,7 @@ TEST(DescribedRun, WorkersReadTheTrainingPartAndEvaluatorsTheTestSets) {
   // Before anybody has joined, the summary of the run's data is not known; it describes the test set too.
   int waits = 0;
   const auto wait = [&] { return ++waits < 3; };
-  EXPECT_EQ(LoadEvaluatorsRun(cluster, {}, wait).status().code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(LoadEvaluatorsRun(cluster, {}, {}, wait).status().code(), absl::StatusCode::kCancelled);
   EXPECT_EQ(waits, 3);
   const auto first = LoadWorkersRun(cluster, {});
   ASSERT_TRUE(first.ok()) << first.status();
@@ -56,12 +56,12 @@ TEST(DescribedRun, WorkersReadTheTrainingPartAndEvaluatorsTheTestSets) {
   EXPECT_EQ(first->data.summary.majority_test_accuracy(), 0.5);
 
   *cluster.described.mutable_data() = first->data.summary;
-  const auto evaluator = LoadEvaluatorsRun(cluster, {}, wait);
+  const auto evaluator = LoadEvaluatorsRun(cluster, {}, {}, wait);
   ASSERT_TRUE(evaluator.ok()) << evaluator.status();
   EXPECT_EQ(evaluator->data.train, nullptr);
   EXPECT_EQ(evaluator->data.test->frames(), 2);
   std::filesystem::remove_all(test);
-  EXPECT_FALSE(LoadEvaluatorsRun(cluster, {}, wait).ok());
+  EXPECT_FALSE(LoadEvaluatorsRun(cluster, {}, {}, wait).ok());
   EXPECT_EQ(waits, 3) << "a file that cannot be read is no reason to wait";
   const auto second = LoadWorkersRun(cluster, {});
   ASSERT_TRUE(second.ok()) << second.status();
