@@ -10,16 +10,20 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/file/file.h"
+#include "common/metrics/metrics_endpoint.h"
 #include "common/program/checked_flag.h"
 #include "common/program/cluster_flags.h"
 #include "common/program/interrupt.h"
 #include "common/program/logging.h"
+#include "common/program/progress_watch.h"
 #include "common/program/run_program.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/coordinator_stub.h"
+#include "common/rpc/health.h"
 #include "common/status_macros.h"
 #include "common/wire/chunk_codec.h"
 #include "server/service/parameter_service.h"
+#include "server/service/shard_report.h"
 #include "server/service/shared_memory_service.h"
 #include "server/shard/checkpointer.h"
 #include "server/shard/shard_start.h"
@@ -53,6 +57,9 @@ resumes.
   downpour-server --coordinator=127.0.0.1:7100 --state_dir=runs/mine/checkpoints)";
 
 constexpr absl::Duration kPoll = absl::Seconds(1);
+// A push whose chunks do not move is ended after 16 s, so that others are applied.
+constexpr absl::Duration kPatience = absl::Minutes(1);
+constexpr char kHealthService[] = "downpour.ParameterServer";
 constexpr auto kMostMessage = static_cast<int>(kChunkBytes + kMostFieldBytes);
 constexpr absl::Duration kRegisterPoll = absl::Milliseconds(200);
 
@@ -83,16 +90,21 @@ absl::StatusOr<std::optional<RegisterShardReply>> Register(CoordinatorStub& pati
 // joined, and a restarted coordinator may have a checkpoint that does not know this address. CANCELLED:
 // interrupted. FAILED_PRECONDITION: the coordinator has been restarted with another run, or another server
 // has the shard. A transient status: it could not be reached for `give_up_after`.
-absl::Status ServeUntilFinished(CoordinatorStub& coordinator, const RegisterShardRequest& again,
+absl::Status ServeUntilFinished(CoordinatorStub& coordinator, RegisterShardRequest again,
                                 absl::Duration give_up_after, ParameterShard& shard,
-                                ParameterService& service) {
+                                ParameterService& service, const ShardReport& report,
+                                const ListeningServer& server) {
   bool finished = false;
+  ProgressWatch progress(kPatience);
   Clock* const clock = Clock::Real();
   absl::Time last_answer = clock->Now();
   for (absl::Time next_poll = clock->Now(); !Interrupted(); clock->SleepFor(absl::Milliseconds(50))) {
     service.EndStalledStreams();
     if (clock->Now() < next_poll) continue;
     next_poll = clock->Now() + kPoll;
+    *again.mutable_activity() = report.Activity();
+    const auto done = static_cast<int64_t>(again.activity().version() + again.activity().pushes_rejected());
+    SetMakesProgress(server, kHealthService, progress.Look(done, service.pushes() > 0, clock->Now()));
     const absl::StatusOr<RunStatus> status =
         coordinator.Call(&ClusterCoordinator::Stub::GetRunStatus, RunStatusRequest());
     if (!status.ok()) {
@@ -146,7 +158,10 @@ absl::Status Run(const CommandLine& /*command_line*/) {
   if (!shared_memory_dir.empty()) {
     services.push_back(&shared_memory.emplace(SharedMemoryService::Options{.directory = shared_memory_dir}));
   }
+  ShardReport report(&service, shared_memory.has_value() ? &*shared_memory : nullptr, state_dir);
+  ASSIGN_OR_RETURN(const auto metrics, ServeMetrics([&](MetricFamilies* all) { report.AddTo(all); }));
   ASSIGN_OR_RETURN(ListeningServer server, ListenAt(listen, services, kMostMessage));
+  SetMakesProgress(server, kHealthService, true);  // as it has nothing to do before it has a shard
   if (const std::string file = absl::GetFlag(FLAGS_port_file); !file.empty()) {
     RETURN_IF_ERROR(ReplaceFile(file, {server.address, "\n"}));
   }
@@ -173,8 +188,10 @@ absl::Status Run(const CommandLine& /*command_line*/) {
   const LostState lost =
       absl::GetFlag(FLAGS_initial_parameters) ? LostState::kInitialParameters : LostState::kRefused;
   ASSIGN_OR_RETURN(const std::shared_ptr<ParameterShard> shard, StartShard(registered, state_dir, lost));
-  Checkpointer checkpointer(shard.get(), ShardCheckpointPath(state_dir, registered.shard()),
-                            absl::Seconds(registered.description().checkpoint().every_s()));
+  const auto checkpointer =
+      std::make_shared<Checkpointer>(shard.get(), ShardCheckpointPath(state_dir, registered.shard()),
+                                     absl::Seconds(registered.description().checkpoint().every_s()));
+  report.Serve(shard, checkpointer);
   shard->set_view(registered.view());
   service.Serve(shard);
   if (shared_memory.has_value()) shared_memory->Serve(shard);
@@ -184,10 +201,11 @@ absl::Status Run(const CommandLine& /*command_line*/) {
   request.set_shard(registered.shard());
   request.set_view(registered.view());
   request.set_run_id(registered.run().run_id());
-  absl::Status status = ServeUntilFinished(impatient, request, give_up_after, *shard, service);
+  absl::Status status =
+      ServeUntilFinished(impatient, request, give_up_after, *shard, service, report, server);
   // Before the checkpoint, so that it has all pushes that are acknowledged.
   server.server.reset();
-  RETURN_IF_ERROR(checkpointer.CheckpointNow());
+  RETURN_IF_ERROR(checkpointer->CheckpointNow());
   return status;
 }
 

@@ -79,15 +79,23 @@ class SharedMemoryService::Session final
         if (socket_ != nullptr) return Receive();
         break;
       case SharedMemoryRequest::kPush:
-        if (memory_.valid()) return Push();
+        if (memory_.valid()) return Measured(&service_->transfers_.pushes, &Session::Push);
         break;
       case SharedMemoryRequest::kFetch:
-        if (memory_.valid()) return Fetch();
+        if (memory_.valid()) return Measured(&service_->transfers_.fetches, &Session::Fetch);
         break;
       case SharedMemoryRequest::REQUEST_NOT_SET:
         break;
     }
     return absl::InvalidArgumentError("a request out of order");
+  }
+
+  // Counts the transfer that `transfer` makes, if it ends well.
+  absl::Status Measured(TransferCounters* counters, absl::StatusOr<int64_t> (Session::*transfer)()) {
+    const absl::Time began = service_->options_.clock->Now();
+    ASSIGN_OR_RETURN(const int64_t bytes, (this->*transfer)());
+    counters->Count(bytes, service_->options_.clock->Now() - began);
+    return absl::OkStatus();
   }
 
   absl::Status Listen() {
@@ -125,7 +133,8 @@ class SharedMemoryService::Session final
     return view->elements<Element>();
   }
 
-  absl::Status Push() {
+  // This and the three after it return how many bytes were transferred.
+  absl::StatusOr<int64_t> Push() {
     const PushIdentity& identity = request_.push().header();
     RETURN_IF_ERROR(shard_->CheckRun(ToRunKey(identity.run())));
     const PushHeader header = ToPushHeader(identity);
@@ -144,7 +153,7 @@ class SharedMemoryService::Session final
   }
 
   template <typename Element>
-  absl::Status Apply(const PushHeader& header) {
+  absl::StatusOr<int64_t> Apply(const PushHeader& header) {
     ASSIGN_OR_RETURN(const absl::Span<const Element> gradient,
                      View<Element>(request_.push().offset(), &gradient_));
     const KeyRange range = shard_->range();
@@ -158,16 +167,16 @@ class SharedMemoryService::Session final
       ASSIGN_OR_RETURN(outcome, shard_->ApplySegments(header, keys, read, service_->parallel_for_));
     }
     FillPushReply(outcome, reply_.mutable_push());
-    return absl::OkStatus();
+    return range.size() * static_cast<int64_t>(sizeof(Element));
   }
 
-  absl::Status Fetch() {
+  absl::StatusOr<int64_t> Fetch() {
     RETURN_IF_ERROR(shard_->CheckRun(ToRunKey(request_.fetch().run())));
     return request_.fetch().bfloat16() ? Write<uint16_t>() : Write<float>();
   }
 
   template <typename Element>
-  absl::Status Write() {
+  absl::StatusOr<int64_t> Write() {
     ASSIGN_OR_RETURN(const absl::Span<Element> parameters,
                      View<Element>(request_.fetch().offset(), &parameters_));
     const KeyRange range = shard_->range();
@@ -182,7 +191,7 @@ class SharedMemoryService::Session final
       shard_->Read({key, key + static_cast<int64_t>(copy.size())}, MutableTensorView(copy)).IgnoreError();
       CopyPastCaches(TensorView(copy).bytes(), reinterpret_cast<char*>(&parameters[begin]));
     });
-    return absl::OkStatus();
+    return range.size() * static_cast<int64_t>(sizeof(Element));
   }
 
   SharedMemoryService* const service_;
