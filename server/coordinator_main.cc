@@ -4,12 +4,15 @@
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "common/file/file.h"
+#include "common/metrics/metrics_endpoint.h"
 #include "common/program/interrupt.h"
 #include "common/program/logging.h"
 #include "common/program/progress.h"
+#include "common/program/progress_watch.h"
 #include "common/program/run_program.h"
 #include "common/program/run_status.h"
 #include "common/rpc/channel.h"
+#include "common/rpc/health.h"
 #include "common/status_macros.h"
 #include "server/coordinator/run_folder.h"
 #include "server/service/coordinator_service.h"
@@ -50,11 +53,21 @@ constexpr absl::Duration kTick = absl::Milliseconds(100);
 constexpr absl::Duration kDeathCheck = absl::Seconds(1);
 // Every other process asks the coordinator at least once a second, until it is told that the run is over.
 constexpr absl::Duration kQuiet = absl::Milliseconds(2500);
+// The update of a slow replica, or an evaluation at the end, may take long.
+constexpr absl::Duration kPatience = absl::Minutes(5);
+constexpr char kHealthService[] = "downpour.ClusterCoordinator";
 constexpr absl::Duration kLongestGoodbye = absl::Seconds(60);
 
+// Whether replicas are in the cluster that are to make updates.
+bool IsBusy(const RunStatus& status) {
+  return status.phase() == RunStatus::TRAINING && status.live_replicas() > 0 && status.fraction_done() < 1;
+}
+
 // Returns when the run is over and everybody knows it. CANCELLED: interrupted.
-absl::Status Coordinate(Coordinator& coordinator, const CoordinatorService& service, Clock* clock) {
+absl::Status Coordinate(Coordinator& coordinator, const CoordinatorService& service,
+                        const ListeningServer& server, Clock* clock) {
   Progress progress("coordinator", clock);
+  ProgressWatch progress_watch(kPatience);
   absl::Time next_death_check = clock->Now();
   absl::Time finished = absl::InfiniteFuture();
   for (;; clock->SleepFor(kTick)) {
@@ -66,6 +79,8 @@ absl::Status Coordinate(Coordinator& coordinator, const CoordinatorService& serv
       next_death_check = now + kDeathCheck;
     }
     ASSIGN_OR_RETURN(const RunStatus status, coordinator.GetRunStatus({}));
+    const int64_t done = status.updates() + status.pushes_rejected() + status.pushes_late();
+    SetMakesProgress(server, kHealthService, progress_watch.Look(done, IsBusy(status), now));
     if (status.phase() != RunStatus::FINISHED) {
       progress.Update(status.fraction_done(), DescribeStatus(status));
       continue;
@@ -97,14 +112,17 @@ absl::Status Run(const CommandLine& command_line) {
   if (options.reshard && run.resumed() && CheckpointExists(ShardCheckpointPath(checkpoints, 0)))
     RETURN_IF_ERROR(RecutCheckpoints(checkpoints, description.cluster().shards()));
   CoordinatorService service(&run.coordinator(), clock);
+  ASSIGN_OR_RETURN(const auto metrics, ServeMetrics([&](MetricFamilies* all) { run.AddMetrics(all); }));
   ASSIGN_OR_RETURN(ListeningServer server, ListenAt(absl::GetFlag(FLAGS_listen), {&service}));
   LogInfo(run.resumed() ? "resumed" : "began", " a run at ", server.address);
   if (const std::string file = absl::GetFlag(FLAGS_port_file); !file.empty()) {
     RETURN_IF_ERROR(ReplaceFile(file, {server.address, "\n"}));
   }
-  absl::Status status = Coordinate(run.coordinator(), service, clock);
+  RETURN_IF_ERROR(run.SetAddress(server.address));
+  absl::Status status = Coordinate(run.coordinator(), service, server, clock);
   // Before the checkpoint, so that it has all that is answered.
   server.server.reset();
+  RETURN_IF_ERROR(run.SetAddress(""));
   RETURN_IF_ERROR(run.CheckpointNow());
   return status;
 }

@@ -10,16 +10,20 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/file/file.h"
+#include "common/metrics/metrics_endpoint.h"
 #include "common/program/checked_flag.h"
 #include "common/program/cluster_flags.h"
 #include "common/program/interrupt.h"
 #include "common/program/logging.h"
+#include "common/program/progress_watch.h"
 #include "common/program/run_program.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/coordinator_stub.h"
+#include "common/rpc/health.h"
 #include "common/status_macros.h"
 #include "common/wire/chunk_codec.h"
 #include "server/service/parameter_service.h"
+#include "server/service/shard_report.h"
 #include "server/service/shared_memory_service.h"
 #include "server/shard/checkpointer.h"
 #include "server/shard/recut.h"
@@ -57,6 +61,9 @@ resumes.
 
   downpour-server --coordinator=127.0.0.1:7100 --state_dir=runs/mine/checkpoints)";
 
+// A push whose chunks do not move is ended after 16 s, so that others are applied.
+constexpr absl::Duration kPatience = absl::Minutes(1);
+constexpr char kHealthService[] = "downpour.ParameterServer";
 constexpr auto kMostMessage = static_cast<int>(kChunkBytes + kMostFieldBytes);
 
 // The folder of the checkpoints, which is made if need be. INVALID_ARGUMENT: a flag is missing.
@@ -100,7 +107,10 @@ class Server {
     std::vector<grpc::Service*> services = {&service_};
     if (const std::string directory = absl::GetFlag(FLAGS_shared_memory_dir); !directory.empty())
       services.push_back(&shared_memory_.emplace(SharedMemoryService::Options{.directory = directory}));
+    report_.emplace(&service_, shared_memory_.has_value() ? &*shared_memory_ : nullptr, state_dir_);
+    ASSIGN_OR_RETURN(metrics_, ServeMetrics([this](MetricFamilies* all) { report_->AddTo(all); }));
     ASSIGN_OR_RETURN(server_, ListenAt(address, services, kMostMessage));
+    SetMakesProgress(server_, kHealthService, true);  // as it has nothing to do before it has a shard
     const std::string file = absl::GetFlag(FLAGS_port_file);
     return file.empty() ? absl::OkStatus() : ReplaceFile(file, {server_.address, "\n"});
   }
@@ -122,8 +132,10 @@ class Server {
     const LostState lost =
         absl::GetFlag(FLAGS_initial_parameters) ? LostState::kInitialParameters : LostState::kRefused;
     ASSIGN_OR_RETURN(shard_, StartShard(registered, state_dir_, lost));
-    checkpointer_.emplace(shard_.get(), ShardCheckpointPath(state_dir_, registered.shard()),
-                          absl::Seconds(registered.description().checkpoint().every_s()));
+    checkpointer_ =
+        std::make_shared<Checkpointer>(shard_.get(), ShardCheckpointPath(state_dir_, registered.shard()),
+                                       absl::Seconds(registered.description().checkpoint().every_s()));
+    report_->Serve(shard_, checkpointer_);
     service_.Serve(shard_);
     if (shared_memory_.has_value()) shared_memory_->Serve(shard_);
     LogInfo("shard ", registered.shard(), " serves keys [", shard_->range().begin, ", ", shard_->range().end,
@@ -132,11 +144,19 @@ class Server {
   }
 
   void EndStalledStreams() { service_.EndStalledStreams(); }
+  // Tells the coordinator what the shard has done, and those who ask for its health whether it goes on.
+  void Report(RegisterShardRequest* request) {
+    ShardActivity& activity = *request->mutable_activity();
+    activity = report_->Activity();
+    const auto done = static_cast<int64_t>(activity.version() + activity.pushes_rejected());
+    const bool goes_on = progress_.Look(done, service_.pushes() > 0, Clock::Real()->Now());
+    SetMakesProgress(server_, kHealthService, goes_on);
+  }
 
   // Takes no more pushes, and then writes a checkpoint, so that it has all that are acknowledged.
   absl::Status Stop() {
     server_.server.reset();
-    return checkpointer_.has_value() ? checkpointer_->CheckpointNow() : absl::OkStatus();
+    return checkpointer_ != nullptr ? checkpointer_->CheckpointNow() : absl::OkStatus();
   }
 
  private:
@@ -145,8 +165,11 @@ class Server {
   ParameterService service_{{}};
   std::optional<SharedMemoryService> shared_memory_;
   std::shared_ptr<ParameterShard> shard_;
-  std::optional<Checkpointer> checkpointer_;
-  ListeningServer server_;  // the last, since it uses the services
+  std::shared_ptr<Checkpointer> checkpointer_;
+  ProgressWatch progress_{kPatience};
+  std::optional<ShardReport> report_;
+  std::unique_ptr<HttpListener> metrics_;  // uses report_
+  ListeningServer server_;                 // uses the services
 };
 
 absl::Status Run(const CommandLine& /*command_line*/) {
@@ -175,6 +198,7 @@ absl::Status Run(const CommandLine& /*command_line*/) {
   };
   options.serve = [&](const RegisterShardReply& registered) { return server.Serve(registered); };
   options.end_stalled_streams = [&] { server.EndStalledStreams(); };
+  options.report = [&](RegisterShardRequest* request) { server.Report(request); };
   options.stopped = Interrupted;
   const absl::Status status = RunServer(options);
   RETURN_IF_ERROR(server.Stop());

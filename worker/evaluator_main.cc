@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "absl/flags/flag.h"
+#include "common/metrics/metrics_endpoint.h"
 #include "common/program/checked_flag.h"
 #include "common/program/cluster_flags.h"
 #include "common/program/interrupt.h"
@@ -13,6 +14,7 @@
 #include "worker/data/data_flags.h"
 #include "worker/evaluator/evaluator_loop.h"
 #include "worker/replica/described_run.h"
+#include "worker/replica/measured_shard_client.h"
 #include "worker/transport/grpc_coordinator_client.h"
 #include "worker/transport/grpc_shard_connector.h"
 
@@ -39,6 +41,15 @@ absl::Status Run(const CommandLine& command_line) {
   if (options.threads == 0) options.threads = std::max<int>(1, std::thread::hardware_concurrency());
   ASSIGN_OR_RETURN(options.give_up_after, FlagFrom(FLAGS_give_up_after, absl::ZeroDuration()));
   RETURN_IF_ERROR(SetUpClusterProcess("evaluator"));
+  Transfers transfers;
+  DurationCounter evaluations;
+  options.evaluations = &evaluations;
+  ASSIGN_OR_RETURN(const auto metrics, ServeMetrics([&](MetricFamilies* all) {
+                     transfers.AddTo("any", all);
+                     all->AddDurations("downpour_evaluation_duration_seconds",
+                                       "Time to fetch the parameters and score them on the test sets.",
+                                       evaluations.count(), evaluations.sum());
+                   }));
   CoordinatorStub::Options coordinator_options;
   coordinator_options.address = absl::GetFlag(FLAGS_coordinator);
   coordinator_options.retry.stopped = Interrupted;
@@ -54,7 +65,8 @@ absl::Status Run(const CommandLine& command_line) {
                      return !Interrupted();
                    }));
   options.coordinator = &coordinator;
-  options.connect_shard = GrpcShardConnector(0, Interrupted, shared_memory_dir, memory.get());
+  options.connect_shard =
+      Measured(GrpcShardConnector(0, Interrupted, shared_memory_dir, memory.get()), &transfers);
   options.data = &run.data;
   options.run_id = run.run_id;
   options.stopped = Interrupted;

@@ -11,6 +11,7 @@
 
 #include "absl/flags/flag.h"
 #include "common/back_off.h"
+#include "common/metrics/metrics_endpoint.h"
 #include "common/program/checked_flag.h"
 #include "common/program/cluster_flags.h"
 #include "common/program/interrupt.h"
@@ -20,6 +21,7 @@
 #include "common/status_macros.h"
 #include "worker/data/data_flags.h"
 #include "worker/replica/described_run.h"
+#include "worker/replica/measured_shard_client.h"
 #include "worker/replica/replica_loop.h"
 #include "worker/transport/grpc_coordinator_client.h"
 #include "worker/transport/grpc_shard_connector.h"
@@ -45,6 +47,15 @@ absl::Status Run(const CommandLine& command_line) {
   ASSIGN_OR_RETURN(const int compute_threads, FlagFrom(FLAGS_compute_threads, 1));
   ASSIGN_OR_RETURN(const absl::Duration give_up_after, FlagFrom(FLAGS_give_up_after, absl::ZeroDuration()));
   RETURN_IF_ERROR(SetUpClusterProcess("worker"));
+  Transfers transfers;
+  DurationCounter gradients;
+  ASSIGN_OR_RETURN(const auto metrics, ServeMetrics([&](MetricFamilies* all) {
+                     transfers.AddTo("any", all);
+                     all->AddGauge("downpour_worker_replicas", "Replicas of this worker.", replicas);
+                     all->AddDurations("downpour_gradient_duration_seconds",
+                                       "Time to compute a minibatch's gradient.", gradients.count(),
+                                       gradients.sum());
+                   }));
   // When one replica fails, all of them stop and the process fails, so that a supervisor starts it anew.
   std::atomic<bool> failed = false;
   const auto stopped = [&failed] { return failed || Interrupted(); };
@@ -69,7 +80,9 @@ absl::Status Run(const CommandLine& command_line) {
   for (int index = 0; index < replicas; ++index) {
     ReplicaLoopOptions options;
     options.coordinator = &coordinator;
-    options.connect_shard = GrpcShardConnector(index, stopped, shared_memory_dir, memory.get());
+    options.connect_shard =
+        Measured(GrpcShardConnector(index, stopped, shared_memory_dir, memory.get()), &transfers);
+    options.gradients = &gradients;
     if (memory != nullptr) options.memory = memory.get();
     options.data = run.data.train;
     options.data_summary = run.data.summary;

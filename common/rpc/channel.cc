@@ -4,6 +4,7 @@
 #include <grpc/grpc.h>
 #include <grpcpp/channel.h>
 #include <grpcpp/create_channel.h>
+#include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/security/server_credentials.h>
@@ -14,11 +15,8 @@
 #include <cstdlib>
 #include <utility>
 
-#include "absl/algorithm/container.h"
-#include "absl/strings/ascii.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "common/program/logging.h"
+#include "common/program/host_port.h"
 #include "common/status_macros.h"
 #include "common/wire/chunk_codec.h"
 
@@ -51,29 +49,7 @@ void SetTransportArguments(Set set) {
   set(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
 }
 
-// Host and port; the port is -1 where it is none.
-std::pair<std::string, int> Split(const std::string& address) {
-  const size_t colon = address.rfind(':');
-  int port = -1;
-  if (colon == std::string::npos || !absl::SimpleAtoi(address.substr(colon + 1), &port) || port > 65535)
-    port = -1;
-  return {address.substr(0, colon), port};
-}
-
 }  // namespace
-
-absl::Status CheckHostPort(const std::string& address) {
-  const auto [host, port] = Split(address);
-  const bool in_brackets = host.size() > 2 && host.front() == '[' && host.back() == ']';
-  const absl::string_view name = in_brackets ? absl::string_view(host).substr(1, host.size() - 2) : host;
-  const auto allowed = [&](char c) {
-    return in_brackets ? absl::ascii_isxdigit(c) || c == ':' || c == '.'
-                       : absl::ascii_isalnum(c) || c == '.' || c == '-' || c == '_';
-  };
-  if (!name.empty() && absl::c_all_of(name, allowed) && port > 0) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("address is '", OneLine(address), "', want host:port, with a port from 1 to 65535"));
-}
 
 std::shared_ptr<grpc::Channel> ConnectTo(const std::string& address, int connection) {
   grpc::ChannelArguments arguments;
@@ -105,12 +81,14 @@ void ShutDownServer::operator()(grpc::Server* server) const {
 absl::StatusOr<ListeningServer> ListenAt(const std::string& address,
                                          const std::vector<grpc::Service*>& services,
                                          int most_message_bytes) {
-  auto [host, port] = Split(address);
-  if (host.empty() || port < 0)
-    return absl::InvalidArgumentError(absl::StrCat("cannot listen at '", address, "': want host:port"));
-  ASSIGN_OR_RETURN(std::shared_ptr<ConnectionAcceptor> acceptor, ConnectionAcceptor::Listen(host, port));
+  const absl::StatusOr<HostPort> where = ParseHostPort(address);
+  if (!where.ok())
+    return absl::InvalidArgumentError(absl::StrCat("cannot listen: ", where.status().message()));
+  ASSIGN_OR_RETURN(std::shared_ptr<ConnectionAcceptor> acceptor,
+                   ConnectionAcceptor::Listen(where->host, where->port));
   // What the log should have of a server's troubles, these programs say themselves.
   setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
+  grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   using External = grpc::ServerBuilder::experimental_type::ExternalConnectionType;
   const std::shared_ptr<grpc::experimental::ExternalConnectionAcceptor> connections =
@@ -135,7 +113,7 @@ absl::StatusOr<ListeningServer> ListenAt(const std::string& address,
     parameters.fd = connection;
     connections->HandleNewConnection(&parameters);
   });
-  return ListeningServer{std::move(server), absl::StrCat(host, ":", acceptor->port())};
+  return ListeningServer{std::move(server), absl::StrCat(where->HostInUrl(), ":", acceptor->port())};
 }
 
 }  // namespace downpour

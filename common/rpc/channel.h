@@ -36,10 +36,6 @@ inline gpr_timespec DeadlineIn(absl::Duration duration) {
                       gpr_time_from_nanos(absl::ToInt64Nanoseconds(duration), GPR_TIMESPAN));
 }
 
-// INVALID_ARGUMENT: `address` is not host:port, with a port from 1 and a host of letters, digits, dots,
-// hyphens and underscores, or an IPv6 address in brackets. gRPC itself would also take unix:path.
-absl::Status CheckHostPort(const std::string& address);
-
 // Lets no more connections and calls in, gives calls under way a second to end, then cancels them.
 struct ShutDownServer {
   std::shared_ptr<ConnectionAcceptor> acceptor;
@@ -51,7 +47,8 @@ struct ListeningServer {
   std::string address;                                   // host:port, with the port that was taken
 };
 
-// Serves `services` (not owned; they outlive the server) at host:port; port 0 takes a free one. A call with a
+// Serves `services` (not owned; they outlive the server), and gRPC's standard health check
+// (common/rpc/health.h), at host:port; port 0 takes a free one. A call with a
 // compressed message ends with UNIMPLEMENTED, one with a message that is longer than kMostMessageBytes or
 // `most_message_bytes` with RESOURCE_EXHAUSTED. A client has kMostStreams calls under way on a connection at
 // most; more wait at the client. Connections are closed that are idle for a minute, or that do not complete

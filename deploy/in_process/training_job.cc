@@ -4,6 +4,8 @@
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
+#include "common/metrics/disk_metrics.h"
+#include "common/metrics/metrics_endpoint.h"
 #include "common/program/memory.h"
 #include "common/program/run_description.h"
 #include "common/program/run_description_rules.h"
@@ -61,7 +63,8 @@ absl::StatusOr<RunStatus> RunVirtualJob(const TrainingJob& job) {
                      RecutVirtualCluster(*std::move(checkpoint), job.description.cluster().shards()));
   }
   const CountedLines keep = resumed ? LinesCountedBy(checkpoint->header.coordinator()) : CountedLines();
-  ASSIGN_OR_RETURN(const std::unique_ptr<RunLog> log, RunLog::Open({.folder = job.run_dir, .keep = keep}));
+  ASSIGN_OR_RETURN(const std::unique_ptr<RunLog> log,
+                   RunLog::Open({.folder = job.run_dir, .keep = keep, .description = job.description}));
   RETURN_IF_ERROR(WriteRunDescription(job.run_dir, job.description));
 
   options.description = job.description;
@@ -76,6 +79,10 @@ absl::StatusOr<RunStatus> RunVirtualJob(const TrainingJob& job) {
   ASSIGN_OR_RETURN(const std::unique_ptr<VirtualCluster> cluster,
                    VirtualCluster::Create(std::move(options), resumed ? &*checkpoint : nullptr));
   checkpoint.reset();
+  ASSIGN_OR_RETURN(const auto metrics, ServeMetrics([&](MetricFamilies* all) {
+                     cluster->AddMetrics(all);
+                     AddDiskMetrics(job.run_dir, all);
+                   }));
   ASSIGN_OR_RETURN(const RunStatus status, cluster->Status());
   job.begun(status, resumed);
   if (status.phase() == RunStatus::FINISHED) return status;

@@ -10,6 +10,7 @@
 #include "common/program/run_description_rules.h"
 #include "common/status_macros.h"
 #include "deploy/in_process/in_process_clients.h"
+#include "server/coordinator/coordinator_metrics.h"
 #include "server/storage/checkpoint_file.h"
 
 namespace downpour {
@@ -368,6 +369,10 @@ absl::Status VirtualCluster::Acknowledged(uint32_t index) {
   if (action.kind != PushAction::PUSH) return Report(index);
   BeginTransfers(index, Event::PUSHED, action.delay);
   return absl::OkStatus();
+}
+
+void VirtualCluster::AddMetrics(MetricFamilies* families) const {
+  AddRunMetrics(*coordinator_->GetOverview({}), coordinator_->Staleness(), options_.wall_clock, families);
 }
 
 std::vector<float> VirtualCluster::Parameters() const {

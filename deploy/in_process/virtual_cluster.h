@@ -2,6 +2,7 @@
 #ifndef DOWNPOUR_DEPLOY_IN_PROCESS_VIRTUAL_CLUSTER_H_
 #define DOWNPOUR_DEPLOY_IN_PROCESS_VIRTUAL_CLUSTER_H_
 
+#include "common/metrics/metric_families.h"
 #include "deploy/in_process/cluster_evaluator.h"
 #include "deploy/in_process/compute_pool.h"
 #include "deploy/in_process/event_queue.h"
@@ -52,6 +53,8 @@ class VirtualCluster {
   absl::Status Run();
 
   absl::StatusOr<RunStatus> Status() { return coordinator_->GetRunStatus({}); }
+  // The run's metrics. Thread-safe.
+  void AddMetrics(MetricFamilies* families) const;
   // The whole parameter vector as the shards hold it now.
   std::vector<float> Parameters() const;
 

@@ -5,6 +5,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "common/metrics/metrics_endpoint.h"
 #include "common/status_macros.h"
 #include "deploy/in_process/in_process_clients.h"
 #include "deploy/in_process/in_process_shards.h"
@@ -111,6 +112,8 @@ absl::StatusOr<RunStatus> WallCluster::Run() {
   Coordinator& coordinator = folder_->coordinator();
   coordinator_ = std::make_unique<InProcessCoordinatorClient>(&coordinator);
   RETURN_IF_ERROR(StartShards());
+  ASSIGN_OR_RETURN(const auto metrics,
+                   ServeMetrics([this](MetricFamilies* all) { folder_->AddMetrics(all); }));
   ASSIGN_OR_RETURN(RunStatus status, coordinator.GetRunStatus({}));
   job_.begun(status, folder_->resumed());
   if (status.phase() == RunStatus::FINISHED) return status;

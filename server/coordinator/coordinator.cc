@@ -50,7 +50,7 @@ absl::StatusOr<RegisterShardReply> Coordinator::RegisterShard(const RegisterShar
   if (!data_.has_value())
     return absl::UnavailableError("the run's data is not known yet: no replica has joined");
   ASSIGN_OR_RETURN(const ShardAddress server, views_.Register(request, options_.clock->Now()));
-  WatchShard(server);
+  WatchShard(server, request.has_activity() ? &request.activity() : nullptr);
   RegisterShardReply reply;
   *reply.mutable_run() = run_;
   reply.set_shard(server.shard());
@@ -63,9 +63,9 @@ absl::StatusOr<RegisterShardReply> Coordinator::RegisterShard(const RegisterShar
   return reply;
 }
 
-void Coordinator::WatchShard(const ShardAddress& shard) {
+void Coordinator::WatchShard(const ShardAddress& shard, const ShardActivity* activity) {
   const bool in_process = shard.address().empty();  // it lives as long as the coordinator
-  if (!in_process) shard_watch_.SignOfLife(shard, options_.clock->Now());
+  if (!in_process) shard_watch_.SignOfLife(shard, options_.clock->Now(), activity);
 }
 
 absl::Status Coordinator::FixData(const DataSummary& data) {
@@ -113,7 +113,7 @@ absl::StatusOr<JoinReply> Coordinator::JoinLocked(const JoinRequest& request) {
     return absl::ResourceExhaustedError(
         absl::StrCat("the cluster has ", membership_.size(), " replicas and takes no more"));
   }
-  const Member& member = membership_.Join(options_.clock->Now(), options_.clock->WallNow());
+  const Member& member = membership_.Join(request.host(), options_.clock->Now(), options_.clock->WallNow());
   LogInfo("replica ", member.state.replica_id(), " incarnation ", member.state.incarnation(), " on '",
           request.host(), "' joined; ", membership_.size(), " replicas live");
   reply.set_replica_id(member.state.replica_id());
@@ -136,7 +136,7 @@ absl::StatusOr<JoinReply> Coordinator::Join(const JoinRequest& request) {
 }
 
 void Coordinator::Remove(uint64_t replica_id, const char* why) {
-  membership_.Remove(replica_id);
+  membership_.Remove(replica_id, why, options_.clock->Now());
   const int64_t returned = slices_->Return(replica_id);
   LogInfo("replica ", replica_id, " ", why, "; ", membership_.size(), " replicas live, ", returned,
           " slices to deal again");
@@ -222,6 +222,10 @@ absl::StatusOr<ReportReply> Coordinator::Report(const ReportRequest& request) {
     member->restored = false;
     if (WarmStartIsOver()) barrier_.Add(added, &state);
     progress_.Add(added, request);
+    for (const uint64_t staleness : request.staleness()) {
+      member->staleness_sum += static_cast<double>(staleness);
+      ++member->staleness_pushes;
+    }
     for (const DataSlice& slice : request.finished()) slices_->Finish(state.replica_id(), slice);
     state.clear_dealt();
     if (request.wants_slice() && slices_->Held(request.replica_id()) >= DataSlices::kMostLeases) {
@@ -277,8 +281,7 @@ absl::StatusOr<RecordEvaluationReply> Coordinator::RecordEvaluation(const Evalua
   return RecordEvaluationReply();
 }
 
-absl::StatusOr<RunStatus> Coordinator::GetRunStatus(const RunStatusRequest&) {
-  absl::MutexLock lock(&mutex_);
+RunStatus Coordinator::StatusNow() const {
   RunStatus status;
   status.set_phase(progress_.evaluations().final_recorded() && final_on_disk_ ? RunStatus::FINISHED
                    : views_.Complete().ok()                                   ? RunStatus::TRAINING
@@ -288,6 +291,30 @@ absl::StatusOr<RunStatus> Coordinator::GetRunStatus(const RunStatusRequest&) {
   status.set_shards_registered(views_.size());
   shard_watch_.AddTo(options_.clock->Now(), &status);
   return status;
+}
+
+absl::StatusOr<RunStatus> Coordinator::GetRunStatus(const RunStatusRequest&) {
+  absl::MutexLock lock(&mutex_);
+  return StatusNow();
+}
+
+absl::StatusOr<Overview> Coordinator::GetOverview(const OverviewRequest&) {
+  absl::MutexLock lock(&mutex_);
+  Overview overview;
+  overview.set_run_id(options_.run_id);
+  *overview.mutable_status() = StatusNow();
+  overview.set_since_update_s(absl::ToDoubleSeconds(progress_.SinceUpdate()));
+  overview.set_staleness_mean(progress_.staleness().Mean());
+  overview.set_staleness_p99(progress_.staleness().Percentile(99));
+  overview.set_replica_timeout_s(options_.description.cluster().replica_timeout_s());
+  membership_.AddTo(options_.clock->Now(), &overview);
+  shard_watch_.AddTo(options_.clock->Now(), &overview);
+  return overview;
+}
+
+StalenessHistogram Coordinator::Staleness() const {
+  absl::MutexLock lock(&mutex_);
+  return progress_.staleness();
 }
 
 CoordinatorCheckpoint Coordinator::Checkpoint() const {
@@ -324,7 +351,7 @@ absl::Status Coordinator::Load(const CoordinatorCheckpoint& checkpoint) {
     return absl::InvalidArgumentError("checkpoint: replicas in the cluster, but no data summary");
   }
   RETURN_IF_ERROR(views_.Load(checkpoint, options_.clock->Now()));
-  for (const ShardAddress& known : checkpoint.shards()) WatchShard(known);
+  for (const ShardAddress& known : checkpoint.shards()) WatchShard(known, nullptr);
   membership_.Load(checkpoint.membership(), options_.clock->Now());
   RETURN_IF_ERROR(progress_.Load(checkpoint));
   barrier_.Load(checkpoint);

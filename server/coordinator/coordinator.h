@@ -71,6 +71,9 @@ class Coordinator {
   absl::StatusOr<RecordEvaluationReply> RecordEvaluation(const EvaluationResult& request);
   // FINISHED: the budget is reached and the last evaluation is recorded.
   absl::StatusOr<RunStatus> GetRunStatus(const RunStatusRequest& request);
+  absl::StatusOr<Overview> GetOverview(const OverviewRequest& request);
+  // Of all pushes of the run so far.
+  StalenessHistogram Staleness() const;
 
   // As Barrier::Pace, and 0 until the warm start is over.
   std::optional<uint64_t> Pace() const;
@@ -91,7 +94,9 @@ class Coordinator {
   absl::Status FixData(const DataSummary& data) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<JoinReply> JoinLocked(const JoinRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckRunId(const std::string& run_id) const;
-  void WatchShard(const ShardAddress& shard) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void WatchShard(const ShardAddress& shard, const ShardActivity* activity)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  RunStatus StatusNow() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool WarmStartIsOver() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   // Whether so many replicas may work, by cluster.join_every_updates. It must not be asked in the warm start.
   bool MayBegin(uint64_t replica_id) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);

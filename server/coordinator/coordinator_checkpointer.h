@@ -39,6 +39,7 @@ class CoordinatorCheckpointer {
 
   // Statuses as WriteCheckpointFile and RunLog::Flush. A clean end calls this: the destructor writes nothing.
   absl::Status CheckpointNow() { return writer_.WriteNow(); }
+  const PeriodicWriter& writer() const { return writer_; }
 
  private:
   absl::Status Write();

@@ -2,6 +2,7 @@
 #include "server/coordinator/evaluation_line.h"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 #include <set>
 #include <vector>
@@ -63,6 +64,27 @@ std::vector<Column> Columns(const EvaluationRecord& record) {
   };
 }
 
+// Exact below 16; from there on a bucket has an eighth of the values between two powers of two.
+tensorboard::Histogram HistogramOf(const StalenessHistogram& staleness) {
+  tensorboard::Histogram histogram;
+  histogram.set_min(static_cast<double>(staleness.counts().begin()->first));
+  histogram.set_max(static_cast<double>(staleness.counts().rbegin()->first));
+  for (const auto& [value, pushes] : staleness.counts()) {
+    const int dropped_bits = std::max(0, static_cast<int>(std::bit_width(value)) - 4);
+    const auto limit = static_cast<double>(value | ((uint64_t{1} << dropped_bits) - 1));
+    if (histogram.bucket_limit().empty() || *histogram.bucket_limit().rbegin() != limit) {
+      histogram.add_bucket_limit(limit);
+      histogram.add_bucket(0);
+    }
+    const auto count = static_cast<double>(pushes), number = static_cast<double>(value);
+    *histogram.mutable_bucket()->rbegin() += count;
+    histogram.set_num(histogram.num() + count);
+    histogram.set_sum(histogram.sum() + count * number);
+    histogram.set_sum_squares(histogram.sum_squares() + count * number * number);
+  }
+  return histogram;
+}
+
 std::vector<absl::string_view> ColumnNames() {
   std::vector<absl::string_view> names;
   for (const Column& column : Columns(EvaluationRecord())) names.push_back(column.name);
@@ -93,6 +115,11 @@ tensorboard::Event EvaluationEvent(const EvaluationRecord& record) {
     tensorboard::Summary::Value* value = event.mutable_summary()->add_value();
     value->set_tag(column.scalar);
     value->set_simple_value(static_cast<float>(*column.value));
+  }
+  if (record.reported.staleness.pushes() > 0) {
+    tensorboard::Summary::Value* value = event.mutable_summary()->add_value();
+    value->set_tag("cluster/staleness");
+    *value->mutable_histo() = HistogramOf(record.reported.staleness);
   }
   return event;
 }

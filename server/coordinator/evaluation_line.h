@@ -30,7 +30,8 @@ std::optional<double> MeanLoss(const TestSetResult& result);
 // Accuracies are fractions in [0, 1]. A value that is not known is left empty.
 std::string FrameAccuracyHeader();
 std::string FrameAccuracyLine(const EvaluationRecord& record);
-// The record's known values as scalars test/frame_accuracy, train/loss, ...; step: the number of updates.
+// The record's known values as scalars test/frame_accuracy, train/loss, ..., and the staleness of the pushes
+// since the line before as histogram cluster/staleness; step: the number of updates.
 tensorboard::Event EvaluationEvent(const EvaluationRecord& record);
 
 // The lines of frame_accuracy.csv that a checkpoint counts: those of fewer than `updates` updates, and the

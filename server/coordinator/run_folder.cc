@@ -7,9 +7,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/file/file.h"
+#include "common/metrics/disk_metrics.h"
 #include "common/program/logging.h"
 #include "common/program/run_description_rules.h"
 #include "common/status_macros.h"
+#include "server/coordinator/coordinator_metrics.h"
 #include "server/storage/checkpoint_file.h"
 #include "server/storage/run_files.h"
 
@@ -82,7 +84,7 @@ absl::StatusOr<RunFolder> RunFolder::Open(const std::string& folder, const RunDe
   std::filesystem::create_directories(checkpoints, error);
   if (error) return absl::UnavailableError(absl::StrCat("cannot make ", checkpoints, ": ", error.message()));
   ASSIGN_OR_RETURN(FolderLock lock, FolderLock::Acquire(checkpoints));
-  RunFolder run(std::move(lock));
+  RunFolder run(folder, clock, std::move(lock));
 
   const std::string path = absl::StrCat(checkpoints, "/coordinator.ckpt");
   std::optional<CoordinatorCheckpoint> checkpoint;
@@ -118,7 +120,7 @@ absl::StatusOr<RunFolder> RunFolder::Open(const std::string& folder, const RunDe
     RETURN_IF_ERROR(CheckNoOtherRun(folder));
   }
   const CountedLines keep = run.resumed_ ? LinesCountedBy(*checkpoint) : CountedLines();
-  ASSIGN_OR_RETURN(run.log_, RunLog::Open({folder, keep, clock}));
+  ASSIGN_OR_RETURN(run.log_, RunLog::Open({folder, keep, clock, description}));
   options.observer = run.log_.get();
   ASSIGN_OR_RETURN(run.coordinator_,
                    run.resumed_ ? Coordinator::Restore(options, *checkpoint) : Coordinator::Create(options));
@@ -128,6 +130,20 @@ absl::StatusOr<RunFolder> RunFolder::Open(const std::string& folder, const RunDe
   RETURN_IF_ERROR(run.checkpointer_->CheckpointNow());
   RETURN_IF_ERROR(RecordRunId(folder, run.coordinator_->run_id()));
   return run;
+}
+
+absl::Status RunFolder::SetAddress(const std::string& address) const {
+  const std::string path = folder_ + "/coordinator_address";
+  if (!address.empty()) return ReplaceFile(path, {address, "\n"});
+  std::error_code ignored;  // who finds an old address is not answered there
+  std::filesystem::remove(path, ignored);
+  return absl::OkStatus();
+}
+
+void RunFolder::AddMetrics(MetricFamilies* families) const {
+  AddRunMetrics(*coordinator_->GetOverview({}), coordinator_->Staleness(), clock_, families);
+  checkpointer_->writer().AddTo(families);
+  AddDiskMetrics(folder_, families);
 }
 
 }  // namespace downpour

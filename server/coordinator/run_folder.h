@@ -36,11 +36,19 @@ class RunFolder {
   Coordinator& coordinator() { return *coordinator_; }
   // Statuses as CoordinatorCheckpointer::CheckpointNow.
   absl::Status CheckpointNow() { return checkpointer_->CheckpointNow(); }
+  // Writes <folder>/coordinator_address, where those who watch the run find the coordinator; empty: removes
+  // it. Statuses as ReplaceFile().
+  absl::Status SetAddress(const std::string& address) const;
+  // The run's metrics, those of the checkpoints, and of the folder's disk. Thread-safe.
+  void AddMetrics(MetricFamilies* families) const;
   bool resumed() const { return resumed_; }
 
  private:
-  explicit RunFolder(FolderLock lock) : lock_(std::move(lock)) {}
+  RunFolder(std::string folder, Clock* clock, FolderLock lock)
+      : folder_(std::move(folder)), clock_(clock), lock_(std::move(lock)) {}
 
+  std::string folder_;
+  Clock* clock_;
   FolderLock lock_;  // released last
   bool resumed_ = false;
   std::unique_ptr<RunLog> log_;

@@ -10,6 +10,7 @@
 #include "common/status_macros.h"
 #include "google/protobuf/text_format.h"
 #include "server/coordinator/event_file.h"
+#include "server/coordinator/hparams.h"
 
 namespace downpour {
 namespace {
@@ -42,6 +43,7 @@ absl::StatusOr<std::unique_ptr<RunLog>> RunLog::Open(Options options) {
                    OpenFrameAccuracy(absl::StrCat(options.folder, "/frame_accuracy.csv"), options.keep));
   ASSIGN_OR_RETURN(AppendFile events,
                    OpenEventFile(options.folder, options.wall_clock->WallNow(), options.keep.updates + 1));
+  events.Append(EventRecord(HParamsStart(options.description, options.wall_clock->WallNow())));
   RETURN_IF_ERROR(events.Flush());
   RETURN_IF_ERROR(SyncDirectory(options.folder));
   return std::unique_ptr<RunLog>(new RunLog(std::move(options), std::move(csv), std::move(events)));
@@ -105,6 +107,8 @@ absl::Status RunLog::Write(const Entry& entry) {
   } else if (const auto* record = std::get_if<EvaluationRecord>(&entry)) {
     csv_.Append(FrameAccuracyLine(*record));
     events_.Append(EventRecord(EvaluationEvent(*record)));
+    if (record->point.budget_reached())
+      events_.Append(EventRecord(HParamsEnd(options_.wall_clock->WallNow())));
     staleness_ = StalenessCsv(record->staleness);
   }
   const bool sync = std::holds_alternative<std::monostate>(entry);

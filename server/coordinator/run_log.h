@@ -32,6 +32,7 @@ class RunLog final : public RunObserver {
     // A resumed run keeps the lines that its checkpoint counts, cuts off the rest, and writes those again.
     CountedLines keep = {};
     Clock* wall_clock = Clock::Real();  // not owned; names the event file
+    RunDescription description = {};    // for TensorBoard
   };
   static constexpr size_t kMaxWaiting = 256;
 

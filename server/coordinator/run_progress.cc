@@ -13,11 +13,13 @@ RunProgress::RunProgress(const RunDescription& description, Clock* clock, Clock*
       wall_clock_(wall_clock),
       started_(clock->Now()),
       wall_started_(clock == wall_clock ? started_ : wall_clock->Now()),
+      last_update_(wall_started_),
       evaluations_(description.evaluation().every_updates()),
       plateau_(description.optimizer().schedule()) {}
 
 void RunProgress::Add(const ReportTotals& added, const ReportRequest& report) {
   updates_ += added.pushes_applied;
+  if (added.pushes_applied > 0) last_update_ = wall_clock_->Now();
   frames_ += added.frames;
   pushes_rejected_ += added.pushes_rejected;
   pushes_late_ += added.pushes_late;

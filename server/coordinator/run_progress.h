@@ -23,9 +23,12 @@ class RunProgress {
   void Add(const ReportTotals& added, const ReportRequest& report);
 
   int64_t updates() const { return updates_; }
+  // Since the last update; without one, since this was made. By `wall_clock`.
+  absl::Duration SinceUpdate() const { return wall_clock_->Now() - last_update_; }
   // Of the whole run, in updates.
   const StalenessHistogram& staleness() const { return staleness_; }
   EvaluationSchedule& evaluations() { return evaluations_; }
+  const EvaluationSchedule& evaluations() const { return evaluations_; }
   Plateau& plateau() { return plateau_; }
   bool BudgetReached() const { return FractionDone() >= 1; }
 
@@ -49,6 +52,7 @@ class RunProgress {
   Clock* wall_clock_;
   absl::Time started_;  // by clock_; a restore leaves out the time since the checkpoint
   absl::Time wall_started_;
+  absl::Time last_update_;  // by wall_clock_
   int64_t frames_of_an_epoch_ = 0;
   EvaluationSchedule evaluations_;
   Plateau plateau_;

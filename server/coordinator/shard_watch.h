@@ -15,18 +15,18 @@ class ShardWatch {
  public:
   static constexpr absl::Duration kSilence = absl::Seconds(5);
 
-  // The shard lives. Logs it if it was lost.
-  void SignOfLife(const ShardAddress& shard, absl::Time now);
+  // The shard lives. Logs it if it was lost. `activity` is kept for AddTo(), if there is one.
+  void SignOfLife(const ShardAddress& shard, absl::Time now, const ShardActivity* activity = nullptr);
   // Logs each shard that has become lost since the last call.
   void LookForLost(absl::Time now);
   // Adds the status's `shards`.
   void AddTo(absl::Time now, RunStatus* status) const;
+  void AddTo(absl::Time now, Overview* overview) const;
 
  private:
   struct Watched {
-    std::string address;
+    ShardOverview shard;  // but for silent_s
     absl::Time last_sign;
-    bool lost = false;
   };
   std::map<uint32_t, Watched> shards_;
 };

@@ -6,6 +6,7 @@
 
 #include "absl/synchronization/mutex.h"
 #include "common/clock.h"
+#include "common/program/host_port.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/grpc_status.h"
 #include "proto/coordinator.grpc.pb.h"
@@ -34,9 +35,12 @@ class CoordinatorService final : public ClusterCoordinator::Service {
   }
   grpc::Status RegisterShard(Context*, const RegisterShardRequest* request,
                              RegisterShardReply* reply) override {
-    // Whoever says that it is a shard is taken for one: nobody's role is checked.
-    if (const absl::Status status = CheckHostPort(request->address()); !status.ok())
-      return ToGrpcStatus(status);
+    // Whoever says that it is a shard is taken for one: nobody's role is checked. gRPC itself would also take
+    // unix:path as an address.
+    const absl::StatusOr<HostPort> address = ParseHostPort(request->address());
+    if (!address.ok()) return ToGrpcStatus(address.status());
+    if (address->port == 0)
+      return ToGrpcStatus(absl::InvalidArgumentError("address has port 0, want another"));
     return Answer(coordinator_->RegisterShard(*request), reply);
   }
   grpc::Status Join(Context*, const JoinRequest* request, JoinReply* reply) override {
@@ -58,6 +62,11 @@ class CoordinatorService final : public ClusterCoordinator::Service {
   }
   grpc::Status GetRunStatus(Context*, const RunStatusRequest* request, RunStatus* reply) override {
     return Answer(coordinator_->GetRunStatus(*request), reply);
+  }
+  // Of people who watch: they do not keep a coordinator whose run is over.
+  grpc::Status GetOverview(Context*, const OverviewRequest* request, Overview* reply) override {
+    *reply = *coordinator_->GetOverview(*request);
+    return grpc::Status::OK;
   }
 
   template <typename Reply>

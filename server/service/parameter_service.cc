@@ -134,6 +134,7 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
   void End() ABSL_NO_THREAD_SAFETY_ANALYSIS {  // nothing else is under way, so no lock is needed
     if (read_) ReleaseChunk(first_read_);
     if (status_.ok()) status_ = Reply();
+    if (status_.ok()) service_->transfers_.pushes.Count(bytes_, service_->options_.clock->Now() - began_);
     slot_.Release();
     Finish(ToGrpcStatus(status_));
   }
@@ -163,6 +164,7 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
   }
 
   absl::Status ApplyPayload(int64_t begin, absl::string_view payload) {
+    bytes_ += static_cast<int64_t>(payload.size());
     switch (elements_) {
       case PushIdentity::FLOAT32:
         return ApplyElements(begin, ChunkElements<float>(payload));
@@ -202,6 +204,7 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
   ParameterService* const service_;
   grpc::CallbackServerContext* const context_;
   grpc::ByteBuffer* const reply_;
+  const absl::Time began_ = service_->options_.clock->Now();
   StreamSlot slot_;
   const TransferSlots::Place place_;
   absl::Mutex mutex_;
@@ -224,6 +227,7 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
   PushHeader header_;
   PushOutcome outcome_;
   int64_t next_key_ = 0;
+  int64_t bytes_ = 0;  // of the gradient, as it arrived
 };
 
 // One fetch. Slot -> executor: PrepareNext -> StartWrite -> gRPC -> OnWriteDone -> the next, until the range
@@ -307,6 +311,7 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
   }
 
   void End() ABSL_NO_THREAD_SAFETY_ANALYSIS {  // nothing else is under way, so no lock is needed
+    if (status_.ok()) service_->transfers_.fetches.Count(bytes_, service_->options_.clock->Now() - began_);
     slot_.Release();
     Finish(ToGrpcStatus(status_));
   }
@@ -328,7 +333,10 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
     ASSIGN_OR_RETURN(const std::vector<LentParameters> lent, shard_->Lend(keys, bfloat16_));
     std::vector<grpc::Slice> slices;
     slices.reserve(lent.size());
-    for (const LentParameters& piece : lent) slices.push_back(SliceOf(piece, slot));
+    for (const LentParameters& piece : lent) {
+      bytes_ += static_cast<int64_t>(piece.parameters.bytes().size());
+      slices.push_back(SliceOf(piece, slot));
+    }
     chunk.set_begin(keys.begin);
     next_message_ = EncodeChunk(chunk, slices);
     next_key_ = keys.end;
@@ -338,6 +346,7 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
   ParameterService* const service_;
   grpc::CallbackServerContext* const context_;
   grpc::ByteBuffer request_;
+  const absl::Time began_ = service_->options_.clock->Now();
   StreamSlot slot_;
   const TransferSlots::Place place_;
   absl::Mutex mutex_;
@@ -353,6 +362,7 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
   std::shared_ptr<ParameterShard> shard_;
   bool bfloat16_ = false;
   int64_t next_key_ = 0;
+  int64_t bytes_ = 0;  // of the parameters that were sent
 };
 
 ParameterService::ParameterService(const Options& options)
@@ -378,6 +388,19 @@ void ParameterService::EndStalledStreams() {
     LogWarning("ended ", ended, " pushes and fetches whose replicas moved less than ",
                options_.min_bytes_per_s, " bytes a second");
   }
+}
+
+void ParameterService::AddTo(MetricFamilies* families) const {
+  transfers_.AddTo("grpc", families);
+  const auto add_depth = [families](const char* queue, size_t depth) {
+    families->AddGauge("downpour_queue_depth", "How many wait in a queue or are under way.",
+                       static_cast<double>(depth), {{"queue", queue}});
+  };
+  add_depth("pushes", pushes());
+  add_depth("fetches", fetches());
+  add_depth("chunks_in", chunks_in_.waiting());
+  add_depth("chunks_out", chunks_out_->waiting());
+  add_depth("tasks", executor_.waiting());
 }
 
 grpc::ServerUnaryReactor* ParameterService::GetStatus(grpc::CallbackServerContext* context,

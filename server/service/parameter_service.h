@@ -7,6 +7,7 @@
 #include <memory>
 #include <thread>
 
+#include "common/metrics/transfer_counters.h"
 #include "proto/parameter_server.grpc.pb.h"
 #include "server/service/served_shard.h"
 #include "server/service/stall_watch.h"
@@ -50,6 +51,9 @@ class ParameterService final : public ParameterServiceBase {
   void EndStalledStreams();
   int pushes() const { return pushes_; }
   int fetches() const { return fetches_; }
+  const Transfers& transfers() const { return transfers_; }
+  // Adds the transfers, and what waits in queues.
+  void AddTo(MetricFamilies* families) const;
 
  private:
   class PushReactor;
@@ -65,6 +69,7 @@ class ParameterService final : public ParameterServiceBase {
   const Options options_;
   std::atomic<int> pushes_ = 0;
   std::atomic<int> fetches_ = 0;
+  Transfers transfers_;
   StallWatch stalls_;
   TransferSlots chunks_in_;
   // Shared with the chunks that gRPC is still sending when the service is destroyed.

@@ -46,7 +46,13 @@ class SharedMemoryService::Stream final
  private:
   void Handle() {
     reply_.Clear();
+    Clock* const clock = service_->options_.clock;
+    const absl::Time began = clock->Now();
     const absl::Status status = session_.Answer(request_, &reply_);
+    if (status.ok() && request_.has_push())
+      service_->transfers_.pushes.Count(session_.TensorBytes(request_), clock->Now() - began);
+    if (status.ok() && request_.has_fetch())
+      service_->transfers_.fetches.Count(session_.TensorBytes(request_), clock->Now() - began);
     if (!status.ok() && !session_.connected()) return Finish(ToGrpcStatus(status));
     reply_.set_code(static_cast<uint32_t>(status.code()));
     reply_.set_message(std::string(status.message()));

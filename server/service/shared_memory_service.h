@@ -8,6 +8,8 @@
 #include <string>
 #include <thread>
 
+#include "common/clock.h"
+#include "common/metrics/transfer_counters.h"
 #include "proto/shared_memory.grpc.pb.h"
 #include "server/service/served_shard.h"
 #include "server/shard/bounded_executor.h"
@@ -29,12 +31,14 @@ class SharedMemoryService final : public SharedMemoryServiceBase {
     int max_sessions = 256;  // the next is told RESOURCE_EXHAUSTED
     // Threads that apply pushes and read for fetches.
     int threads = std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, 4);
+    Clock* clock = Clock::Real();  // not owned; measures transfers
   };
   // Removes the sockets that processes which died have left in the directory.
   explicit SharedMemoryService(const Options& options);
 
   void Serve(std::shared_ptr<ParameterShard> shard) { shard_.Set(std::move(shard)); }
   int sessions() const { return sessions_; }
+  const Transfers& transfers() const { return transfers_; }
 
  private:
   class Stream;
@@ -44,6 +48,7 @@ class SharedMemoryService final : public SharedMemoryServiceBase {
 
   const Options options_;
   std::atomic<int> sessions_ = 0;
+  Transfers transfers_;
   ServedShard shard_;
   // Its queue has room for the request of each session and for the tasks that help with it.
   BoundedExecutor executor_;

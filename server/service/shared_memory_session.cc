@@ -48,6 +48,12 @@ absl::Status SharedMemorySession::Answer(const SharedMemoryRequest& request, Sha
   return absl::InvalidArgumentError("a request out of order");
 }
 
+int64_t SharedMemorySession::TensorBytes(const SharedMemoryRequest& request) const {
+  const bool bfloat16 = request.has_push() ? request.push().header().elements() == PushIdentity::BFLOAT16
+                                           : request.fetch().bfloat16();
+  return shard_->range().size() * static_cast<int64_t>(bfloat16 ? sizeof(uint16_t) : sizeof(float));
+}
+
 absl::Status SharedMemorySession::Listen(const RunIdentity& run, SharedMemoryReply* reply) {
   ASSIGN_OR_RETURN(shard_, options_.shard->Get());
   RETURN_IF_ERROR(shard_->CheckRun(ToRunKey(run)));

@@ -32,6 +32,8 @@ class SharedMemorySession {
   bool connected() const { return memory_.valid(); }
   // Fills the reply but for its code and message. Statuses as in proto/shared_memory.proto.
   absl::Status Answer(const SharedMemoryRequest& request, SharedMemoryReply* reply);
+  // Of the gradient or the parameters of a push or a fetch that was answered with OK.
+  int64_t TensorBytes(const SharedMemoryRequest& request) const;
 
  private:
   absl::Status Listen(const RunIdentity& run, SharedMemoryReply* reply);

@@ -33,6 +33,10 @@ class TransferSlots {
   void Acquire(const Place& place, std::function<void()> transfer) ABSL_LOCKS_EXCLUDED(mutex_);
   // Frees a slot of a stream of `peer`. To be called once for each transfer that was called.
   void Release(const std::string& peer) ABSL_LOCKS_EXCLUDED(mutex_);
+  size_t waiting() const ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    return waiting_.size();
+  }
 
  private:
   struct Waiting {
@@ -42,7 +46,7 @@ class TransferSlots {
   // Whether there is a slot for the peer, which this then takes.
   bool Take(const std::string& peer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   int free_ ABSL_GUARDED_BY(mutex_);
   const int most_of_a_peer_;
   uint64_t arrived_ ABSL_GUARDED_BY(mutex_) = 0;

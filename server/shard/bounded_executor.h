@@ -20,12 +20,17 @@ class BoundedExecutor {
 
   // Puts the task into the queue; never blocks. False: the queue is full, and the task was not taken.
   [[nodiscard]] bool TryRun(std::function<void()> task);
+  // Tasks that no thread has begun.
+  size_t waiting() const {
+    absl::MutexLock lock(&mutex_);
+    return queue_.size();
+  }
 
  private:
   void Work();
 
   const size_t capacity_;
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   std::deque<std::function<void()>> queue_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;

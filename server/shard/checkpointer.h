@@ -38,6 +38,7 @@ class Checkpointer {
 
   // Statuses as WriteCheckpointFile. A clean end calls this; the destructor only waits for a write under way.
   absl::Status CheckpointNow() { return writer_.WriteNow(); }
+  const PeriodicWriter& writer() const { return writer_; }
 
  private:
   PeriodicWriter writer_;

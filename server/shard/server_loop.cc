@@ -49,6 +49,7 @@ class ServerLoop {
       options_.end_stalled_streams();
       if (clock_->Now() < next_poll) continue;
       next_poll = clock_->Now() + kPoll;
+      options_.report(&options_.request);
       const bool finished = status_.phase() == RunStatus::FINISHED;
       ASSIGN_OR_RETURN(const bool answered, AskForStatus());
       // A coordinator whose run is over waits a while for replicas to leave, then ends.

@@ -20,8 +20,10 @@ struct ServerLoopOptions {
   // Begins to serve the shard of the reply in the reply's view.
   std::function<absl::StatusOr<std::shared_ptr<ParameterShard>>(const RegisterShardReply&)> serve;
   std::function<void()> end_stalled_streams = [] {};  // called 20 times a second while it serves
-  absl::Duration give_up_after = absl::Minutes(10);   // how long the coordinator may be away
-  Clock* clock = Clock::Real();                       // not owned
+  // Called before each poll while it serves: fills in what the coordinator is told beside.
+  std::function<void(RegisterShardRequest*)> report = [](RegisterShardRequest*) {};
+  absl::Duration give_up_after = absl::Minutes(10);  // how long the coordinator may be away
+  Clock* clock = Clock::Real();                      // not owned
   std::function<bool()> stopped = [] { return false; };
 };
 

@@ -14,8 +14,10 @@ constexpr absl::Duration kLongestInterval = absl::Hours(24 * 365 * 100);
 }  // namespace
 
 PeriodicWriter::PeriodicWriter(absl::Duration interval, std::function<absl::Status()> write,
-                               std::function<bool()> due)
-    : interval_(interval), write_(std::move(write)), due_(std::move(due)), thread_([this] { Run(); }) {}
+                               std::function<bool()> due, Clock* clock)
+    : interval_(interval), write_(std::move(write)), due_(std::move(due)), clock_(clock), thread_([this] {
+        Run();
+      }) {}
 
 PeriodicWriter::~PeriodicWriter() {
   {
@@ -28,7 +30,39 @@ PeriodicWriter::~PeriodicWriter() {
 
 absl::Status PeriodicWriter::WriteNow() {
   absl::MutexLock lock(&write_mutex_);
-  return write_();
+  return Write();
+}
+
+absl::Status PeriodicWriter::Write() {
+  const absl::Time began = clock_->Now();
+  absl::Status status = write_();
+  absl::MutexLock lock(&written_mutex_);
+  if (!status.ok()) {
+    ++failed_;
+    return status;
+  }
+  last_written_ = clock_->Now();
+  writing_ += last_written_ - began;
+  ++written_;
+  return status;
+}
+
+std::optional<absl::Duration> PeriodicWriter::Age() const {
+  absl::MutexLock lock(&written_mutex_);
+  return written_ > 0 ? std::optional(clock_->Now() - last_written_) : std::nullopt;
+}
+
+void PeriodicWriter::AddTo(MetricFamilies* families) const {
+  const std::optional<absl::Duration> age = Age();
+  absl::MutexLock lock(&written_mutex_);
+  families->AddDurations("downpour_checkpoint_duration_seconds", "Time that it took to write checkpoints.",
+                         written_, writing_);
+  families->AddCounter("downpour_checkpoints_failed_total", "Checkpoints that could not be written.",
+                       static_cast<double>(failed_));
+  if (!age.has_value()) return;
+  families->AddGauge("downpour_last_checkpoint_timestamp_seconds",
+                     "When the last checkpoint was written, in seconds since 1970.",
+                     absl::ToDoubleSeconds(clock_->WallNow() - *age - absl::UnixEpoch()));
 }
 
 void PeriodicWriter::Run() {
@@ -40,7 +74,7 @@ void PeriodicWriter::Run() {
   while (!stopped()) {
     absl::MutexLock lock(&write_mutex_);
     if (!due_()) continue;
-    if (const absl::Status status = write_(); !status.ok())
+    if (const absl::Status status = Write(); !status.ok())
       LogWarning("no checkpoint this time, the last good one stays: ", status.ToString());
   }
 }

@@ -5,10 +5,13 @@
 #include <condition_variable>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
+#include "common/clock.h"
+#include "common/metrics/metric_families.h"
 
 namespace downpour {
 
@@ -17,23 +20,36 @@ namespace downpour {
 class PeriodicWriter {
  public:
   // Every `interval`, counted from the end of the call before, the thread asks `due` and then calls `write`.
-  // Neither is called while WriteNow() runs. InfiniteDuration(): `write` is called by WriteNow() only.
+  // Neither is called while WriteNow() runs. InfiniteDuration(): `write` is called by WriteNow() only. The
+  // clock is not owned and measures how long `write` takes.
   PeriodicWriter(
       absl::Duration interval, std::function<absl::Status()> write,
-      std::function<bool()> due = [] { return true; });
+      std::function<bool()> due = [] { return true; }, Clock* clock = Clock::Real());
   // Waits for a write under way; begins none. A clean end calls WriteNow() first.
   ~PeriodicWriter();
 
   // Calls `write`, due or not, and returns its status.
   absl::Status WriteNow() ABSL_LOCKS_EXCLUDED(write_mutex_);
 
+  // Since the last call of `write` that ended well; none without one.
+  std::optional<absl::Duration> Age() const ABSL_LOCKS_EXCLUDED(written_mutex_);
+  // How many checkpoints were written, in what time, and when the last one was.
+  void AddTo(MetricFamilies* families) const ABSL_LOCKS_EXCLUDED(written_mutex_);
+
  private:
   void Run() ABSL_LOCKS_EXCLUDED(write_mutex_);
+  absl::Status Write() ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_) ABSL_LOCKS_EXCLUDED(written_mutex_);
 
   const absl::Duration interval_;
   const std::function<absl::Status()> write_;
   const std::function<bool()> due_;
+  Clock* const clock_;
   absl::Mutex write_mutex_;  // held by whoever calls due_ or write_
+  mutable absl::Mutex written_mutex_;
+  int64_t written_ ABSL_GUARDED_BY(written_mutex_) = 0;
+  int64_t failed_ ABSL_GUARDED_BY(written_mutex_) = 0;
+  absl::Duration writing_ ABSL_GUARDED_BY(written_mutex_);  // of those that were written
+  absl::Time last_written_ ABSL_GUARDED_BY(written_mutex_);
   // Of the standard library, whose wait goes by the monotonic clock; Abseil's goes by the time of day.
   std::mutex mutex_;
   std::condition_variable stopping_;

@@ -67,7 +67,8 @@ absl::Status RemoveRun(const std::string& folder) {
   for (fs::directory_iterator file(folder, error), end; !error && file != end; file.increment(error)) {
     const std::string name = file->path().filename().string();
     const bool ours = name == "run.textproto" || name == "frame_accuracy.csv" || name == "staleness.csv" ||
-                      name == "data_summary.textproto" || name == "log.txt" || name == "log.1.txt" ||
+                      name == "data_summary.textproto" || name == "coordinator_address" ||
+                      name == "log.txt" || name == "log.1.txt" ||
                       absl::StartsWith(name, "events.out.tfevents.");
     std::error_code ignored;
     if (ours) fs::remove(file->path(), ignored);

@@ -19,7 +19,7 @@
 namespace downpour {
 namespace {
 
-constexpr int kRpcs = 8;
+constexpr int kRpcs = 9;
 
 RunDescription SmallRun() {
   RunDescription description;
@@ -52,6 +52,8 @@ class FuzzedCoordinator {
         return Send(&Coordinator::NextEvaluation, bytes);
       case 6:
         return Send(&Coordinator::RecordEvaluation, bytes);
+      case 7:
+        return Send(&Coordinator::GetOverview, bytes);
       default:
         return Send(&Coordinator::GetRunStatus, bytes);
     }

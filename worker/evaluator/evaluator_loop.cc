@@ -73,7 +73,9 @@ absl::StatusOr<NextEvaluationReply::Directive> EvaluatorLoop::Step() {
     if (next.directive() != NextEvaluationReply::EVALUATE) return next.directive();
     handed_out_ = next.updates();
   }
+  const absl::Time began = options_.clock->Now();
   RETURN_IF_ERROR(Evaluate(*handed_out_));
+  if (options_.evaluations != nullptr) options_.evaluations->Count(options_.clock->Now() - began);
   handed_out_.reset();
   return NextEvaluationReply::EVALUATE;
 }

@@ -5,6 +5,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "common/clock.h"
+#include "common/metrics/duration_counter.h"
 #include "worker/data/run_data.h"
 #include "worker/replica/coordinator_client.h"
 #include "worker/replica/shard_client.h"
@@ -21,6 +22,7 @@ struct EvaluatorLoopOptions {
   // How long failures to reach the coordinator or the shards may follow each other without a success.
   absl::Duration give_up_after = absl::Minutes(10);
   std::function<bool()> stopped = [] { return false; };
+  DurationCounter* evaluations = nullptr;  // not owned, may be null: counts those that are made
 };
 
 // Makes every evaluation that becomes due until the coordinator says STOP or stopped() says true, and

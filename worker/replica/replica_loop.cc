@@ -293,6 +293,7 @@ absl::Status ReplicaLoop::Steps() {
     const bool dropped = absl::IsDataLoss(status);
     if (!dropped) RETURN_IF_ERROR(status);
     if (dropped) LogRejected(status);
+    if (options_.gradients != nullptr) options_.gradients->Count(options_.clock->Now() - began);
     PushAction action = replica_->NextPushAction();
     const bool pushes = action.kind == PushAction::PUSH;
     for (; action.kind == PushAction::PUSH; action = replica_->NextPushAction()) {

@@ -6,6 +6,7 @@
 
 #include "absl/time/time.h"
 #include "common/clock.h"
+#include "common/metrics/duration_counter.h"
 #include "worker/data/dataset.h"
 #include "worker/replica/coordinator_client.h"
 #include "worker/replica/shard_client.h"
@@ -30,6 +31,7 @@ struct ReplicaLoopOptions {
   uint64_t jitter_seed = 0;      // for the back-off's jitter; differs between replicas
   // How long failures to reach one party may follow each other without a success.
   absl::Duration give_up_after = absl::Minutes(10);
+  DurationCounter* gradients = nullptr;  // not owned, may be null: counts the gradients that are computed
   // Asked at each step and between retries, from any thread.
   std::function<bool()> stopped = [] { return false; };
 };

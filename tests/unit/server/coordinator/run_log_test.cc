@@ -11,12 +11,15 @@
 #include "absl/strings/match.h"
 #include "common/file/file.h"
 #include "common/program/run_description.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/testing/event_reader.h"
 #include "tests/testing/fake_clock.h"
 
 namespace downpour {
 namespace {
+
+using ::testing::ElementsAre;
 
 constexpr char kHeader[] =
     "wall_s,virtual_s,updates,frames,epoch,train_loss,test_loss,test_frame_accuracy,live_replicas,staleness_"
@@ -119,12 +122,13 @@ TEST_F(RunLogTest, EventsHoldTheScalarsOfEachLine) {
   log->OnEvaluation(FullRecord(200));
   ASSERT_TRUE(log->Flush().ok());
   const auto events = ReadEvents(Read("events.out.tfevents.1700000000.downpour"));
-  ASSERT_EQ(events.size(), 3u);
+  ASSERT_EQ(events.size(), 4u);
   EXPECT_EQ(events[0].file_version(), "brain.Event:2");
-  EXPECT_EQ(events[2].step(), 200);
-  EXPECT_DOUBLE_EQ(events[2].wall_time(), 1700000000.5);
+  EXPECT_EQ(events[2].summary().value(0).tag(), "_hparams_/experiment");
+  EXPECT_EQ(events[3].step(), 200);
+  EXPECT_DOUBLE_EQ(events[3].wall_time(), 1700000000.5);
   std::map<std::string, float> scalars;
-  for (const auto& value : events[2].summary().value()) scalars[value.tag()] = value.simple_value();
+  for (const auto& value : events[3].summary().value()) scalars[value.tag()] = value.simple_value();
   EXPECT_EQ(scalars["test/frame_accuracy"], 0.25f);
   EXPECT_EQ(scalars["test/loss"], 2.0f);
   EXPECT_EQ(scalars["train/loss"], 1.5f);
@@ -133,6 +137,33 @@ TEST_F(RunLogTest, EventsHoldTheScalarsOfEachLine) {
   EXPECT_EQ(scalars["cluster/staleness_mean"], 2.5f);
   EXPECT_EQ(scalars["cluster/staleness_p99"], 4.0f);
   EXPECT_EQ(scalars["cluster/pushes_rejected"], 3.0f);
+}
+
+TEST_F(RunLogTest, EventsHoldTheStalenessSinceTheLineBeforeAsAHistogram) {
+  EvaluationRecord record = FullRecord(200);  // staleness 1, 2, 3, 4
+  for (const uint64_t staleness : {15, 16, 17, 18, 1000, 1001}) record.reported.staleness.Add(staleness);
+  const auto log = Open();
+  log->OnEvaluation(record);
+  ASSERT_TRUE(log->Flush().ok());
+  const auto events = ReadEvents(Read("events.out.tfevents.1700000000.downpour"));
+  const auto& value = *events.back().summary().value().rbegin();
+  EXPECT_EQ(value.tag(), "cluster/staleness");
+  EXPECT_EQ(value.histo().min(), 1);
+  EXPECT_EQ(value.histo().max(), 1001);
+  EXPECT_EQ(value.histo().num(), 10);
+  EXPECT_EQ(value.histo().sum(), 2077);
+  EXPECT_THAT(value.histo().bucket_limit(), ElementsAre(1, 2, 3, 4, 15, 17, 19, 1023));
+  EXPECT_THAT(value.histo().bucket(), ElementsAre(1, 1, 1, 1, 1, 2, 1, 2));
+}
+
+TEST_F(RunLogTest, TheLineAtTheBudgetEndsTheSessionForTensorBoard) {
+  EvaluationRecord record = FullRecord(200);
+  record.point.set_budget_reached(true);
+  const auto log = Open();
+  log->OnEvaluation(record);
+  ASSERT_TRUE(log->Flush().ok());
+  const auto events = ReadEvents(Read("events.out.tfevents.1700000000.downpour"));
+  EXPECT_EQ(events.back().summary().value(0).tag(), "_hparams_/session_end_info");
 }
 
 TEST_F(RunLogTest, AResumedRunCutsOffWhatItWillWriteAgain) {
@@ -151,7 +182,7 @@ TEST_F(RunLogTest, AResumedRunCutsOffWhatItWillWriteAgain) {
   ASSERT_TRUE(log->Flush().ok());
   EXPECT_EQ(Read("frame_accuracy.csv"), before);
   const auto events = ReadEvents(Read("events.out.tfevents.1700000060.downpour"));
-  ASSERT_EQ(events.size(), 3u);
+  ASSERT_EQ(events.size(), 4u);
   EXPECT_EQ(events[1].step(), 201);
   EXPECT_EQ(events[1].session_log().status(), tensorboard::SessionLog::START);
 }
@@ -246,9 +277,9 @@ TEST_F(RunLogTest, AFullDiskLosesNoLine) {
   EXPECT_TRUE(absl::StrContains(csv, ",400,40000,")) << csv;
   EXPECT_TRUE(absl::StrContains(csv, ",600,60000,")) << csv;
   const auto events = ReadEvents(Read("events.out.tfevents.1700000000.downpour"));
-  ASSERT_EQ(events.size(), 5u);
-  EXPECT_EQ(events[3].step(), 400);
-  EXPECT_EQ(events[4].step(), 600);
+  ASSERT_EQ(events.size(), 6u);
+  EXPECT_EQ(events[4].step(), 400);
+  EXPECT_EQ(events[5].step(), 600);
 }
 
 TEST_F(RunLogTest, TheRunAndItsDataAreReadBack) {
