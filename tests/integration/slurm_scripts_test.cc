@@ -197,7 +197,8 @@ TEST_F(SlurmScripts, BeforeTheTimeLimitAllStopAndTheJobIsRequeued) {
     })) << launch->Output();
     launch->Signal(SIGUSR2);
     const int code = launch->Wait();
-    EXPECT_THAT(calls(), AllOf(HasSubstr("scancel --quiet --signal=INT 7.0\n"), HasSubstr("scontrol requeue 7\n")));
+    EXPECT_THAT(calls(),
+                AllOf(HasSubstr("scancel --quiet --signal=INT 7.0\n"), HasSubstr("scontrol requeue 7\n")));
     for (const char* name : {"coordinator", "server", "worker", "evaluator"})
       EXPECT_THAT(calls(), HasSubstr(absl::StrCat(name, " INT\n")));
     EXPECT_THAT(calls(), Not(HasSubstr("TERM")));
