@@ -55,8 +55,9 @@ class CiRun : public ::testing::Test {
 
 TEST_F(CiRun, SaysInATableWhatRanAndHowItEnded) {
   EXPECT_EQ(Run(), 0) << output_;
-  for (const char* leg : {"deploy/test ", "deploy/check --all --no-tests", "deploy/test --docker",
-                          "deploy/test --slurm", "deploy/test --asan", "deploy/test --tsan"}) {
+  for (const char* leg :
+       {"deploy/test ", "deploy/check --all --no-tests", "deploy/test --docker", "deploy/test --slurm",
+        "deploy/test --swarm", "deploy/test --asan", "deploy/test --tsan"}) {
     EXPECT_THAT(output_, ContainsRegex(absl::StrCat("\n", leg, " +passed +[0-9]+ s  [0-9a-z]")));
   }
 }
@@ -68,7 +69,8 @@ TEST_F(CiRun, FailsWhereContainersCanRunAndTheEngineDoesNotStart) {
 
   Script("path/unshare", "exit 1\n");
   EXPECT_EQ(Run(), 0) << output_;
-  EXPECT_THAT(output_, ContainsRegex("\ndeploy/test --docker +not here .*\ndeploy/test --slurm +not here "));
+  EXPECT_THAT(output_, ContainsRegex("\ndeploy/test --docker +not here .*\ndeploy/test --slurm +not here "
+                                     ".*\ndeploy/test --swarm +not here "));
 }
 
 TEST_F(CiRun, LeavesOutWhatThereIsNoTimeFor) {

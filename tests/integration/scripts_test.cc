@@ -72,7 +72,7 @@ INSTANTIATE_TEST_SUITE_P(Deploy, Script,
                          ::testing::Values("deploy/quickstart", "deploy/test", "deploy/check",
                                            "deploy/packages", "deploy/local", "deploy/sweep",
                                            "deploy/full_scale", "deploy/slurm/launch", "deploy/slurm/task",
-                                           "deploy/slurm/faults", ".ci/run"));
+                                           "deploy/slurm/faults", "deploy/docker/swarm/faults", ".ci/run"));
 
 // Scripts that look for files of the checkout.
 class ScriptOfTheCheckout : public Script {};
@@ -99,7 +99,7 @@ INSTANTIATE_TEST_SUITE_P(Deploy, ScriptOfTheCheckout,
                                            "deploy/sweep", "deploy/full_scale", ".ci/run",
                                            "deploy/docker/engine", "deploy/docker/faults",
                                            "deploy/docker/image", "deploy/slurm/launch",
-                                           "deploy/slurm/faults"));
+                                           "deploy/slurm/faults", "deploy/docker/swarm/faults"));
 
 // Every script in the tree, by its path in it.
 std::vector<std::string> AllScripts() {

@@ -58,7 +58,12 @@ case "$1 $2" in
   *) echo "scontrol $*" >>"$FOLDER/calls"; exit $(cat "$FOLDER/requeue_code" 2>/dev/null || echo 0) ;;
 esac
 )");
-    Program("path/squeue", "cat \"$FOLDER/steps\"\necho '7.9 of somebody else'\n");
+    // A busy Slurm does not answer at once.
+    Program("path/squeue", R"(
+[[ -e $FOLDER/asked ]] || { touch "$FOLDER/asked"; echo 'squeue: error: Socket timed out' >&2; exit 1; }
+cat "$FOLDER/steps"
+echo '7.9 of somebody else'
+)");
     // Slurm signals all processes of a step.
     Program("path/scancel",
             "echo \"scancel $*\" >>\"$FOLDER/calls\"\nkill -INT $(cat \"$FOLDER\"/{tasks,pids})\n");
@@ -192,7 +197,8 @@ TEST_F(SlurmScripts, BeforeTheTimeLimitAllStopAndTheJobIsRequeued) {
     })) << launch->Output();
     launch->Signal(SIGUSR2);
     const int code = launch->Wait();
-    EXPECT_THAT(calls(), AllOf(HasSubstr("scancel --signal=INT 7.0\n"), HasSubstr("scontrol requeue 7\n")));
+    EXPECT_THAT(calls(),
+                AllOf(HasSubstr("scancel --quiet --signal=INT 7.0\n"), HasSubstr("scontrol requeue 7\n")));
     for (const char* name : {"coordinator", "server", "worker", "evaluator"})
       EXPECT_THAT(calls(), HasSubstr(absl::StrCat(name, " INT\n")));
     EXPECT_THAT(calls(), Not(HasSubstr("TERM")));
