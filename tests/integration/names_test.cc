@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -30,7 +31,8 @@ class Names : public ::testing::Test {
     WriteToyCorpus(folder_ + "/train", 30, 1);
     WriteToyCorpus(folder_ + "/test", 10, 2);
     EXPECT_TRUE(
-        ReplaceFile(folder_ + "/my run", {"network { hidden_width: 16 } cluster { replicas: 2 }"}).ok());
+        ReplaceFile(folder_ + "/my run", {"network { hidden_width: 16 } cluster { replicas: 2 shards: 3 }"})
+            .ok());
   }
   ~Names() override { std::filesystem::remove_all(folder_); }
 
@@ -85,14 +87,16 @@ TEST_F(Names, OfAnyBytesTrainResumeExportAndDraw) {
 
 TEST_F(Names, OfAnyBytesWorkForARunOfProcesses) {
   const std::string local = absl::StrCat(DOWNPOUR_SOURCE_DIR, "/deploy/local");
-  // From a folder in which the run's begins like an option, and looks like an assignment to awk.
-  for (const int updates : {100, 200}) {
-    std::vector<std::string> command = Training(local, "-x=y", updates);
+  // The run folders' names begin like an option, and look like an assignment to awk; the second is resumed.
+  const std::vector<std::pair<std::string, int>> runs = {{"-x", 100}, {"x=y", 100}, {"x=y", 200}};
+  for (const auto& [run_dir, updates] : runs) {
+    std::vector<std::string> command = Training(local, run_dir, updates);
     command.insert(command.begin(), {"/bin/bash", "-c", "cd \"$1\" && DOWNPOUR_BIN=$2 exec \"${@:3}\"",
                                      "names", folder_, DOWNPOUR_PROGRAM_DIR});
     Run(command);
   }
-  ExportAndDraw(folder_ + "/-x=y");
+  ExportAndDraw(folder_ + "/-x");
+  ExportAndDraw(folder_ + "/x=y");
 }
 
 }  // namespace

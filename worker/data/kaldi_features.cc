@@ -54,11 +54,13 @@ class Reader {
 
   // Reads the whole matrix that `entry` names a part of, unless it is the one that was read last.
   absl::Status Load(const ScpEntry& entry) {
-    const bool is_open = archive_ != nullptr && !entry.is_command && loaded_->path == entry.path;
-    if (is_open && loaded_->offset == entry.offset) return absl::OkStatus();
+    if (loaded_ != nullptr && !entry.is_command && loaded_->path == entry.path &&
+        loaded_->offset == entry.offset && !loaded_->is_command) {
+      return absl::OkStatus();
+    }
     if (entry.is_command) {
       RETURN_IF_ERROR(Run(entry.path));
-    } else if (!is_open) {
+    } else if (archive_ == nullptr || loaded_->path != entry.path) {
       Close();
       ASSIGN_OR_RETURN(archive_, ArchiveReader::Open(entry.path));
     }
