@@ -9,6 +9,7 @@
 #include "common/status_macros.h"
 #include "common/wire/gradient_packing.h"
 #include "common/wire/run_identity.h"
+#include "server/service/stream_slot.h"
 
 namespace downpour {
 namespace {
@@ -26,19 +27,6 @@ grpc::Slice SliceOf(const LentParameters& lent, const SharedSlot& slot) {
   return {const_cast<char*>(bytes.data()), bytes.size(),
           [](void* sent) { delete static_cast<Owners*>(sent); }, new Owners(lent.owner, slot)};
 }
-
-// Counts the streams of one kind that are under way, and grants a new one if there is room for it.
-class StreamSlot {
- public:
-  StreamSlot(std::atomic<int>* count, int limit) : count_(count), granted_(count->fetch_add(1) < limit) {}
-  bool granted() const { return granted_; }
-  // To be called once, when the stream's work is done and before its peer is told, who may return at once.
-  void Release() { --*count_; }
-
- private:
-  std::atomic<int>* const count_;
-  const bool granted_;
-};
 
 }  // namespace
 
@@ -388,19 +376,6 @@ void ParameterService::EndStalledStreams() {
     LogWarning("ended ", ended, " pushes and fetches whose replicas moved less than ",
                options_.min_bytes_per_s, " bytes a second");
   }
-}
-
-void ParameterService::AddTo(MetricFamilies* families) const {
-  transfers_.AddTo("grpc", families);
-  const auto add_depth = [families](const char* queue, size_t depth) {
-    families->AddGauge("downpour_queue_depth", "How many wait in a queue or are under way.",
-                       static_cast<double>(depth), {{"queue", queue}});
-  };
-  add_depth("pushes", pushes());
-  add_depth("fetches", fetches());
-  add_depth("chunks_in", chunks_in_.waiting());
-  add_depth("chunks_out", chunks_out_->waiting());
-  add_depth("tasks", executor_.waiting());
 }
 
 grpc::ServerUnaryReactor* ParameterService::GetStatus(grpc::CallbackServerContext* context,
