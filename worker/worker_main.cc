@@ -42,20 +42,27 @@ run is over.
 The coordinator sends the run description. One that is given here too, as a file or as settings, must be of
 the same run; its data paths then take the place of the coordinator's.)";
 
+// What all replicas of this process have done.
+struct Counted {
+  Transfers transfers;
+  DurationCounter gradients;
+
+  void AddTo(int replicas, MetricFamilies* families) const {
+    transfers.AddTo("any", families);
+    families->AddGauge("downpour_worker_replicas", "Replicas of this worker.", replicas);
+    families->AddDurations("downpour_gradient_duration_seconds", "Time to compute a minibatch's gradient.",
+                           gradients.count(), gradients.sum());
+  }
+};
+
 absl::Status Run(const CommandLine& command_line) {
   ASSIGN_OR_RETURN(const int replicas, FlagFrom(FLAGS_replicas, 1));
   ASSIGN_OR_RETURN(const int compute_threads, FlagFrom(FLAGS_compute_threads, 1));
   ASSIGN_OR_RETURN(const absl::Duration give_up_after, FlagFrom(FLAGS_give_up_after, absl::ZeroDuration()));
   RETURN_IF_ERROR(SetUpClusterProcess("worker"));
-  Transfers transfers;
-  DurationCounter gradients;
-  ASSIGN_OR_RETURN(const auto metrics, ServeMetrics([&](MetricFamilies* all) {
-                     transfers.AddTo("any", all);
-                     all->AddGauge("downpour_worker_replicas", "Replicas of this worker.", replicas);
-                     all->AddDurations("downpour_gradient_duration_seconds",
-                                       "Time to compute a minibatch's gradient.", gradients.count(),
-                                       gradients.sum());
-                   }));
+  Counted counted;
+  ASSIGN_OR_RETURN(const auto metrics,
+                   ServeMetrics([&](MetricFamilies* all) { counted.AddTo(replicas, all); }));
   // When one replica fails, all of them stop and the process fails, so that a supervisor starts it anew.
   std::atomic<bool> failed = false;
   const auto stopped = [&failed] { return failed || Interrupted(); };
@@ -81,8 +88,8 @@ absl::Status Run(const CommandLine& command_line) {
     ReplicaLoopOptions options;
     options.coordinator = &coordinator;
     options.connect_shard =
-        Measured(GrpcShardConnector(index, stopped, shared_memory_dir, memory.get()), &transfers);
-    options.gradients = &gradients;
+        Measured(GrpcShardConnector(index, stopped, shared_memory_dir, memory.get()), &counted.transfers);
+    options.gradients = &counted.gradients;
     if (memory != nullptr) options.memory = memory.get();
     options.data = run.data.train;
     options.data_summary = run.data.summary;

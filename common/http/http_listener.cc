@@ -38,8 +38,8 @@ absl::StatusOr<std::unique_ptr<HttpListener>> HttpListener::Start(const std::str
     setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
   });
   int port = where.port;
-  const bool bound = port == 0 ? (port = server->bind_to_any_port(where.host.c_str())) > 0
-                               : server->bind_to_port(where.host.c_str(), port);
+  const bool bound =
+      port == 0 ? (port = server->bind_to_any_port(where.host)) > 0 : server->bind_to_port(where.host, port);
   if (!bound)
     return absl::UnavailableError(
         absl::StrCat("cannot listen at ", address, ": the port is in use, or the host is not this machine"));

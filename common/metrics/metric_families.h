@@ -14,10 +14,10 @@
 
 namespace downpour {
 
-// Samples of one scrape, by family. Each call adds one sample to the family `name`, which the first call makes.
-// Names follow Prometheus' conventions: a prefix, base units, _total at the end of a counter, ratios from 0 to
-// 1. A label has a few fixed values, or the index of a shard; never a replica, of which there may be any
-// number. Not thread-safe.
+// Samples of one scrape, by family. Each call adds one sample to the family `name`, which the first call
+// makes. Names follow Prometheus' conventions: a prefix, base units, _total at the end of a counter, ratios
+// from 0 to 1. A label has a few fixed values, or the index of a shard; never a replica, of which there may
+// be any number. Not thread-safe.
 class MetricFamilies {
  public:
   using Labels = std::vector<std::pair<std::string, std::string>>;

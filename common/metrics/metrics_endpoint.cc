@@ -1,4 +1,5 @@
-// Where on the data's way: beside it; answers each scrape with the program's samples in Prometheus' text format.
+// Where on the data's way: beside it; answers each scrape with the program's samples in Prometheus' text
+// format.
 #include "common/metrics/metrics_endpoint.h"
 
 #include <httplib.h>

@@ -8,8 +8,8 @@
 
 namespace downpour {
 
-// A server makes progress while it has nothing to do, or while what it has done grows. It is stuck if work has
-// waited for `patience` and nothing was done. A pure state machine; not thread-safe.
+// A server makes progress while it has nothing to do, or while what it has done grows. It is stuck if work
+// has waited for `patience` and nothing was done. A pure state machine; not thread-safe.
 class ProgressWatch {
  public:
   explicit ProgressWatch(absl::Duration patience) : patience_(patience) {}

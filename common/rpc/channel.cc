@@ -85,7 +85,7 @@ absl::StatusOr<ListeningServer> ListenAt(const std::string& address,
   if (!where.ok())
     return absl::InvalidArgumentError(absl::StrCat("cannot listen: ", where.status().message()));
   ASSIGN_OR_RETURN(std::shared_ptr<ConnectionAcceptor> acceptor,
-                   ConnectionAcceptor::Listen(where->host, where->port));
+                   ConnectionAcceptor::Listen(where->HostInUrl(), where->port));
   // What the log should have of a server's troubles, these programs say themselves.
   setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
   grpc::EnableDefaultHealthCheckService(true);

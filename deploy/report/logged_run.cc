@@ -106,7 +106,9 @@ absl::StatusOr<LoggedRun> ReadRun(const std::string& directory) {
   run.log = ReadCsv(directory, "frame_accuracy.csv", &run.notes);
   run.staleness = ReadStaleness(ReadCsv(directory, "staleness.csv", &run.notes), &run.notes);
   run.majority_test_accuracy = MajorityTestAccuracy(directory);
-  if (std::string left = WhatIsLeft(run); !left.empty()) run.notes.push_back(std::move(left));
+  std::string left = WhatIsLeft(run);
+  run.at_budget = left.empty() && (run.description.has_budget() && !run.log.rows.empty());
+  if (!left.empty()) run.notes.push_back(std::move(left));
   return run;
 }
 

@@ -19,6 +19,7 @@ struct LoggedRun {
   std::vector<std::pair<double, double>> staleness;
   // Test accuracy of always giving the training part's most frequent class, in [0, 1]. 0: not known.
   double majority_test_accuracy = 0;
+  bool at_budget = false;  // it has one, and has reached it
   // What could not be read and, if the run has not reached its budget, how far it is.
   std::vector<std::string> notes;
 };

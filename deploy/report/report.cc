@@ -288,8 +288,8 @@ Report MakeReport(std::vector<LoggedRun> runs) {
                                              Common(runs, Network), "; ", Common(runs, Minibatch), ".")),
                    "</p>\n");
   const auto append_name = [](std::string* text, const LoggedRun& run) { absl::StrAppend(text, run.name); };
-  report.html = HtmlPage(absl::StrCat("Downpour: ", absl::StrJoin(runs, ", ", append_name)),
-                         about + ReportBody(Figures(runs), report.results, runs));
+  report.body = about + ReportBody(Figures(runs), report.results, runs);
+  report.html = HtmlPage(absl::StrCat("Downpour: ", absl::StrJoin(runs, ", ", append_name)), report.body);
   return report;
 }
 

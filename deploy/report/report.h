@@ -10,6 +10,7 @@ namespace downpour {
 
 struct Report {
   std::string html;          // report.html: all figures, the table, and what could not be read
+  std::string body;          // what that page has below its heading; not of a sweep
   std::string svg;           // report.svg: the main figure alone
   std::string speed_up_svg;  // of a sweep over numbers of replicas, one of them 1; else empty
   TextTable results;         // the table, with one column a run or, of a sweep, one row

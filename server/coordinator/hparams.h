@@ -8,10 +8,10 @@
 
 namespace downpour {
 
-// The columns of the table (seed, and every number, text and choice of network, optimizer, cluster, budget and
-// noise, by the names that they have as flags; then the final accuracies) and this run's values of them, also
-// of those at their defaults: so the runs of a sweep have the same columns. Of a group within a group only
-// fields that are set.
+// The columns of the table (seed, and every number, text and choice of network, optimizer, cluster, budget
+// and noise, by the names that they have as flags; then the final accuracies) and this run's values of them,
+// also of those at their defaults: so the runs of a sweep have the same columns. Of a group within a group
+// only fields that are set.
 tensorboard::Event HParamsStart(const RunDescription& description, absl::Time now);
 
 // The run has reached its budget. TensorBoard keeps the first such event of a folder.

@@ -23,8 +23,8 @@ struct Member {
   int64_t staleness_pushes = 0;
 };
 
-// The replicas that are in the cluster now, by ascending id, and the last kMostGone that no longer are. A pure
-// state machine; not thread-safe.
+// The replicas that are in the cluster now, by ascending id, and the last kMostGone that no longer are. A
+// pure state machine; not thread-safe.
 class Membership {
  public:
   // Adds a replica under a new id, with LowestClock() as its clock. After a restore from an older

@@ -1,4 +1,5 @@
-// Where on the data's way: the shard's end of the wire; adds up what services, shard and checkpointer counted.
+// Where on the data's way: the shard's end of the wire; adds up what services, shard and checkpointer
+// counted.
 #include "server/service/shard_report.h"
 
 #include <utility>

@@ -1,4 +1,4 @@
-// Where on the data's way: the shard's end of the wire; counts the pushes, or the fetches, that are under way.
+// Where on the data's way: the shard's end of the wire; a push's or a fetch's place among those under way.
 #ifndef DOWNPOUR_SERVER_SERVICE_STREAM_SLOT_H_
 #define DOWNPOUR_SERVER_SERVICE_STREAM_SLOT_H_
 

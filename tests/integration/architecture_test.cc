@@ -112,8 +112,8 @@ bool IsGrpcHeader(const std::string& included) {
          LiesIn(included, "common/rpc");
 }
 
-// gRPC headers may be included only under these folders, by the programs directly in server/ and worker/, and by
-// the live page's.
+// gRPC headers may be included only under these folders, by the programs directly in server/ and worker/, and
+// by the live page's.
 bool MaySeeGrpc(const SourceFile& file) {
   for (const char* folder : {"common/rpc", "server/service", "worker/transport", "tests"}) {
     if (LiesIn(file.path, folder)) return true;

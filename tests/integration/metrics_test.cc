@@ -1,5 +1,5 @@
-// Where on the data's way: beside it; the metrics of every program as Debian's Prometheus takes them, and gRPC's
-// health check.
+// Where on the data's way: beside it; the metrics of every program as Debian's Prometheus takes them, and
+// gRPC's health check.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <httplib.h>
