@@ -302,10 +302,10 @@ TEST_F(Dashboard, MoreViewersThanThereIsRoomForAreRefusedAndThePageIsStillServed
 }
 
 TEST_F(Dashboard, DeployLocalServesThePageUntilTheRunEnds) {
-  std::ofstream(folder_ + "/run.textproto") << "name: \"toy\"\n";
+  std::ofstream(folder_ + "/toy.textproto") << "name: \"toy\"\n";
   dashboard_address_ = absl::StrCat("127.0.0.1:", FreePort());
   std::vector<std::string> command = {absl::StrCat(DOWNPOUR_SOURCE_DIR, "/deploy/local"),
-                                      folder_ + "/run.textproto", "--run_dir=" + run_dir_,
+                                      folder_ + "/toy.textproto", "--run_dir=" + run_dir_,
                                       "--cluster.replicas=2", "--dashboard=" + dashboard_address_};
   const std::vector<std::string> settings = Settings();
   command.insert(command.end(), settings.begin(), settings.end());
