@@ -1,6 +1,5 @@
-// Where on the data's way: before it; what can be known of deploy/kubernetes/ without a cluster: the shape of
-// each object, that pods fit the restricted profile and have limits and probes, and that names refer to
-// something.
+// Where on the data's way: before it; what can be known of deploy/kubernetes/ without a cluster: shapes of
+// objects, the restricted profile, limits, probes, and that names refer to something.
 #include <yaml-cpp/yaml.h>
 
 #include <filesystem>
@@ -78,7 +77,9 @@ const std::map<std::string, std::string>& Schema() {
       {"NameRef", "name:string!"},
       {"Port", "name:string containerPort:int!"},
       {"Probe",
-       "exec:Exec! initialDelaySeconds:int periodSeconds:int timeoutSeconds:int failureThreshold:int"},
+       "exec:Exec grpc:Grpc initialDelaySeconds:int periodSeconds:int timeoutSeconds:int "
+       "failureThreshold:int"},
+      {"Grpc", "port:int! service:string"},
       {"Exec", "command:string[]!"},
       {"Mount", "name:string! mountPath:string! readOnly:bool"},
       {"Volume", "name:string! persistentVolumeClaim:ClaimVolume emptyDir:EmptyDir"},
@@ -232,17 +233,16 @@ Faults ResourceFaults(const Object& object) {
     std::vector<std::string> probes;
     if (object.Role() != "corpus" && object.Role() != "results") probes.push_back("livenessProbe");
     if (container["ports"]) probes.insert(probes.end(), {"startupProbe", "readinessProbe"});
-    for (const std::string& probe : probes) {
-      if (!Find(container, {probe, "exec"})) faults.push_back(object.name + ": no " + probe);
-    }
+    for (const std::string& probe : probes)
+      if (!Find(container, {probe, "exec"}) && !Find(container, {probe, "grpc"}))
+        faults.push_back(object.name + ": no " + probe);
   }
   return faults;
 }
 
 bool Selects(const YAML::Node& selector, const YAML::Node& labels) {
-  for (const auto& label : selector["matchLabels"]) {
+  for (const auto& label : selector["matchLabels"])
     if (!Is(labels[label.first.Scalar()], label.second.Scalar())) return false;
-  }
   for (const YAML::Node& expression : selector["matchExpressions"]) {
     bool found = false;
     for (const YAML::Node& value : expression["values"])
