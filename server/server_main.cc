@@ -92,9 +92,8 @@ class Server {
  public:
   explicit Server(std::string state_dir) : state_dir_(std::move(state_dir)) {}
 
-  // ABORTED: another process serves the shard that --shard names.
-  absl::Status Claim() {
-    ASSIGN_OR_RETURN(const int wanted, FlagFrom(FLAGS_shard, -1));
+  // `wanted`: the shard; -1: any. ABORTED: another process serves it.
+  absl::Status Claim(int wanted) {
     if (wanted >= 0) {
       ASSIGN_OR_RETURN(claim_, ClaimShard(state_dir_, wanted));
     } else {
@@ -175,6 +174,7 @@ class Server {
 absl::Status Run(const CommandLine& /*command_line*/) {
   ServerLoopOptions options;
   ASSIGN_OR_RETURN(options.give_up_after, FlagFrom(FLAGS_give_up_after, absl::ZeroDuration()));
+  ASSIGN_OR_RETURN(const int wanted, FlagFrom(FLAGS_shard, -1));
   ASSIGN_OR_RETURN(const int reshard_to, FlagFrom(FLAGS_reshard_to, 0));
   const std::string listen = absl::GetFlag(FLAGS_listen);
   ASSIGN_OR_RETURN(const std::string advertised, AdvertisedAddress(listen));
@@ -183,7 +183,7 @@ absl::Status Run(const CommandLine& /*command_line*/) {
   if (reshard_to > 0) return RecutCheckpoints(state_dir, reshard_to);
 
   Server server(state_dir);
-  RETURN_IF_ERROR(server.Claim());
+  RETURN_IF_ERROR(server.Claim(wanted));
   RETURN_IF_ERROR(server.Listen(listen));
   ASSIGN_OR_RETURN(options.request, server.FirstRequest(advertised));
   CoordinatorStub::Options coordinator;
@@ -200,7 +200,7 @@ absl::Status Run(const CommandLine& /*command_line*/) {
   options.end_stalled_streams = [&] { server.EndStalledStreams(); };
   options.report = [&](RegisterShardRequest* request) { server.Report(request); };
   options.stopped = Interrupted;
-  const absl::Status status = RunServer(options);
+  absl::Status status = RunServer(options);
   RETURN_IF_ERROR(server.Stop());
   return status;
 }

@@ -38,6 +38,11 @@ class Processes : public ::testing::Test {
     WriteToyCorpus(folder_ + "/test", 20, 2);
   }
   void TearDown() override {
+    // First, since what still runs writes into the folder.
+    evaluator_.reset();
+    workers_.clear();
+    shards_.clear();
+    coordinator_.reset();
     if (!HasFailure()) std::filesystem::remove_all(folder_);
   }
 
