@@ -1,5 +1,9 @@
 // Where on the data's way: the shard's end of the wire; sends the parameters, chunk by chunk, for a fetch.
+#include <atomic>
+#include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "common/rpc/grpc_chunk.h"
 #include "common/rpc/grpc_status.h"
@@ -11,8 +15,25 @@
 namespace downpour {
 namespace {
 
-// The slot of a chunk that is being sent. It is free again when the last copy of this pointer is gone.
-using SharedSlot = std::shared_ptr<const void>;
+// The slot of a chunk that is being sent. It is free again when gRPC has let go of the chunk's bytes, or as
+// soon as the fetch is cancelled: a peer that takes no bytes could keep those in gRPC for long.
+class Slot {
+ public:
+  Slot(std::shared_ptr<TransferSlots> slots, std::string peer)
+      : slots_(std::move(slots)), peer_(std::move(peer)) {}
+  ~Slot() { Release(); }
+  Slot(const Slot&) = delete;
+  Slot& operator=(const Slot&) = delete;
+  void Release() {
+    if (!released_.exchange(true)) slots_->Release(peer_);
+  }
+
+ private:
+  const std::shared_ptr<TransferSlots> slots_;
+  const std::string peer_;
+  std::atomic<bool> released_ = false;
+};
+using SharedSlot = std::shared_ptr<Slot>;
 
 // The lent parameters as a piece of a message. gRPC lets go of loan and slot when it has sent them.
 grpc::Slice SliceOf(const LentParameters& lent, const SharedSlot& slot) {
@@ -51,7 +72,22 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
     });
   }
 
-  void OnDone() override { delete this; }
+  void OnCancel() override {
+    std::vector<std::weak_ptr<Slot>> held;
+    {
+      absl::MutexLock lock(&mutex_);
+      held = held_;
+    }
+    for (const std::weak_ptr<Slot>& slot : held) {
+      if (const SharedSlot still_held = slot.lock()) still_held->Release();
+    }
+    if (service_->chunks_out_->GiveUp(place_)) Prepared(absl::CancelledError("the fetch is cancelled"));
+  }
+
+  void OnDone() override {
+    service_->chunks_out_->Leave(place_);
+    delete this;
+  }
 
  private:
   // As PushReactor::Proceed(), with preparing and writing.
@@ -72,13 +108,17 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
       end = !writing_ && !preparing_ && !kept_;
     }
     if (prepare) {
-      service_->chunks_out_->Acquire(place_, [this] {
-        const SharedSlot slot(nullptr, [slots = service_->chunks_out_, peer = place_.peer](const void*) {
-          slots->Release(peer);
-        });
+      const bool acquires = service_->chunks_out_->Acquire(place_, [this] {
+        const auto slot = std::make_shared<Slot>(service_->chunks_out_, place_.peer);
+        {
+          absl::MutexLock lock(&mutex_);
+          std::erase_if(held_, [](const std::weak_ptr<Slot>& other) { return other.expired(); });
+          held_.push_back(slot);
+        }
         if (!service_->executor_.TryRun([this, slot] { Prepared(PrepareNext(slot)); }))
           Prepared(TooMany("tasks", service_->options_.max_fetches));
       });
+      if (!acquires) Prepared(absl::CancelledError("the fetch is cancelled"));
     }
     if (write) {
       service_->stalls_.Begin(this);
@@ -151,6 +191,7 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
   bool over_ ABSL_GUARDED_BY(mutex_) = false;       // the last chunk has been prepared
   bool kept_ ABSL_GUARDED_BY(mutex_) = false;       // Cancel() is to be called
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::weak_ptr<Slot>> held_ ABSL_GUARDED_BY(mutex_);  // by chunks that gRPC has not let go of
   grpc::ByteBuffer message_;
   grpc::ByteBuffer next_message_;
   // Used by the tasks of this stream only, of which one runs at a time.

@@ -39,7 +39,14 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
     });
   }
 
-  void OnDone() override { delete this; }
+  void OnCancel() override {
+    if (service_->chunks_in_.GiveUp(place_)) StopReading();
+  }
+
+  void OnDone() override {
+    service_->chunks_in_.Leave(place_);
+    delete this;
+  }
 
  private:
   // Calls `change`, which changes the state, and then starts what can be started: reading, applying, or the
@@ -76,7 +83,14 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
     first_read_ = !read_before_;
     read_before_ = true;
     if (first_read_) return start();
-    service_->chunks_in_.Acquire(place_, start);
+    if (!service_->chunks_in_.Acquire(place_, start)) StopReading();
+  }
+  // Instead of a read that has begun to wait for its slot.
+  void StopReading() {
+    Proceed([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      reading_ = false;
+      status_.Update(absl::CancelledError("the push is cancelled"));
+    });
   }
   void ReleaseChunk(bool first) {
     if (!first) service_->chunks_in_.Release(place_.peer);
@@ -98,7 +112,7 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
     ReleaseChunk(std::exchange(first_apply_, false));
     Proceed([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       applying_ = false;
-      status_ = status;
+      status_.Update(status);
     });
   }
 

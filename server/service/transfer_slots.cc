@@ -21,15 +21,28 @@ bool TransferSlots::Take(const std::string& peer) {
   return true;
 }
 
-void TransferSlots::Acquire(const Place& place, std::function<void()> transfer) {
+bool TransferSlots::Acquire(const Place& place, std::function<void()> transfer) {
   {
     absl::MutexLock lock(&mutex_);
+    if (given_up_.contains(place.number)) return false;
     if (!Take(place.peer)) {
       DOWNPOUR_CHECK(waiting_.emplace(place.number, Waiting{place.peer, std::move(transfer)}).second);
-      return;
+      return true;
     }
   }
   transfer();
+  return true;
+}
+
+bool TransferSlots::GiveUp(const Place& place) {
+  absl::MutexLock lock(&mutex_);
+  given_up_.insert(place.number);
+  return waiting_.erase(place.number) > 0;
+}
+
+void TransferSlots::Leave(const Place& place) {
+  absl::MutexLock lock(&mutex_);
+  given_up_.erase(place.number);
 }
 
 void TransferSlots::Release(const std::string& peer) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -30,7 +31,13 @@ class TransferSlots {
   Place Arrive(std::string peer) ABSL_LOCKS_EXCLUDED(mutex_);
   // Calls `transfer` as soon as a slot is free for the stream of that place: at once, or from the Release()
   // of another stream. `transfer` must not block. A stream must not wait for two slots at the same time.
-  void Acquire(const Place& place, std::function<void()> transfer) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Returns false, and does not call it, if the place was given up.
+  bool Acquire(const Place& place, std::function<void()> transfer) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The stream is cancelled and takes no more slots. Returns whether it waited for one, which it then does no
+  // more. Otherwise a slot that a peer holds, who does not take its bytes, could keep it waiting for ever.
+  bool GiveUp(const Place& place) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The stream is over. To be called once.
+  void Leave(const Place& place) ABSL_LOCKS_EXCLUDED(mutex_);
   // Frees a slot of a stream of `peer`. To be called once for each transfer that was called.
   void Release(const std::string& peer) ABSL_LOCKS_EXCLUDED(mutex_);
   size_t waiting() const ABSL_LOCKS_EXCLUDED(mutex_) {
@@ -52,6 +59,7 @@ class TransferSlots {
   uint64_t arrived_ ABSL_GUARDED_BY(mutex_) = 0;
   std::map<std::string, int> held_ ABSL_GUARDED_BY(mutex_);      // slots, by peer
   std::map<uint64_t, Waiting> waiting_ ABSL_GUARDED_BY(mutex_);  // by number of the place
+  std::set<uint64_t> given_up_ ABSL_GUARDED_BY(mutex_);          // likewise
 };
 
 }  // namespace downpour

@@ -72,5 +72,25 @@ TEST(TransferSlotsTest, ATransferMayReleaseAndAskAgain) {
   EXPECT_EQ(transfers, 100);
 }
 
+// Its peer may hold all its slots for ever, when it takes no bytes.
+TEST(TransferSlotsTest, AStreamThatIsCancelledWaitsForNoSlot) {
+  TransferSlots slots(1);
+  const auto holder = slots.Arrive("peer"), waiter = slots.Arrive("peer"), late = slots.Arrive("peer");
+  int transfers = 0;
+  const auto transfer = [&] { ++transfers; };
+  EXPECT_TRUE(slots.Acquire(holder, transfer));
+  EXPECT_TRUE(slots.Acquire(waiter, transfer));
+  EXPECT_TRUE(slots.GiveUp(waiter)) << "it waited";
+  EXPECT_FALSE(slots.GiveUp(late));
+  EXPECT_FALSE(slots.Acquire(late, transfer)) << "it was given up before it came to wait";
+  EXPECT_FALSE(slots.GiveUp(holder));
+  EXPECT_EQ(transfers, 1);
+  slots.Release("peer");
+  EXPECT_EQ(transfers, 1) << "nobody waits";
+  for (const auto& place : {holder, waiter, late}) slots.Leave(place);
+  EXPECT_TRUE(slots.Acquire(slots.Arrive("peer"), transfer));
+  EXPECT_EQ(transfers, 2);
+}
+
 }  // namespace
 }  // namespace downpour
