@@ -1,5 +1,4 @@
-// Where on the data's way: beside it; asks a shard or a coordinator how it is, for those who watch
-// containers.
+// Where on the data's way: beside it; asks a shard or a coordinator how it is, for watchers of containers.
 #include <string>
 
 #include "absl/flags/flag.h"

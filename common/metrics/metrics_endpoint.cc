@@ -1,5 +1,4 @@
-// Where on the data's way: beside it; answers each scrape with the program's samples in Prometheus' text
-// format.
+// Where on the data's way: beside it; answers each scrape with the program's samples as Prometheus' text.
 #include "common/metrics/metrics_endpoint.h"
 
 #include <httplib.h>

@@ -1,5 +1,4 @@
-// Where on the data's way: the live page; takes speeds from two answers of the coordinator, and writes the
-// rows.
+// Where on the data's way: the live page; takes speeds from two answers of the coordinator, writes rows.
 #include "deploy/dashboard/cluster_tables.h"
 
 #include <algorithm>

@@ -1,5 +1,4 @@
-// Where on the data's way: the live page; the coordinator's answer comes in, tables of replicas and shards go
-// out.
+// Where on the data's way: the live page; makes tables of replicas and shards of the coordinator's answer.
 #ifndef DOWNPOUR_DEPLOY_DASHBOARD_CLUSTER_TABLES_H_
 #define DOWNPOUR_DEPLOY_DASHBOARD_CLUSTER_TABLES_H_
 

@@ -1,5 +1,4 @@
-// Where on the data's way: the live page's program; it shows a folder of runs while they train, and
-// afterwards.
+// Where on the data's way: the live page's program; shows a folder of runs, while they train and later.
 #include <filesystem>
 #include <iostream>
 #include <map>

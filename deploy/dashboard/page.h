@@ -1,5 +1,4 @@
-// Where on the data's way: the live page; a folder of runs becomes the page's parts, which the browser
-// exchanges.
+// Where on the data's way: the live page; makes the parts that the browser shows of a folder of runs.
 #ifndef DOWNPOUR_DEPLOY_DASHBOARD_PAGE_H_
 #define DOWNPOUR_DEPLOY_DASHBOARD_PAGE_H_
 

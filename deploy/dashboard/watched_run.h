@@ -21,8 +21,8 @@ using AskCoordinator = std::function<absl::StatusOr<Overview>(const std::string&
 // What is known of one run. Look() brings it up to date. Not thread-safe.
 class WatchedRun {
  public:
-  // `coordinator`: where to ask for a run in place of the address in its folder; may be empty. The clock is
-  // not owned.
+  // `coordinator`: where to ask for a run in place of the address in its folder; may be empty.
+  // The clock is not owned.
   WatchedRun(std::string folder, std::string coordinator, AskCoordinator ask, Clock* clock);
 
   // Reads the files that have changed, and asks the coordinator unless the run is at its budget. Does nothing
@@ -36,8 +36,8 @@ class WatchedRun {
   const std::vector<std::string>& log_lines() const { return log_lines_; }
   // As of the last Look(); none: no coordinator answers.
   const Overview* overview() const { return history_.empty() ? nullptr : &history_.back().overview; }
-  // An older answer, with which the newest makes speeds, and the time between them. None: there is no older
-  // one.
+  // An older answer, with which the newest makes speeds, and the time between them.
+  // None: there is no older one.
   const Overview* older() const { return history_.size() < 2 ? nullptr : &history_.front().overview; }
   absl::Duration span() const { return history_.back().when - history_.front().when; }
   // Why there is no overview.

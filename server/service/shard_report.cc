@@ -1,5 +1,4 @@
-// Where on the data's way: the shard's end of the wire; adds up what services, shard and checkpointer
-// counted.
+// Where on the data's way: the shard's end of the wire; adds up what services, shard and checkpoints say.
 #include "server/service/shard_report.h"
 
 #include <utility>

@@ -17,8 +17,8 @@ namespace downpour {
 // The numbers of one server: for its metrics, for the coordinator, and for its health. Thread-safe.
 class ShardReport {
  public:
-  // Neither service is owned, and both outlive this; `shared_memory` may be null. `folder`: of the
-  // checkpoints.
+  // Neither service is owned, and both outlive this; `shared_memory` may be null.
+  // `folder`: of the checkpoints.
   ShardReport(const ParameterService* service, const SharedMemoryService* shared_memory, std::string folder)
       : service_(service), shared_memory_(shared_memory), folder_(std::move(folder)) {}
 

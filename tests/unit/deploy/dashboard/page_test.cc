@@ -1,5 +1,4 @@
-// Where on the data's way: the live page; which runs it finds, when it reads and asks again, and what it then
-// says.
+// Where on the data's way: the live page; which runs it finds, when it asks again, and what it then says.
 #include "deploy/dashboard/page.h"
 
 #include <gmock/gmock.h>

@@ -1,5 +1,4 @@
-// Where on the data's way: from the coordinator to the run folder; the records that TensorBoard's HParams
-// table reads.
+// Where on the data's way: from the coordinator to the run folder; records for TensorBoard's HParams table.
 #include "server/coordinator/hparams.h"
 
 #include <gmock/gmock.h>
