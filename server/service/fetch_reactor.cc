@@ -13,41 +13,9 @@
 #include "server/service/stream_slot.h"
 
 namespace downpour {
-namespace {
-
-// The slot of a chunk that is being sent. It is free again when gRPC has let go of the chunk's bytes, or as
-// soon as the fetch is cancelled: a peer that takes no bytes could keep those in gRPC for long.
-class Slot {
- public:
-  Slot(std::shared_ptr<TransferSlots> slots, std::string peer)
-      : slots_(std::move(slots)), peer_(std::move(peer)) {}
-  ~Slot() { Release(); }
-  Slot(const Slot&) = delete;
-  Slot& operator=(const Slot&) = delete;
-  void Release() {
-    if (!released_.exchange(true)) slots_->Release(peer_);
-  }
-
- private:
-  const std::shared_ptr<TransferSlots> slots_;
-  const std::string peer_;
-  std::atomic<bool> released_ = false;
-};
-using SharedSlot = std::shared_ptr<Slot>;
-
-// The lent parameters as a piece of a message. gRPC lets go of loan and slot when it has sent them.
-grpc::Slice SliceOf(const LentParameters& lent, const SharedSlot& slot) {
-  using Owners = std::pair<std::shared_ptr<const void>, SharedSlot>;
-  const absl::string_view bytes = lent.parameters.bytes();
-  // Only gRPC's type wants the bytes not const; gRPC does not write what it sends.
-  return {const_cast<char*>(bytes.data()), bytes.size(),
-          [](void* sent) { delete static_cast<Owners*>(sent); }, new Owners(lent.owner, slot)};
-}
-
-}  // namespace
-
 // One fetch. Slot -> executor: PrepareNext -> StartWrite -> gRPC -> OnWriteDone -> the next, until the range
-// is covered. The next chunk is prepared while one is sent. Deletes itself in OnDone().
+// is covered and gRPC has let go of all chunks. The next chunk is prepared while one is sent. Deletes itself in
+// OnDone().
 class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
                                              private StallWatch::Stream {
  public:
@@ -57,14 +25,13 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
         context_(context),
         request_(request),
         slot_(&service->fetches_, service->options_.max_fetches),
-        place_(service->chunks_out_->Arrive(context->peer())) {
+        place_(service->chunks_out_.Arrive(context->peer())) {
     Proceed([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       if (!slot_.granted()) status_ = TooMany("fetches", service->options_.max_fetches);
     });
   }
 
   void OnWriteDone(bool ok) override {
-    service_->stalls_.Done(this);
     message_.Clear();
     Proceed([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       writing_ = false;
@@ -76,28 +43,67 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
     std::vector<std::weak_ptr<Slot>> held;
     {
       absl::MutexLock lock(&mutex_);
-      held = held_;
+      cancelled_ = true;
+      held.swap(held_);
     }
     for (const std::weak_ptr<Slot>& slot : held) {
       if (const SharedSlot still_held = slot.lock()) still_held->Release();
     }
-    if (service_->chunks_out_->GiveUp(place_)) Prepared(absl::CancelledError("the fetch is cancelled"));
+    if (service_->chunks_out_.GiveUp(place_)) Prepared(Cancelled());
   }
 
   void OnDone() override {
-    service_->chunks_out_->Leave(place_);
+    service_->chunks_out_.Leave(place_);
     delete this;
   }
 
  private:
+  // The slot of a chunk that is being sent. It is free again when gRPC has let go of the chunk's bytes, or as
+  // soon as the fetch is cancelled: a peer that takes no bytes could keep those in gRPC for long. So the watch
+  // counts the time of a slot and not that of a write, which gRPC may report as done while it holds the bytes.
+  class Slot {
+   public:
+    // `fetch` lives until the slot is released.
+    explicit Slot(FetchReactor* fetch) : fetch_(fetch) { fetch->service_->stalls_.Begin(this, fetch); }
+    ~Slot() { Release(); }
+    Slot(const Slot&) = delete;
+    Slot& operator=(const Slot&) = delete;
+    void Release() {
+      if (released_.exchange(true)) return;
+      fetch_->service_->stalls_.Done(this);
+      fetch_->service_->chunks_out_.Release(fetch_->place_.peer);
+      fetch_->Proceed([this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(fetch_->mutex_) { --fetch_->slots_; });
+    }
+
+   private:
+    FetchReactor* const fetch_;
+    std::atomic<bool> released_ = false;
+  };
+  using SharedSlot = std::shared_ptr<Slot>;
+
+  // The lent parameters as a piece of a message. gRPC lets go of loan and slot when it has sent them.
+  static grpc::Slice SliceOf(const LentParameters& lent, const SharedSlot& slot) {
+    using Owners = std::pair<std::shared_ptr<const void>, SharedSlot>;
+    const absl::string_view bytes = lent.parameters.bytes();
+    // Only gRPC's type wants the bytes not const; gRPC does not write what it sends.
+    return {const_cast<char*>(bytes.data()), bytes.size(),
+            [](void* sent) { delete static_cast<Owners*>(sent); }, new Owners(lent.owner, slot)};
+  }
+
+  static absl::Status Cancelled() { return absl::CancelledError("the fetch is cancelled"); }
+
   // As PushReactor::Proceed(), with preparing and writing.
   template <typename Change>
   void Proceed(Change change) {
+    grpc::ByteBuffer dropped;  // last, since its slot may be the last thing that keeps this alive
     bool write, prepare, end;
+    const Slot* slot;
     {
       absl::MutexLock lock(&mutex_);
       change();
-      write = prepared_ && !writing_ && status_.ok();
+      if (!status_.ok() && std::exchange(prepared_, false)) dropped.Swap(&next_message_);
+      write = prepared_ && !writing_;
+      slot = next_slot_;
       if (write) {
         message_.Swap(&next_message_);
         prepared_ = false;
@@ -105,26 +111,33 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
       }
       prepare = !prepared_ && !preparing_ && !over_ && status_.ok();
       if (prepare) preparing_ = true;
-      end = !writing_ && !preparing_ && !kept_;
+      end = !writing_ && !preparing_ && slots_ == 0 && !kept_;
     }
-    if (prepare) {
-      const bool acquires = service_->chunks_out_->Acquire(place_, [this] {
-        const auto slot = std::make_shared<Slot>(service_->chunks_out_, place_.peer);
-        {
-          absl::MutexLock lock(&mutex_);
-          std::erase_if(held_, [](const std::weak_ptr<Slot>& other) { return other.expired(); });
-          held_.push_back(slot);
-        }
-        if (!service_->executor_.TryRun([this, slot] { Prepared(PrepareNext(slot)); }))
-          Prepared(TooMany("tasks", service_->options_.max_fetches));
-      });
-      if (!acquires) Prepared(absl::CancelledError("the fetch is cancelled"));
-    }
+    if (prepare && !service_->chunks_out_.Acquire(place_, [this] { Prepare(); })) Prepared(Cancelled());
     if (write) {
-      service_->stalls_.Begin(this);
+      service_->stalls_.Renew(slot);
       StartWrite(&message_);
     }
     if (end) End();
+  }
+
+  // Called with a slot taken.
+  void Prepare() {
+    const auto slot = std::make_shared<Slot>(this);
+    bool cancelled;
+    {
+      absl::MutexLock lock(&mutex_);
+      ++slots_;
+      cancelled = cancelled_;
+      if (!cancelled) {
+        std::erase_if(held_, [](const std::weak_ptr<Slot>& other) { return other.expired(); });
+        held_.push_back(slot);
+        next_slot_ = slot.get();
+      }
+    }
+    if (cancelled) return Prepared(Cancelled());
+    if (!service_->executor_.TryRun([this, slot] { Prepared(PrepareNext(slot)); }))
+      Prepared(TooMany("tasks", service_->options_.max_fetches));
   }
 
   void Prepared(const absl::Status& status) {
@@ -190,8 +203,11 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;    // message_
   bool over_ ABSL_GUARDED_BY(mutex_) = false;       // the last chunk has been prepared
   bool kept_ ABSL_GUARDED_BY(mutex_) = false;       // Cancel() is to be called
+  bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;  // by the peer or the watch
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
-  std::vector<std::weak_ptr<Slot>> held_ ABSL_GUARDED_BY(mutex_);  // by chunks that gRPC has not let go of
+  int slots_ ABSL_GUARDED_BY(mutex_) = 0;                          // that are not released
+  std::vector<std::weak_ptr<Slot>> held_ ABSL_GUARDED_BY(mutex_);  // those of them that OnCancel() releases
+  const Slot* next_slot_ ABSL_GUARDED_BY(mutex_) = nullptr;        // of next_message_, which keeps it alive
   grpc::ByteBuffer message_;
   grpc::ByteBuffer next_message_;
   // Used by the tasks of this stream only, of which one runs at a time.

@@ -11,7 +11,7 @@ ParameterService::ParameterService(const Options& options)
       stalls_(absl::Seconds(static_cast<double>(kChunkBytes) / static_cast<double>(options.min_bytes_per_s)),
               options.clock),
       chunks_in_(options.max_chunks),
-      chunks_out_(std::make_shared<TransferSlots>(2 * options.max_chunks)),
+      chunks_out_(2 * options.max_chunks),
       executor_(options.threads, 2 * static_cast<size_t>(options.max_pushes + options.max_fetches)) {}
 
 void ParameterService::EndStalledStreams() {

@@ -72,8 +72,7 @@ class ParameterService final : public ParameterServiceBase {
   Transfers transfers_;
   StallWatch stalls_;
   TransferSlots chunks_in_;
-  // Shared with the chunks that gRPC is still sending when the service is destroyed.
-  const std::shared_ptr<TransferSlots> chunks_out_;
+  TransferSlots chunks_out_;
   ServedShard shard_;
   // Its queue has room for one task of each stream, and for as many status requests.
   BoundedExecutor executor_;

@@ -12,7 +12,7 @@ void ParameterService::AddTo(MetricFamilies* families) const {
   add_depth("pushes", pushes());
   add_depth("fetches", fetches());
   add_depth("chunks_in", chunks_in_.waiting());
-  add_depth("chunks_out", chunks_out_->waiting());
+  add_depth("chunks_out", chunks_out_.waiting());
   add_depth("tasks", executor_.waiting());
 }
 

@@ -77,7 +77,7 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
 
   void Read() {
     const auto start = [this] {
-      service_->stalls_.Begin(this);
+      service_->stalls_.Begin(this, this);
       StartRead(&next_message_);
     };
     first_read_ = !read_before_;

@@ -11,9 +11,10 @@
 
 namespace downpour {
 
-// Knows until when the transfer of each stream must be done; one is under way at a time. Thread-safe.
+// Knows until when each transfer of a chunk must be done. Thread-safe.
 class StallWatch {
  public:
+  // A stream has some transfers under way at a time.
   class Stream {
    public:
     // Called with the watch's lock: the stream lives until Cancel() has returned, which is called soon after.
@@ -27,17 +28,24 @@ class StallWatch {
   // `clock` is not owned.
   StallWatch(absl::Duration longest, Clock* clock) : longest_(longest), clock_(clock) {}
 
-  void Begin(Stream* stream) ABSL_LOCKS_EXCLUDED(mutex_);
-  // When the transfer is done; a stream whose transfer is not under way changes nothing.
-  void Done(Stream* stream) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Cancels the streams whose transfers have been under way for longer than `longest`. Returns how many.
+  // `transfer` is any address that stands for this transfer alone. `stream` must live until it is done.
+  void Begin(const void* transfer, Stream* stream) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Its bytes begin to move only now, so its time begins again; if it is under way still.
+  void Renew(const void* transfer) ABSL_LOCKS_EXCLUDED(mutex_);
+  // A transfer that is not under way changes nothing.
+  void Done(const void* transfer) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Cancels the streams with a transfer that has been under way for longer than `longest`. Returns how many.
   int EndStalled() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
+  struct Transfer {
+    Stream* stream;
+    absl::Time deadline;
+  };
   const absl::Duration longest_;
   Clock* const clock_;
   absl::Mutex mutex_;
-  std::map<Stream*, absl::Time> deadlines_ ABSL_GUARDED_BY(mutex_);
+  std::map<const void*, Transfer> transfers_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace downpour

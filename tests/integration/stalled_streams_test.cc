@@ -100,7 +100,15 @@ class StalledStreams : public ::testing::Test {
     std::vector<float> parameters(kSize);
     return Client()->Fetch(absl::MakeSpan(parameters)).status();
   }
-  // Lets time pass until the call, which waits for a slot, is answered.
+  // Lets time pass, and has the service look at its streams, until the condition is true.
+  bool TimePassesUntil(const std::function<bool()>& condition) {
+    return WaitFor([&] {
+      clock_.Advance(kAllowed / 4);
+      service_.EndStalledStreams();
+      return condition();
+    });
+  }
+  // The answer to the call, which waits for a slot until streams are ended.
   absl::Status WhileTimePasses(const std::function<absl::Status()>& call) {
     absl::Status status;
     std::atomic<bool> answered = false;
@@ -108,11 +116,7 @@ class StalledStreams : public ::testing::Test {
       status = call();
       answered = true;
     });
-    EXPECT_TRUE(WaitFor([&] {
-      clock_.Advance(kAllowed / 4);
-      service_.EndStalledStreams();
-      return answered.load();
-    }));
+    EXPECT_TRUE(TimePassesUntil([&] { return answered.load(); }));
     thread.join();
     return status;
   }
@@ -143,11 +147,7 @@ TEST_F(StalledStreams, AStreamIsEndedWhenItsTimeIsOverAndItsPushMayBeMadeAgain) 
   service_.EndStalledStreams();
   EXPECT_EQ(service_.pushes(), kStreams) << "its time is not over";
   // A stream is counted a moment before its time begins, so one may be given its time only now.
-  ASSERT_TRUE(WaitFor([&] {
-    clock_.Advance(kAllowed / 4);
-    service_.EndStalledStreams();
-    return service_.pushes() == 0;
-  }));
+  ASSERT_TRUE(TimePassesUntil([&] { return service_.pushes() == 0; }));
   for (const auto& push : pushes_) {
     const absl::Status status = FromUncancelledCall(push->writer->Finish());
     EXPECT_TRUE(absl::IsUnavailable(status)) << "a replica tries again then: " << status;
@@ -170,7 +170,7 @@ TEST_F(StalledStreams, FetchesThatNobodyReadsAreEnded) {
   OpenFetches(/*connections=*/kStreams);
   const absl::Status status = WhileTimePasses([&] { return Fetch(); });
   EXPECT_TRUE(status.ok()) << status;
-  EXPECT_TRUE(WaitFor([&] { return service_.fetches() == 0; }));
+  EXPECT_TRUE(TimePassesUntil([&] { return service_.fetches() == 0; })) << "some began later than others";
 }
 
 TEST_F(StalledStreams, FetchesOfOneConnectionThatNobodyReadsLeaveSlotsToOthers) {
