@@ -70,7 +70,7 @@ ParameterShard::ParameterShard(Options options, std::unique_ptr<Optimizer> optim
                                absl::Span<const float> initial)
     : options_(std::move(options)),
       optimizer_(std::move(optimizer)),
-      ledger_(options_.shard, options_.range, options_.rounds, options_.push_limits) {
+      ledger_(options_.shard, options_.range, options_.rounds, options_.push_limits, Clock::Real(), &log_) {
   const SegmentMemory memory;
   for (int64_t begin = 0; begin < range().size(); begin += options_.segment_elements) {
     segments_.push_back(std::make_unique<Segment>(range().begin + begin,
@@ -130,6 +130,7 @@ absl::StatusOr<PushOutcome> ParameterShard::ApplyChunk(const PushHeader& header,
     absl::ReaderMutexLock snapshot(&ledger_.snapshot_mutex());
     absl::MutexLock segment_lock(&segment.mutex());
     const KeyRange part{keys.begin - begin, keys.end - begin};
+    LogGradient(header.replica_id, keys.begin, gradient[part]);
     segment.Step(*optimizer_, step, keys.begin, gradient[part], fetched.empty() ? fetched : fetched[part]);
     ledger_.Advance(keys.end, entry);
   });
@@ -173,9 +174,13 @@ absl::StatusOr<PushOutcome> ParameterShard::ApplySegments(const PushHeader& head
         not_finite = absl::StrCat("gradient of key ", begin + bad, " is ", gradient[bad]);
       if (!not_finite.empty()) return;
       next_key = stop;
+      // Here, so that the log has the order of keys and that of the segment's steps. Who has a segment's
+      // lock waits for nothing, so pushes cannot wait for each other.
+      segment.mutex().Lock();
+      LogGradient(header.replica_id, begin, gradient);
     }
-    absl::MutexLock segment_lock(&segment.mutex());
     segment.Step(*optimizer_, step, begin, gradient);
+    segment.mutex().Unlock();
   };
   {
     absl::ReaderMutexLock snapshot(&ledger_.snapshot_mutex());
@@ -243,8 +248,7 @@ void ParameterShard::FillStatus(Message* status) const {
   ledger_.FillCounters(status);
 }
 
-ShardSnapshot ParameterShard::Snapshot() const {
-  // The memory is allocated before the lock is taken: touching new memory takes longer than the copy.
+ShardSnapshot ParameterShard::EmptySnapshot() const {
   ShardSnapshot snapshot;
   snapshot.parameters.resize(range().size());
   snapshot.state.assign(optimizer_->state_names().size(), std::vector<float>(range().size()));
@@ -257,16 +261,26 @@ ShardSnapshot ParameterShard::Snapshot() const {
     shape->set_name(tensor.name);
     shape->mutable_shape()->Assign(tensor.shape.begin(), tensor.shape.end());
   }
-  absl::MutexLock lock(&ledger_.snapshot_mutex());
+  return snapshot;
+}
+
+void ParameterShard::CopyTo(ShardSnapshot* snapshot) const {
   for (const std::unique_ptr<Segment>& segment : segments_) {
     absl::MutexLock segment_lock(&segment->mutex());
     const int64_t offset = segment->range().begin - range().begin;
-    absl::c_copy(segment->parameters(), &snapshot.parameters[offset]);
-    for (size_t i = 0; i < snapshot.state.size(); ++i)
-      absl::c_copy(segment->state(i), &snapshot.state[i][offset]);
+    absl::c_copy(segment->parameters(), &snapshot->parameters[offset]);
+    for (size_t i = 0; i < snapshot->state.size(); ++i)
+      absl::c_copy(segment->state(i), &snapshot->state[i][offset]);
   }
-  FillStatus(&header);
-  ledger_.CopyTo(&header);
+  FillStatus(&snapshot->header);
+  ledger_.CopyTo(&snapshot->header);
+}
+
+ShardSnapshot ParameterShard::Snapshot() const {
+  // The memory is allocated before the lock is taken: touching new memory takes longer than the copy.
+  ShardSnapshot snapshot = EmptySnapshot();
+  absl::MutexLock lock(&ledger_.snapshot_mutex());
+  CopyTo(&snapshot);
   return snapshot;
 }
 

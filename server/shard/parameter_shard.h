@@ -114,10 +114,25 @@ class ParameterShard {
 
   ShardStatus Status() const;
 
+  // Those who follow the shard, and the replies that wait for them.
+  ReplicationLog& log() { return log_; }
+  // As Snapshot(), and the log keeps for `follower` all changes after it. Statuses as ReplicationLog::Attach().
+  absl::StatusOr<ShardSnapshot> SnapshotFor(uint64_t follower) ABSL_LOCKS_EXCLUDED(ledger_.snapshot_mutex());
+  // Makes a change that this shard's primary has made, whose snapshot it was restored from. `gradient` is the
+  // change's. To be called for each of them in order, by one thread at a time. DATA_LOSS: it does not follow
+  // from those before.
+  absl::Status Follow(const ShardChange& change, TensorView gradient)
+      ABSL_LOCKS_EXCLUDED(ledger_.snapshot_mutex());
+
  private:
   ParameterShard(Options options, std::unique_ptr<Optimizer> optimizer, absl::Span<const float> initial);
 
   UpdateStep StepOf(const ReplicaLedgerEntry& push) const;
+  // Has the log keep a gradient that is about to step keys of one segment. With that segment's lock.
+  void LogGradient(uint64_t replica_id, int64_t begin, TensorView gradient);
+  absl::Status FollowGradient(const ShardChange& change, TensorView gradient);
+  void CopyTo(ShardSnapshot* snapshot) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(ledger_.snapshot_mutex());
+  ShardSnapshot EmptySnapshot() const;
   absl::Status CheckFetched(size_t gradient, size_t fetched) const;
   absl::Status CheckSnapshot(const ShardSnapshot& snapshot) const;
   absl::Status CheckReadable(KeyRange keys) const;
@@ -132,6 +147,7 @@ class ParameterShard {
   const Options options_;
   const std::unique_ptr<Optimizer> optimizer_;
   std::vector<std::unique_ptr<Segment>> segments_;
+  ReplicationLog log_;
   PushLedger ledger_;
   std::atomic<uint64_t> view_ = 0;
 };

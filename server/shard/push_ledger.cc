@@ -17,6 +17,15 @@ std::string Describe(const PushHeader& header) {
 
 }  // namespace
 
+template <typename Fill>
+void PushLedger::Log(uint64_t replica_id, Fill fill) {
+  if (log_ == nullptr || !log_->is_kept()) return;
+  ShardChange change;
+  change.set_replica_id(replica_id);
+  fill(&change);
+  log_->Append(std::move(change));
+}
+
 absl::StatusOr<std::shared_ptr<PushLedger::Entry>> PushLedger::EntryFor(const PushHeader& header,
                                                                         int64_t begin, int64_t size) {
   if (header.sequence < 1) return absl::InvalidArgumentError("push sequence 0, want 1 or more");
@@ -46,20 +55,63 @@ absl::StatusOr<std::shared_ptr<PushLedger::Entry>> PushLedger::EntryFor(const Pu
   return known->second.entry;
 }
 
+uint64_t PushLedger::MostSilent() const {
+  return std::min_element(replicas_.begin(), replicas_.end(), [](const auto& a, const auto& b) {
+           return a.second.last_chunk < b.second.last_chunk;
+         })->first;
+}
+
+void PushLedger::Forget(uint64_t replica_id) {
+  const auto known = replicas_.find(replica_id);
+  forgotten_incarnation_ = std::max(forgotten_incarnation_, known->second.incarnation);
+  replicas_.erase(known);
+}
+
 absl::Status PushLedger::MakeRoom(absl::Time now) {
   if (replicas_.size() < limits_.replicas) return absl::OkStatus();
-  const auto silent = std::min_element(replicas_.begin(), replicas_.end(), [](const auto& a, const auto& b) {
-    return a.second.last_chunk < b.second.last_chunk;
-  });
+  const uint64_t silent = MostSilent();
+  const Known& known = replicas_[silent];
   // Nobody can get a silent replica's entry while map_mutex_ is held, so its only owner is the map.
-  if (now - silent->second.last_chunk < kForgetAfter || silent->second.entry.use_count() > 1) {
+  if (now - known.last_chunk < kForgetAfter || known.entry.use_count() > 1) {
     return absl::ResourceExhaustedError(
         absl::StrCat(replicas_.size(), " replicas have pushed within an hour, which is as many as shard ",
                      shard_, " takes"));
   }
-  forgotten_incarnation_ = std::max(forgotten_incarnation_, silent->second.incarnation);
-  replicas_.erase(silent);
+  Forget(silent);
   return absl::OkStatus();
+}
+
+std::shared_ptr<PushLedger::Entry> PushLedger::FollowedEntry(uint64_t replica_id, uint64_t incarnation) {
+  absl::MutexLock lock(&map_mutex_);
+  if (!replicas_.contains(replica_id) && replicas_.size() >= limits_.replicas) Forget(MostSilent());
+  Known& known = replicas_[replica_id];
+  known.last_chunk = clock_->Now();
+  known.incarnation = std::max(known.incarnation, incarnation);
+  return known.entry;
+}
+
+absl::Status PushLedger::Begun(const ReplicaLedgerEntry& push) {
+  const auto next_key = static_cast<int64_t>(push.next_key());
+  if (push.sequence() < 1 || (next_key != range_.begin && next_key != range_.end)) {
+    return absl::DataLossError(absl::StrCat("push ", push.sequence(), " of replica ", push.replica_id(),
+                                            " begins at key ", next_key, ", want a push from 1 on and key ",
+                                            range_.begin, " or ", range_.end));
+  }
+  const std::shared_ptr<Entry> entry = FollowedEntry(push.replica_id(), push.incarnation());
+  absl::MutexLock lock(&entry->mutex());
+  absl::ReaderMutexLock snapshot(&snapshot_mutex_);
+  if (IsUnderWay(*entry)) ++pushes_partial_;
+  entry->push_ = push;
+  entry->begun_here_ = true;
+  return absl::OkStatus();
+}
+
+void PushLedger::Rejected(uint64_t replica_id) {
+  const std::shared_ptr<Entry> entry = FollowedEntry(replica_id);
+  absl::MutexLock lock(&entry->mutex());
+  absl::ReaderMutexLock snapshot(&snapshot_mutex_);
+  entry->push_.set_rejected(true);
+  ++pushes_rejected_;
 }
 
 void PushLedger::set_last_joined(uint64_t replica_id, uint64_t incarnation) {
@@ -127,6 +179,7 @@ void PushLedger::Begin(const PushHeader& header, Entry* entry) {
   push.set_update(updates + 1);
   push.set_late(late);
   entry->begun_here_ = true;
+  Log(push.replica_id(), [&](ShardChange* change) { *change->mutable_begun() = push; });
 }
 
 void PushLedger::Advance(int64_t key, Entry* entry) {
@@ -140,6 +193,7 @@ absl::Status PushLedger::Reject(const PushHeader& header, absl::string_view why,
     absl::ReaderMutexLock snapshot(&snapshot_mutex_);
     entry->push_.set_rejected(true);
     rejected = ++pushes_rejected_;
+    Log(header.replica_id, [](ShardChange* change) { change->set_rejected(true); });
   }
   const std::string message =
       absl::StrCat(Describe(header), " rejected from key ", entry->push_.next_key(), " on: ", why);

@@ -15,6 +15,7 @@
 #include "common/program/rounds.h"
 #include "common/wire/push.h"
 #include "proto/checkpoint.pb.h"
+#include "server/shard/replication_log.h"
 
 namespace downpour {
 
@@ -69,10 +70,11 @@ class PushLedger {
   // Of the first push since this object was made, as the shard may have been restored from an old checkpoint.
   static constexpr uint64_t kMostSequence = uint64_t{1} << 50;
 
-  // Of the shard with this index, which holds the keys of `range`. `clock` is not owned.
+  // Of the shard with this index, which holds the keys of `range`. `clock` and `log`, which is told of pushes
+  // that begin or are rejected, are not owned; `log` may be null.
   PushLedger(uint32_t shard, KeyRange range, const Rounds& rounds = {}, const PushLimits& limits = {},
-             Clock* clock = Clock::Real())
-      : shard_(shard), range_(range), rounds_(rounds), limits_(limits), clock_(clock) {}
+             Clock* clock = Clock::Real(), ReplicationLog* log = nullptr)
+      : shard_(shard), range_(range), rounds_(rounds), limits_(limits), clock_(clock), log_(log) {}
 
   absl::Mutex& snapshot_mutex() const ABSL_LOCK_RETURNED(snapshot_mutex_) { return snapshot_mutex_; }
   uint64_t version() const { return version_; }
@@ -116,6 +118,13 @@ class PushLedger {
   absl::Status RejectIfUnderWay(const PushHeader& header, absl::string_view why)
       ABSL_LOCKS_EXCLUDED(map_mutex_, snapshot_mutex_);
 
+  // What a standby does with the changes of its primary. The entry of that replica; a new one if there is none,
+  // for which the replica that has been silent longest is forgotten if there are as many as the ledger takes.
+  std::shared_ptr<Entry> FollowedEntry(uint64_t replica_id, uint64_t incarnation = 0) ABSL_LOCKS_EXCLUDED(map_mutex_);
+  // A push has begun at the primary, as this says. DATA_LOSS: it has no place in this ledger.
+  absl::Status Begun(const ReplicaLedgerEntry& push) ABSL_LOCKS_EXCLUDED(map_mutex_, snapshot_mutex_);
+  void Rejected(uint64_t replica_id) ABSL_LOCKS_EXCLUDED(map_mutex_, snapshot_mutex_);
+
   // Takes over ledger, version and counters of a checkpoint of this shard, before the first push.
   // FAILED_PRECONDITION: an entry has sequence 0 or a next key outside the range; then nothing is taken over.
   absl::Status Restore(const ShardCheckpoint& header) ABSL_LOCKS_EXCLUDED(map_mutex_);
@@ -142,7 +151,13 @@ class PushLedger {
       ABSL_SHARED_LOCKS_REQUIRED(entry.mutex_);
   // Forgets a replica if there are as many as the ledger takes.
   absl::Status MakeRoom(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(map_mutex_);
+  void Forget(uint64_t replica_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(map_mutex_);
+  // The replica that has been silent longest. There is one.
+  uint64_t MostSilent() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(map_mutex_);
   bool IsUnderWay(const Entry& entry) const ABSL_SHARED_LOCKS_REQUIRED(entry.mutex_);
+  // Has the log keep the change that `fill(ShardChange*)` completes.
+  template <typename Fill>
+  void Log(uint64_t replica_id, Fill fill) ABSL_SHARED_LOCKS_REQUIRED(snapshot_mutex_);
   void Begin(const PushHeader& header, Entry* entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(entry->mutex())
       ABSL_LOCKS_EXCLUDED(snapshot_mutex_);
 
@@ -151,6 +166,7 @@ class PushLedger {
   const Rounds rounds_;
   const PushLimits limits_;
   Clock* const clock_;
+  ReplicationLog* const log_;
   mutable absl::Mutex snapshot_mutex_;
   mutable absl::Mutex map_mutex_;                                              // the last in the lock order
   absl::flat_hash_map<uint64_t, Known> replicas_ ABSL_GUARDED_BY(map_mutex_);  // by id
