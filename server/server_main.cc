@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <random>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -22,7 +23,9 @@
 #include "common/rpc/health.h"
 #include "common/status_macros.h"
 #include "common/wire/chunk_codec.h"
+#include "server/service/grpc_shard_follower.h"
 #include "server/service/parameter_service.h"
+#include "server/service/replication_service.h"
 #include "server/service/shard_report.h"
 #include "server/service/shared_memory_service.h"
 #include "server/shard/checkpointer.h"
@@ -66,6 +69,12 @@ constexpr absl::Duration kPatience = absl::Minutes(1);
 constexpr char kHealthService[] = "downpour.ParameterServer";
 constexpr auto kMostMessage = static_cast<int>(kChunkBytes + kMostFieldBytes);
 
+// Another one in every call and every process, and never 0.
+uint64_t RandomNumber() {
+  std::random_device device;
+  return (uint64_t{device()} << 32 | device()) | 1;
+}
+
 // The folder of the checkpoints, which is made if need be. INVALID_ARGUMENT: a flag is missing.
 absl::StatusOr<std::string> StateDir() {
   std::string state_dir = absl::GetFlag(FLAGS_state_dir);
@@ -103,7 +112,7 @@ class Server {
   }
 
   absl::Status Listen(const std::string& address) {
-    std::vector<grpc::Service*> services = {&service_};
+    std::vector<grpc::Service*> services = {&service_, &replication_};
     if (const std::string directory = absl::GetFlag(FLAGS_shared_memory_dir); !directory.empty())
       services.push_back(&shared_memory_.emplace(SharedMemoryService::Options{.directory = directory}));
     report_.emplace(&service_, shared_memory_.has_value() ? &*shared_memory_ : nullptr, state_dir_);
@@ -124,23 +133,38 @@ class Server {
     return request;
   }
 
-  absl::StatusOr<std::shared_ptr<ParameterShard>> Serve(const RegisterShardReply& registered) {
+  absl::StatusOr<std::shared_ptr<ParameterShard>> Serve(const RegisterShardReply& registered,
+                                                        std::shared_ptr<ParameterShard> followed) {
     if (!claim_.has_value()) {
       ASSIGN_OR_RETURN(claim_, ClaimShard(state_dir_, registered.shard()));
     }
     const LostState lost =
         absl::GetFlag(FLAGS_initial_parameters) ? LostState::kInitialParameters : LostState::kRefused;
-    ASSIGN_OR_RETURN(shard_, StartShard(registered, state_dir_, lost));
+    shard_ = std::move(followed);
+    if (shard_ != nullptr) {
+      shard_->set_view(registered.view());
+    } else {
+      ASSIGN_OR_RETURN(shard_, StartShard(registered, state_dir_, lost));
+    }
     checkpointer_ =
         std::make_shared<Checkpointer>(shard_.get(), ShardCheckpointPath(state_dir_, registered.shard()),
                                        absl::Seconds(registered.description().checkpoint().every_s()));
     report_->Serve(shard_, checkpointer_);
-    service_.Serve(shard_);
-    if (shared_memory_.has_value()) shared_memory_->Serve(shard_);
+    ServeFromNowOn(shard_);
     LogInfo("shard ", registered.shard(), " serves keys [", shard_->range().begin, ", ", shard_->range().end,
             ") at ", server_.address);
     return shard_;
   }
+
+  // Another server has taken the shard's place.
+  void StopServing() {
+    ServeFromNowOn(nullptr);
+    report_->Serve(nullptr, nullptr);
+    checkpointer_.reset();
+    shard_.reset();
+  }
+
+  ShardFollower* follower() { return &follower_; }
 
   void EndStalledStreams() { service_.EndStalledStreams(); }
   // Tells the coordinator what the shard has done, and those who ask for its health whether it goes on.
@@ -154,14 +178,24 @@ class Server {
 
   // Takes no more pushes, and then writes a checkpoint, so that it has all that are acknowledged.
   absl::Status Stop() {
+    if (shard_ != nullptr) shard_->log().Close();
     server_.server.reset();
     return checkpointer_ != nullptr ? checkpointer_->CheckpointNow() : absl::OkStatus();
   }
 
  private:
+  // Null: no shard any more.
+  void ServeFromNowOn(const std::shared_ptr<ParameterShard>& shard) {
+    service_.Serve(shard);
+    replication_.Serve(shard);
+    if (shared_memory_.has_value()) shared_memory_->Serve(shard);
+  }
+
   const std::string state_dir_;
   std::optional<ShardClaim> claim_;  // none: the coordinator chooses
   ParameterService service_{{}};
+  ReplicationService replication_;
+  GrpcShardFollower follower_;
   std::optional<SharedMemoryService> shared_memory_;
   std::shared_ptr<ParameterShard> shard_;
   std::shared_ptr<Checkpointer> checkpointer_;
@@ -196,7 +230,12 @@ absl::Status Run(const CommandLine& /*command_line*/) {
   options.register_shard = [&](const RegisterShardRequest& request) {
     return stub.Call(&ClusterCoordinator::Stub::RegisterShard, request);
   };
-  options.serve = [&](const RegisterShardReply& registered) { return server.Serve(registered); };
+  options.serve = [&](const RegisterShardReply& registered, std::shared_ptr<ParameterShard> followed) {
+    return server.Serve(registered, std::move(followed));
+  };
+  options.stop_serving = [&] { server.StopServing(); };
+  options.follower = server.follower();
+  options.new_number = RandomNumber;
   options.end_stalled_streams = [&] { server.EndStalledStreams(); };
   options.report = [&](RegisterShardRequest* request) { server.Report(request); };
   options.stopped = Interrupted;

@@ -58,6 +58,7 @@ absl::Status ValidateCluster(const ClusterDescription& cluster) {
   const bool waits = cluster.consistency() != ClusterDescription::ASYNCHRONOUS;
   RETURN_IF_ERROR(Want(cluster.join_every_updates(), 0, waits ? 0 : kInfinity, "cluster.join_every_updates",
                        waits ? "0 unless cluster.consistency is ASYNCHRONOUS" : "0 or more"));
+  RETURN_IF_ERROR(Want(cluster.standbys(), 0, 1, "cluster.standbys", "0 or 1"));
   RETURN_IF_ERROR(Want(cluster.staleness_bound(), 0, kInfinity, "cluster.staleness_bound", "0 or more"));
   RETURN_IF_ERROR(Want(cluster.backup_replicas(), 0, cluster.replicas() - 1, "cluster.backup_replicas",
                        "0 or more, and below cluster.replicas"));

@@ -16,7 +16,8 @@ namespace downpour {
 
 Coordinator::Coordinator(Options options)
     : options_(std::move(options)),
-      views_(options_.description.cluster().shards(), options_.checkpointed),
+      views_(options_.description.cluster().shards(), options_.checkpointed,
+             options_.description.cluster().standbys()),
       progress_(options_.description, options_.clock, options_.wall_clock),
       barrier_(options_.description.cluster()),
       budget_on_disk_(!options_.checkpointed),
@@ -49,12 +50,19 @@ absl::StatusOr<RegisterShardReply> Coordinator::RegisterShard(const RegisterShar
   RETURN_IF_ERROR(CheckName("address", request.address()));
   if (!data_.has_value())
     return absl::UnavailableError("the run's data is not known yet: no replica has joined");
-  ASSIGN_OR_RETURN(const ShardAddress server, views_.Register(request, options_.clock->Now()));
-  WatchShard(server, request.has_activity() ? &request.activity() : nullptr);
+  ASSIGN_OR_RETURN(const ShardViews::Registered registered,
+                   views_.Register(request, options_.clock->Now()));
+  const ShardAddress& shard = registered.shard;
+  if (registered.role == RegisterShardReply::PRIMARY)
+    WatchShard(shard, request.has_activity() ? &request.activity() : nullptr);
   RegisterShardReply reply;
   *reply.mutable_run() = run_;
-  reply.set_shard(server.shard());
-  reply.set_view(server.view());
+  reply.set_shard(shard.shard());
+  reply.set_view(shard.view());
+  reply.set_role(registered.role);
+  reply.set_primary(shard.address());
+  reply.set_standby(shard.standby_server());
+  reply.set_follower(registered.follower);
   *reply.mutable_description() = options_.description;
   *reply.mutable_data() = *data_;
   reply.set_updates(progress_.updates());
@@ -289,7 +297,10 @@ RunStatus Coordinator::StatusNow() const {
   progress_.AddTo(&status);
   status.set_live_replicas(membership_.size());
   status.set_shards_registered(views_.size());
-  shard_watch_.AddTo(options_.clock->Now(), &status);
+  const absl::Time now = options_.clock->Now();
+  shard_watch_.AddTo(now, &status);
+  for (ShardLiveness& shard : *status.mutable_shards())
+    shard.set_has_standby(!views_.StandbyOf(shard.shard(), now).empty());
   return status;
 }
 
@@ -308,7 +319,9 @@ absl::StatusOr<Overview> Coordinator::GetOverview(const OverviewRequest&) {
   overview.set_staleness_p99(progress_.staleness().Percentile(99));
   overview.set_replica_timeout_s(options_.description.cluster().replica_timeout_s());
   membership_.AddTo(options_.clock->Now(), &overview);
-  shard_watch_.AddTo(options_.clock->Now(), &overview);
+  const absl::Time now = options_.clock->Now();
+  shard_watch_.AddTo(now, &overview);
+  for (ShardOverview& shard : *overview.mutable_shards()) shard.set_standby(views_.StandbyOf(shard.shard(), now));
   return overview;
 }
 

@@ -1,6 +1,7 @@
 // Where on the data's way: the coordinator; compares each server's view and folder with those of the shard.
 #include "server/coordinator/shard_views.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -17,21 +18,27 @@ std::string Describe(const ShardAddress& server) {
 
 }  // namespace
 
-absl::StatusOr<uint32_t> ShardViews::IndexFor(const RegisterShardRequest& request) const {
+absl::StatusOr<uint32_t> ShardViews::IndexFor(const RegisterShardRequest& request, absl::Time now) const {
   const auto count = static_cast<uint32_t>(count_);
   if (request.has_shard()) {
     if (request.shard() < count) return request.shard();
     return absl::InvalidArgumentError(absl::StrCat("shard is ", request.shard(), ", want 0 to ", count - 1));
   }
   for (const auto& [index, shard] : shards_) {
-    if (!shard.server.address().empty() && shard.server.address() == request.address()) return index;
+    for (const std::string& address :
+         {shard.server.address(), shard.server.standby_address(), shard.follower.address})
+      if (!address.empty() && address == request.address()) return index;
   }
   for (uint32_t index = 0; index < count; ++index) {
     if (!shards_.contains(index)) return index;
   }
+  for (const auto& [index, shard] : shards_) {
+    const bool has_follower = now - std::max(shard.standby_last_call, shard.follower.last_call) < kSilent;
+    if (standbys_ > 0 && !has_follower) return index;
+  }
   return absl::FailedPreconditionError(absl::StrCat("all ", count,
-                                                    " shards of the run are registered; a server that ",
-                                                    "takes the place of one must name its index"));
+                                                    " shards of the run have their servers; one that ",
+                                                    "takes the place of another must name its index"));
 }
 
 absl::Status ShardViews::Refresh(const RegisterShardRequest& request, absl::Time now, Shard* shard) const {
@@ -46,6 +53,7 @@ absl::Status ShardViews::Refresh(const RegisterShardRequest& request, absl::Time
   shard->server.set_address(request.address());
   shard->server.set_view(request.view());
   shard->server.set_folder(request.folder());
+  shard->server.set_server(request.server());
   shard->told = true;
   shard->last_call = now;
   return absl::OkStatus();
@@ -72,7 +80,9 @@ absl::Status ShardViews::Claim(const RegisterShardRequest& request, absl::Time n
   const bool back = server.view() > 0 && server.address() == request.address();
   server.set_address(request.address());
   server.set_folder(request.folder());
+  server.set_server(request.server());
   server.set_view(server.view() + 1);
+  ClearStandby(shard);
   shard->told = shard->deposed = false;
   shard->last_call = now;
   LogInfo("shard ", server.shard(), back ? " is back at '" : " registered at '", server.address(),
@@ -80,16 +90,20 @@ absl::Status ShardViews::Claim(const RegisterShardRequest& request, absl::Time n
   return absl::OkStatus();
 }
 
-absl::StatusOr<ShardAddress> ShardViews::Register(const RegisterShardRequest& request, absl::Time now) {
-  ASSIGN_OR_RETURN(const uint32_t index, IndexFor(request));
+absl::StatusOr<ShardViews::Registered> ShardViews::Register(const RegisterShardRequest& request,
+                                                            absl::Time now) {
+  ASSIGN_OR_RETURN(const uint32_t index, IndexFor(request, now));
+  if (request.follows() && !shards_.contains(index))
+    return absl::UnavailableError(absl::StrCat("shard ", index, " has no primary that could be followed"));
   Shard& shard = shards_[index];
   shard.server.set_shard(index);
-  RETURN_IF_ERROR(request.view() > 0 ? Refresh(request, now, &shard) : Claim(request, now, &shard));
+  ASSIGN_OR_RETURN(const RegisterShardReply::Role role, RoleOf(request, now, &shard));
   if (checkpointed_ && request.folder() != 0 && shard.view_on_disk < shard.server.view()) {
     return absl::UnavailableError(absl::StrCat(Describe(shard.server), ", which is not on disk yet"));
   }
-  shard.told = true;
-  return shard.server;
+  if (role == RegisterShardReply::PRIMARY) shard.told = true;
+  const bool follows = now - shard.follower.last_call < kSilent;
+  return Registered{shard.server, role, follows ? shard.follower.server : 0};
 }
 
 absl::Status ShardViews::Complete() const {
@@ -100,8 +114,9 @@ absl::Status ShardViews::Complete() const {
 void ShardViews::AddTo(JoinReply* reply) const {
   for (const auto& [index, shard] : shards_) {
     ShardAddress* const server = reply->add_shards();
-    *server = shard.server;
-    server->clear_folder();
+    server->set_shard(index);
+    server->set_address(shard.server.address());
+    server->set_view(shard.server.view());
   }
 }
 
@@ -117,7 +132,13 @@ absl::Status ShardViews::Load(const CoordinatorCheckpoint& checkpoint, absl::Tim
           absl::StrCat("checkpoint: shard ", server.shard(), ", want 0 to ", count_ - 1));
     }
     // Who has a view is taken to know it, and to have called just now.
-    shards_[server.shard()] = {server, server.view(), /*told=*/true, /*deposed=*/false, now};
+    shards_[server.shard()] = {server,
+                               server.view(),
+                               /*told=*/true,
+                               /*deposed=*/false,
+                               /*last_call=*/now,
+                               /*standby_last_call=*/server.standby_server() != 0 ? now : absl::InfinitePast(),
+                               /*follower=*/{}};
   }
   return absl::OkStatus();
 }

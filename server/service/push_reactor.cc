@@ -119,6 +119,13 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
   void End() ABSL_NO_THREAD_SAFETY_ANALYSIS {  // nothing else is under way, so no lock is needed
     if (read_) ReleaseChunk(first_read_);
     if (status_.ok()) status_ = Reply();
+    if (!status_.ok()) return Answer();
+    shard_->log().WhenSafe([this](const absl::Status& safe) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+      status_ = safe;
+      Answer();
+    });
+  }
+  void Answer() ABSL_NO_THREAD_SAFETY_ANALYSIS {  // likewise
     if (status_.ok()) service_->transfers_.pushes.Count(bytes_, service_->options_.clock->Now() - began_);
     slot_.Release();
     Finish(ToGrpcStatus(status_));
@@ -149,6 +156,7 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
   }
 
   absl::Status ApplyPayload(int64_t begin, absl::string_view payload) {
+    shard_->log().AwaitRoom();
     bytes_ += static_cast<int64_t>(payload.size());
     switch (elements_) {
       case PushIdentity::FLOAT32:

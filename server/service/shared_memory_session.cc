@@ -115,8 +115,10 @@ absl::Status SharedMemorySession::Apply(const PushHeader& header, uint64_t offse
   for (KeyRange keys = range; keys.begin < range.end; keys.begin = keys.end) {
     if (options_.replica_gone()) return absl::CancelledError("the replica is gone");
     keys.end = std::min(keys.begin + kElementsAtOnce, range.end);
+    shard_->log().AwaitRoom();
     ASSIGN_OR_RETURN(outcome, shard_->ApplySegments(header, keys, read, options_.parallel_for));
   }
+  RETURN_IF_ERROR(shard_->log().AwaitSafe());
   FillPushReply(outcome, reply->mutable_push());
   return absl::OkStatus();
 }

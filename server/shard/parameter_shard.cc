@@ -103,10 +103,10 @@ absl::Status ParameterShard::CheckRun(const RunKey& run) const {
   RETURN_IF_ERROR(RequireEqual("run", run.run_id, options_.run.run_id));
   RETURN_IF_ERROR(
       RequireEqual("layout fingerprint", run.layout_fingerprint, options_.run.layout_fingerprint));
-  const uint64_t view = view_;
-  if (run.view == 0 || view == 0 || run.view == view) return absl::OkStatus();
+  const uint64_t first = first_view_, last = last_view_;
+  if (run.view == 0 || last == 0 || (run.view >= first && run.view <= last)) return absl::OkStatus();
   return absl::UnavailableError(absl::StrCat("a request for view ", run.view, " of shard ", options_.shard,
-                                             ", want ", view, ", in which this server is"));
+                                             ", want ", last, ", in which this server is"));
 }
 
 absl::StatusOr<PushOutcome> ParameterShard::ApplyChunk(const PushHeader& header, int64_t begin,

@@ -59,7 +59,9 @@ class ParameterShard {
   uint64_t version() const { return ledger_.version(); }
 
   // The view that this server of the shard has; 0, as in the in-process cluster: it takes requests of any.
-  void set_view(uint64_t view) { view_ = view; }
+  void set_view(uint64_t view) { first_view_ = last_view_ = view; }
+  // It still has the shard in this later view, so it also takes requests that name it.
+  void extend_view(uint64_t view) { last_view_ = view; }
 
   // Sets the factor of the schedule PLATEAU, for pushes that begin from now on; RunStatus gives it.
   void set_plateau_factor(float factor) { ledger_.set_plateau_factor(factor); }
@@ -149,7 +151,8 @@ class ParameterShard {
   std::vector<std::unique_ptr<Segment>> segments_;
   ReplicationLog log_;
   PushLedger ledger_;
-  std::atomic<uint64_t> view_ = 0;
+  std::atomic<uint64_t> first_view_ = 0;  // this server has been the primary since then
+  std::atomic<uint64_t> last_view_ = 0;
 };
 
 }  // namespace downpour

@@ -37,7 +37,9 @@ void SimulatedHost::RunProcess(Process* process) {
   options.request.set_address(options_.address);
   options.request.set_folder(std::hash<std::string>()(options_.folder));
   options.request.set_take_over(options_.take_over);
-  options.serve = [this](const RegisterShardReply& registered) { return Serve(registered); };
+  options.serve = [this](const RegisterShardReply& registered, const std::shared_ptr<ParameterShard>&) {
+    return Serve(registered);
+  };
   options.clock = threads_;
   options.stopped = [process] { return process->stopping || process->killed; };
   process->end = RunServer(options);

@@ -33,7 +33,7 @@ class ShardViewsTest : public ::testing::Test {
   uint64_t ViewOf(const RegisterShardRequest& request) {
     const auto server = views_.Register(request, now_);
     EXPECT_TRUE(server.ok()) << server.status();
-    return server.ok() ? server->view() : 0;
+    return server.ok() ? server->shard.view() : 0;
   }
   void ExpectStatus(const RegisterShardRequest& request, absl::StatusCode code, const std::string& message) {
     const absl::Status status = views_.Register(request, now_).status();

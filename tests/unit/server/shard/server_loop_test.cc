@@ -26,7 +26,8 @@ class ServerLoopTest : public ::testing::Test {
       return reply;
     };
     options_.request.set_address("a");
-    options_.serve = [this](const RegisterShardReply&) -> absl::StatusOr<std::shared_ptr<ParameterShard>> {
+    options_.serve = [this](const RegisterShardReply&, const std::shared_ptr<ParameterShard>&)
+        -> absl::StatusOr<std::shared_ptr<ParameterShard>> {
       ParameterShard::Options shard;
       shard.range = {0, 4};
       ++served_;

@@ -10,7 +10,8 @@
 #include "common/random.h"
 #include "common/tensor/bfloat16.h"
 #include "gtest/gtest.h"
-#include "server/shard/parameter_shard.h"
+#include "server/shard/followed_shard.h"
+#include "server/shard/shard_feed.h"
 
 namespace downpour {
 namespace {
@@ -86,7 +87,7 @@ class Standby : public ::testing::TestWithParam<OptimizerDescription::Kind> {};
 
 TEST_P(Standby, HasThePrimarysBitsAfterThousandsOfPushes) {
   const ParameterShard::Options options = OptionsWith(GetParam());
-  const auto primary = *ParameterShard::Create(options, std::vector<float>(kRange.size(), 0.1F));
+  const std::shared_ptr<ParameterShard> primary = *ParameterShard::Create(options, std::vector<float>(kRange.size(), 0.1F));
   std::atomic<int> pushed = 0;
   constexpr int kPushes = 600;  // of each replica
   std::vector<std::thread> replicas;
@@ -98,25 +99,25 @@ TEST_P(Standby, HasThePrimarysBitsAfterThousandsOfPushes) {
   }
   while (pushed < kPushes) std::this_thread::yield();  // it follows in the middle of things
   primary->log().Expect(kFollower);
-  const absl::StatusOr<ShardSnapshot> snapshot = primary->SnapshotFor(kFollower);
-  ASSERT_TRUE(snapshot.ok()) << snapshot.status();
-  const auto standby = ParameterShard::Restore(options, *snapshot);
-  ASSERT_TRUE(standby.ok()) << standby.status();
+  const absl::StatusOr<std::unique_ptr<ShardFeed>> feed = ShardFeed::Create(primary, kFollower);
+  ASSERT_TRUE(feed.ok()) << feed.status();
+  FollowedShard standby(options);
   const auto follow = [&] {
-    const auto change = primary->log().Next(kFollower, absl::Milliseconds(1));
-    if (change == nullptr) return false;
-    const absl::Status followed = (*standby)->Follow(change->change, change->elements());
-    EXPECT_EQ(followed, absl::OkStatus());
-    primary->log().Applied(kFollower, change->change.number());
-    return followed.ok();
+    const auto message = (*feed)->Next(absl::Milliseconds(1));
+    EXPECT_TRUE(message.ok()) << message.status();
+    if (!message.ok() || !message->has_value()) return false;
+    const absl::Status taken = standby.Take((*message)->fields, (*message)->payload);
+    EXPECT_EQ(taken, absl::OkStatus());
+    if (standby.shard() != nullptr) (*feed)->Applied(standby.applied());
+    return taken.ok();
   };
-  while (pushed < kReplicas * kPushes) follow();
+  while (pushed < kReplicas * kPushes && !HasFailure()) follow();
   for (std::thread& replica : replicas) replica.join();
   while (follow()) {
   }
   EXPECT_EQ(primary->log().AwaitSafe(), absl::OkStatus());
 
-  ShardSnapshot wanted = primary->Snapshot(), seen = (*standby)->Snapshot();
+  ShardSnapshot wanted = primary->Snapshot(), seen = standby.shard()->Snapshot();
   EXPECT_GT(wanted.header.version(), kPushes);
   EXPECT_GT(wanted.header.pushes_partial(), 0);
   EXPECT_GT(wanted.header.pushes_rejected(), 0);

@@ -1,0 +1,42 @@
+// Where on the data's way: at a standby's end of the wire; fetches the shard from its primary and follows it.
+#ifndef DOWNPOUR_SERVER_SERVICE_GRPC_SHARD_FOLLOWER_H_
+#define DOWNPOUR_SERVER_SERVICE_GRPC_SHARD_FOLLOWER_H_
+
+#include <memory>
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "common/rpc/raw_call.h"
+#include "server/shard/followed_shard.h"
+#include "server/shard/shard_follower.h"
+
+namespace downpour {
+
+// ShardFollower over gRPC. A thread reads, applies and tells the primary so, one message after the other.
+class GrpcShardFollower final : public ShardFollower {
+ public:
+  GrpcShardFollower() = default;
+  ~GrpcShardFollower() override { Stop(); }
+  void Follow(const RegisterShardReply& registered, uint64_t server) override;
+  bool follows() const override ABSL_LOCKS_EXCLUDED(mutex_);
+  bool has_shard() const override ABSL_LOCKS_EXCLUDED(mutex_);
+  std::shared_ptr<ParameterShard> TakeShard() override;
+
+ private:
+  void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
+  void Work(const RegisterShardReply& registered, uint64_t server) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status FollowFrom(const RegisterShardReply& registered, uint64_t server) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status TakeAll(RawCall* call, FollowedShard* followed) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  std::thread thread_;
+  mutable absl::Mutex mutex_;
+  RawCall* call_ ABSL_GUARDED_BY(mutex_) = nullptr;  // that is under way
+  bool follows_ ABSL_GUARDED_BY(mutex_) = false;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::shared_ptr<ParameterShard> shard_ ABSL_GUARDED_BY(mutex_);  // null: its snapshot is not complete
+};
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_SERVER_SERVICE_GRPC_SHARD_FOLLOWER_H_

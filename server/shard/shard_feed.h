@@ -1,0 +1,54 @@
+// Where on the data's way: from a shard's primary to its standby; a snapshot in pieces, then change by change.
+#ifndef DOWNPOUR_SERVER_SHARD_SHARD_FEED_H_
+#define DOWNPOUR_SERVER_SHARD_SHARD_FEED_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "proto/replication.pb.h"
+#include "server/shard/parameter_shard.h"
+
+namespace downpour {
+
+// What one follower of a shard is sent. For one thread.
+class ShardFeed {
+ public:
+  struct Message {
+    FollowReply fields;
+    absl::string_view payload;          // lives as long as `owner`, or as the feed if that is null
+    std::shared_ptr<const void> owner;
+  };
+
+  // Begins with a snapshot of `shard` for this follower. Statuses as ParameterShard::SnapshotFor().
+  static absl::StatusOr<std::unique_ptr<ShardFeed>> Create(std::shared_ptr<ParameterShard> shard,
+                                                           uint64_t follower);
+  // Ends what the follower was promised.
+  ~ShardFeed() { shard_->log().Detach(follower_); }
+  ShardFeed(const ShardFeed&) = delete;
+  ShardFeed& operator=(const ShardFeed&) = delete;
+
+  // The next message; none: there is none yet, after waiting up to `longest` for it. UNAVAILABLE: the shard
+  // does not keep changes for the follower any more.
+  absl::StatusOr<std::optional<Message>> Next(absl::Duration longest);
+  void Applied(uint64_t number) { shard_->log().Applied(follower_, number); }
+
+ private:
+  ShardFeed(std::shared_ptr<ParameterShard> shard, uint64_t follower)
+      : shard_(std::move(shard)), follower_(follower) {}
+  // Null: all of it has been sent.
+  std::optional<Message> NextOfSnapshot();
+
+  const std::shared_ptr<ParameterShard> shard_;
+  const uint64_t follower_;
+  std::optional<ShardSnapshot> snapshot_;
+  std::string header_;          // of the snapshot, serialised
+  size_t section_ = 0;          // of the snapshot, that is being sent (proto/replication.proto)
+  size_t sent_ = 0;             // bytes of it
+};
+
+}  // namespace downpour
+
+#endif  // DOWNPOUR_SERVER_SHARD_SHARD_FEED_H_
