@@ -51,10 +51,13 @@ absl::StatusOr<Role> ShardViews::Newcomer(const RegisterShardRequest& request, a
         absl::StrCat("the server at '", request.address(), "' has the folder of the primary of shard ",
                      server.shard(), ", want another for a standby"));
   }
-  const bool standby_lives = server.standby_server() != 0 && now - shard->standby_last_call < kSilent;
-  if (own && !request.follows() && server.view() > 0 && standby_lives) {
-    MakePrimary(now, shard);  // since the primary before it is dead
-  } else if (!request.follows() && (own || request.take_over())) {
+  if (!request.follows() && (own || request.take_over())) {
+    if (server.standby_server() != 0 && !shard->standby_dead && !request.take_over()) {
+      shard->last_call = absl::InfinitePast();  // the primary before it is dead
+      return absl::UnavailableError(absl::StrCat(
+          Describe(server), ": its standby at '", server.standby_address(), "' has all that was ",
+          "acknowledged and is to take its place; if it is gone for good, want --take_over"));
+    }
     RETURN_IF_ERROR(Claim(request, now, shard));
     return RegisterShardReply::PRIMARY;
   }
@@ -64,8 +67,11 @@ absl::StatusOr<Role> ShardViews::Newcomer(const RegisterShardRequest& request, a
 
 absl::Status ShardViews::LetFollow(const RegisterShardRequest& request, absl::Time now, Shard* shard) {
   const ShardAddress& server = shard->server;
-  // The standby of that folder is dead, or has given up its state.
-  if (request.has_shard() && server.standby_folder() == request.folder()) shard->standby_last_call = absl::InfinitePast();
+  // Its lock proves that the standby is dead.
+  if (request.has_shard() && server.standby_folder() == request.folder()) {
+    shard->standby_dead = true;
+    shard->standby_last_call = absl::InfinitePast();
+  }
   Follower& follower = shard->follower;
   const bool taken = now - shard->standby_last_call < kSilent ||
                      (follower.folder != request.folder() && now - follower.last_call < kSilent);
@@ -100,13 +106,14 @@ void ShardViews::ClearStandby(Shard* shard) {
   shard->server.clear_standby_folder();
   shard->server.clear_standby_server();
   shard->standby_last_call = absl::InfinitePast();
+  shard->standby_dead = shard->standby_leaves = false;
 }
 
 void ShardViews::ChangeStandby(const RegisterShardRequest& request, Shard* shard) {
   ShardAddress& server = shard->server;
   Follower& follower = shard->follower;
   if (request.lost() != 0) {
-    ClearStandby(shard);
+    shard->standby_leaves = true;
     if (follower.server == request.lost()) follower = {};
     server.set_view(server.view() + 1);
     LogWarning("shard ", server.shard(), ": the primary at '", server.address(),
@@ -125,7 +132,10 @@ void ShardViews::ChangeStandby(const RegisterShardRequest& request, Shard* shard
 
 std::string ShardViews::StandbyOf(uint32_t shard, absl::Time now) const {
   const auto found = shards_.find(shard);
-  if (found == shards_.end() || now - found->second.standby_last_call >= kSilent) return "";
+  if (found == shards_.end() || found->second.standby_leaves ||
+      now - found->second.standby_last_call >= kSilent) {
+    return "";
+  }
   return found->second.server.standby_address();
 }
 

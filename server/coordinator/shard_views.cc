@@ -9,14 +9,11 @@
 #include "common/status_macros.h"
 
 namespace downpour {
-namespace {
 
-std::string Describe(const ShardAddress& server) {
+std::string ShardViews::Describe(const ShardAddress& server) {
   return absl::StrCat("shard ", server.shard(), " is in view ", server.view(), ", at '", server.address(),
                       "'");
 }
-
-}  // namespace
 
 absl::StatusOr<uint32_t> ShardViews::IndexFor(const RegisterShardRequest& request, absl::Time now) const {
   const auto count = static_cast<uint32_t>(count_);
@@ -101,7 +98,10 @@ absl::StatusOr<ShardViews::Registered> ShardViews::Register(const RegisterShardR
   if (checkpointed_ && request.folder() != 0 && shard.view_on_disk < shard.server.view()) {
     return absl::UnavailableError(absl::StrCat(Describe(shard.server), ", which is not on disk yet"));
   }
-  if (role == RegisterShardReply::PRIMARY) shard.told = true;
+  if (role == RegisterShardReply::PRIMARY) {
+    shard.told = true;
+    if (shard.standby_leaves) ClearStandby(&shard);
+  }
   const bool follows = now - shard.follower.last_call < kSilent;
   return Registered{shard.server, role, follows ? shard.follower.server : 0};
 }
@@ -121,7 +121,14 @@ void ShardViews::AddTo(JoinReply* reply) const {
 }
 
 void ShardViews::Save(CoordinatorCheckpoint* checkpoint) const {
-  for (const auto& [index, shard] : shards_) *checkpoint->add_shards() = shard.server;
+  for (const auto& [index, shard] : shards_) {
+    ShardAddress* const server = checkpoint->add_shards();
+    *server = shard.server;
+    if (!shard.standby_leaves) continue;
+    server->clear_standby_address();
+    server->clear_standby_folder();
+    server->clear_standby_server();
+  }
 }
 
 absl::Status ShardViews::Load(const CoordinatorCheckpoint& checkpoint, absl::Time now) {
@@ -138,6 +145,8 @@ absl::Status ShardViews::Load(const CoordinatorCheckpoint& checkpoint, absl::Tim
                                /*deposed=*/false,
                                /*last_call=*/now,
                                /*standby_last_call=*/server.standby_server() != 0 ? now : absl::InfinitePast(),
+                               /*standby_dead=*/false,
+                               /*standby_leaves=*/false,
                                /*follower=*/{}};
   }
   return absl::OkStatus();

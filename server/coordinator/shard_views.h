@@ -3,6 +3,7 @@
 #define DOWNPOUR_SERVER_COORDINATOR_SHARD_VIEWS_H_
 
 #include <map>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -76,6 +77,10 @@ class ShardViews {
     bool deposed = false;  // another server waits to take over
     absl::Time last_call;  // of the primary, while it is not deposed
     absl::Time standby_last_call = absl::InfinitePast();
+    bool standby_dead = false;  // without doubt
+    // The view is without it, but the primary has not been told so yet. So it still has all that was
+    // acknowledged.
+    bool standby_leaves = false;
     Follower follower;
   };
 
@@ -91,6 +96,7 @@ class ShardViews {
   static void ClearStandby(Shard* shard);
   static absl::Status LetFollow(const RegisterShardRequest& request, absl::Time now, Shard* shard);
   static void MakePrimary(absl::Time now, Shard* shard);
+  static std::string Describe(const ShardAddress& server);
   static void ChangeStandby(const RegisterShardRequest& request, Shard* shard);
 
   int count_;

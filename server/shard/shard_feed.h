@@ -18,7 +18,7 @@ class ShardFeed {
  public:
   struct Message {
     FollowReply fields;
-    absl::string_view payload;          // lives as long as `owner`, or as the feed if that is null
+    absl::string_view payload;  // lives as long as `owner`, or if that is null until the next call of Next()
     std::shared_ptr<const void> owner;
   };
 

@@ -37,6 +37,7 @@ class SimulatedCoordinator {
   bool up() const { return coordinator_ != nullptr; }
   Coordinator& operator*() const { return *coordinator_; }
   absl::Time restored_at() const { return restored_at_; }
+  const CoordinatorCheckpoint& on_disk() const { return checkpoint_; }
 
   bool Cut(const Party& party) const { return threads_->Now() < party.cut_until; }
   void Travel() { threads_->SleepFor(random_->Uniform() * absl::Milliseconds(30)); }

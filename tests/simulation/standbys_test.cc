@@ -1,0 +1,402 @@
+// Where on the data's way: guards standbys in a simulation: the real coordinator, the real loops of a shard's
+// servers, its log and what follows it. Servers die and are cut off, streams break, the coordinator crashes and
+// goes back to its checkpoint.
+//
+// No server is killed whose state nobody else has, as the coordinator's disk says. So every push that a replica
+// was told is applied must be in the shard at the end, and each once: a push makes every parameter smaller by 1.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/back_off.h"
+#include "common/status_macros.h"
+#include "server/shard/followed_shard.h"
+#include "server/shard/server_loop.h"
+#include "server/shard/shard_feed.h"
+#include "server/shard/shard_start.h"
+#include "tests/testing/simulated_coordinator.h"
+#include "tests/testing/simulated_threads.h"
+#include "tests/testing/simulation_seeds.h"
+#include "tests/testing/synthetic_data.h"
+
+namespace downpour {
+namespace {
+
+constexpr int kHosts = 3;
+constexpr int kReplicas = 3;
+constexpr int kSteps = 400;  // in which something goes wrong, on average a tenth of a second each
+constexpr absl::Duration kLongestAway = absl::Seconds(8);
+
+class Simulation;
+
+// One process of a server.
+struct Process : Party {
+  std::shared_ptr<ParameterShard> serving;  // that it answers with
+  bool ended = false;
+  absl::Status end;
+};
+
+// What a process follows the primary with: a thread for each stream.
+class SimulatedFollower final : public ShardFollower {
+ public:
+  SimulatedFollower(Simulation* simulation, Process* process) : simulation_(simulation), process_(process) {}
+  void Follow(const RegisterShardReply& registered, uint64_t server) override;
+  bool follows() const override { return stream_ != nullptr && stream_->stands; }
+  bool has_shard() const override { return stream_ != nullptr && stream_->followed.shard() != nullptr; }
+  void Stop() {
+    if (stream_ != nullptr) stream_->stands = false;
+  }
+  std::shared_ptr<ParameterShard> TakeShard() override {
+    Stop();
+    return stream_->followed.shard();
+  }
+
+ private:
+  struct Stream {
+    explicit Stream(const ParameterShard::Options& options) : followed(options) {}
+    bool stands = true;
+    FollowedShard followed;
+  };
+  // The primary notices it later.
+  void Break(Stream* stream);
+
+  Simulation* const simulation_;
+  Process* const process_;
+  std::shared_ptr<Stream> stream_;
+};
+
+class Simulation {
+ public:
+  explicit Simulation(uint64_t seed) : random_(seed), coordinator_(Description(), &threads_, &random_) {
+    JoinRequest first;  // brings the data summary; there is no shard yet
+    *first.mutable_data() = data_->summary;
+    EXPECT_TRUE(absl::IsUnavailable((*coordinator_).Join(first).status()));
+    options_ = (*ShardOptions(Description(), "run", data_->summary))[0];
+    options_.segment_elements = 64;
+    for (int host = 0; host < kHosts; ++host) StartServer(host);
+  }
+
+  void Run() {
+    for (int replica = 0; replica < kReplicas; ++replica) threads_.Start([this] { PushUntilTheEnd(); });
+    for (int step = 0; step < kSteps && !::testing::Test::HasFailure(); ++step) {
+      threads_.RunUntil(threads_.Now() + random_.Uniform() * absl::Milliseconds(200));
+      SomethingHappens();
+      Tick();
+    }
+    coordinator_.ComeBack();
+    for (absl::Time& back : back_) back = std::min(back, threads_.Now() + absl::Seconds(1));
+    for (const auto& process : processes_) process->cut_until = threads_.Now();
+    ending_ = true;
+    // Until all pushes are acknowledged and a standby is there; then the servers are told to stop.
+    for (int step = 0; step < 600 && (pushing_ > 0 || !HasStandby()); ++step) Step();
+    EXPECT_EQ(pushing_, 0) << "pushes are not acknowledged though nothing goes wrong any more";
+    EXPECT_TRUE(HasStandby()) << "there is no standby though nothing goes wrong any more";
+    Check();
+    stopping_ = true;
+    bool ended = false;
+    for (int step = 0; step < 600 && !ended; ++step) ended = Step();
+    if (!ended) {  // its threads cannot be joined
+      ADD_FAILURE() << "a server does not stop";
+      std::fflush(nullptr);
+      _exit(1);
+    }
+  }
+
+  int64_t acknowledged() const { return acknowledged_; }
+  int kills_of_primaries() const { return kills_of_primaries_; }
+  int kills_of_standbys() const { return kills_of_standbys_; }
+
+ private:
+  friend class SimulatedFollower;
+
+  static RunDescription Description() {
+    RunDescription description = SyntheticRun();
+    description.mutable_cluster()->set_shards(1);
+    description.mutable_cluster()->set_standbys(1);
+    description.mutable_cluster()->set_replica_timeout_s(1e6);
+    description.clear_optimizer();
+    description.mutable_optimizer()->set_kind(OptimizerDescription::SGD);
+    description.mutable_optimizer()->set_learning_rate(1);
+    description.mutable_budget()->set_updates(1000000);
+    return description;
+  }
+
+  void StartServer(int host);
+  absl::StatusOr<std::shared_ptr<ParameterShard>> Serve(Process* process, const RegisterShardReply& registered,
+                                                        std::shared_ptr<ParameterShard> followed);
+  void PushUntilTheEnd();
+  absl::StatusOr<PushOutcome> PushOnce(const PushHeader& header);
+  void SomethingHappens();
+  void KillIfOthersHaveIt(int host);
+  void Check() const;
+  bool Step() {
+    const bool ended = threads_.RunUntil(threads_.Now() + absl::Milliseconds(100));
+    Tick();
+    return ended;
+  }
+  void Tick();
+
+  Process* At(const std::string& address) {
+    const int host = std::stoi(address);
+    Process* const process = current_[host];
+    return process->killed ? nullptr : process;
+  }
+  // Of the coordinator's disk.
+  ShardAddress OnDisk() const {
+    const CoordinatorCheckpoint& checkpoint = coordinator_.on_disk();
+    return checkpoint.shards_size() == 1 ? checkpoint.shards(0) : ShardAddress();
+  }
+  bool IsMember(int host, uint64_t server) const {
+    return server != 0 && !current_[host]->killed && numbers_[host].contains(server);
+  }
+  bool HasStandby() const {
+    const ShardAddress shard = OnDisk();
+    return shard.standby_server() != 0 && IsMember(std::stoi(shard.standby_address()), shard.standby_server()) &&
+           IsMember(std::stoi(shard.address()), shard.server());
+  }
+
+  Random random_;
+  const std::shared_ptr<const RunData> data_ = SyntheticRunData();
+  SimulatedThreads threads_;
+  SimulatedCoordinator coordinator_;
+  ParameterShard::Options options_;
+  std::vector<std::unique_ptr<Process>> processes_;
+  std::vector<std::unique_ptr<SimulatedFollower>> followers_;
+  Process* current_[kHosts] = {};
+  std::set<uint64_t> numbers_[kHosts];  // of the host's present process
+  absl::Time back_[kHosts];
+  uint64_t next_number_ = 1;
+  bool ending_ = false, stopping_ = false, begun_ = false;
+  int pushing_ = kReplicas;
+  int64_t acknowledged_ = 0;
+  int kills_of_primaries_ = 0, kills_of_standbys_ = 0;
+};
+
+void SimulatedFollower::Break(Stream* stream) {
+  stream->stands = false;
+  simulation_->coordinator_.Travel();
+  simulation_->coordinator_.Travel();
+}
+
+void SimulatedFollower::Follow(const RegisterShardReply& registered, uint64_t server) {
+  Stop();
+  stream_ = std::make_shared<Stream>(simulation_->options_);
+  simulation_->threads_.Start([this, stream = stream_, address = registered.primary(), server] {
+    SimulatedCoordinator& network = simulation_->coordinator_;
+    network.Travel();
+    Process* const primary = simulation_->At(address);
+    const auto reaches = [&] {
+      return stream->stands && !process_->killed && !network.Cut(*process_) && primary != nullptr &&
+             !primary->killed && !network.Cut(*primary) && primary->serving != nullptr;
+    };
+    absl::StatusOr<std::unique_ptr<ShardFeed>> feed = absl::UnavailableError("nobody answers");
+    if (reaches()) feed = ShardFeed::Create(primary->serving, server);
+    while (feed.ok() && reaches()) {
+      std::vector<std::pair<FollowReply, std::string>> under_way;  // at the same time
+      for (bool more = true; more;) {
+        const auto message = (*feed)->Next(absl::ZeroDuration());
+        if (!message.ok()) return Break(stream.get());
+        more = message->has_value();
+        if (more) under_way.emplace_back((*message)->fields, (*message)->payload);
+      }
+      network.Travel();
+      for (const auto& [fields, payload] : under_way) {
+        // It may be lost, and the stream with it.
+        if (!reaches() || simulation_->random_.Uniform() < 0.0005) return Break(stream.get());
+        EXPECT_EQ(stream->followed.Take(fields, payload), absl::OkStatus());
+      }
+      if (under_way.empty() || stream->followed.shard() == nullptr) continue;
+      const uint64_t applied = stream->followed.applied();
+      network.Travel();
+      if (reaches()) (*feed)->Applied(applied);
+    }
+    Break(stream.get());
+  });
+}
+
+void Simulation::StartServer(int host) {
+  Process* const process = processes_.emplace_back(std::make_unique<Process>()).get();
+  current_[host] = process;
+  numbers_[host].clear();
+  back_[host] = absl::InfiniteFuture();
+  process->reached_since = threads_.Now();
+  SimulatedFollower* const follower =
+      followers_.emplace_back(std::make_unique<SimulatedFollower>(this, process)).get();
+  threads_.Start([this, host, process, follower] {
+    ServerLoopOptions options;
+    options.get_run_status = [this, process] {
+      return coordinator_.Call(process, &Coordinator::GetRunStatus, RunStatusRequest());
+    };
+    options.register_shard = [this, process](const RegisterShardRequest& request) {
+      return coordinator_.Call(process, &Coordinator::RegisterShard, request);
+    };
+    options.request.set_shard(0);
+    options.request.set_address(absl::StrCat(host));
+    options.request.set_folder(1000 + host);
+    options.follower = follower;
+    options.new_number = [this, host, process] {
+      if (current_[host] == process) numbers_[host].insert(next_number_);
+      return next_number_++;
+    };
+    options.serve = [this, process](const RegisterShardReply& registered,
+                                    std::shared_ptr<ParameterShard> followed) {
+      return Serve(process, registered, std::move(followed));
+    };
+    options.stop_serving = [process] { process->serving = nullptr; };
+    options.clock = &threads_;
+    options.stopped = [this, process] { return process->killed || stopping_; };
+    process->end = RunServer(options);
+    process->ended = true;
+    follower->Stop();
+  });
+}
+
+absl::StatusOr<std::shared_ptr<ParameterShard>> Simulation::Serve(Process* process,
+                                                                  const RegisterShardReply& registered,
+                                                                  std::shared_ptr<ParameterShard> followed) {
+  if (followed == nullptr) {
+    EXPECT_FALSE(begun_) << "a server begins anew though another has what was acknowledged";
+    begun_ = true;
+    followed = *ParameterShard::Create(options_, std::vector<float>(options_.range.size()));
+  }
+  followed->set_view(registered.view());
+  process->serving = followed;
+  return followed;
+}
+
+absl::StatusOr<PushOutcome> Simulation::PushOnce(const PushHeader& header) {
+  if (!coordinator_.up()) return absl::UnavailableError("no coordinator");
+  const ShardAddress shard = OnDisk();
+  if (shard.view() == 0) return absl::UnavailableError("no shard");
+  coordinator_.Travel();
+  Process* const process = At(shard.address());
+  if (process == nullptr || process->serving == nullptr || coordinator_.Cut(*process))
+    return absl::UnavailableError("nobody answers");
+  const std::shared_ptr<ParameterShard> serving = process->serving;
+  RunKey run = serving->run();
+  run.view = shard.view();
+  RETURN_IF_ERROR(serving->CheckRun(run));
+  const std::vector<float> ones(64, 1.0F);
+  absl::StatusOr<PushOutcome> outcome = absl::UnavailableError("nothing sent");
+  for (int64_t begin = options_.range.begin; begin < options_.range.end; begin += 64) {
+    const int64_t size = std::min<int64_t>(64, options_.range.end - begin);
+    outcome = serving->ApplyChunk(header, begin, absl::MakeConstSpan(ones).first(size));
+    if (!outcome.ok()) return outcome;
+    if (random_.Uniform() < 0.2) threads_.SleepFor(absl::Milliseconds(5));
+    if (process->killed) return absl::UnavailableError("killed");
+  }
+  const auto shared = std::make_shared<std::optional<absl::Status>>();
+  serving->log().WhenSafe([shared](const absl::Status& status) { *shared = status; });
+  const absl::Time give_up = threads_.Now() + absl::Seconds(3);
+  while (!shared->has_value() && !process->killed && threads_.Now() < give_up)
+    threads_.SleepFor(absl::Milliseconds(10));
+  if (process->killed || !shared->has_value()) return absl::UnavailableError("no reply");
+  RETURN_IF_ERROR(**shared);
+  return outcome;
+}
+
+void Simulation::PushUntilTheEnd() {
+  Party party;
+  JoinRequest request;
+  *request.mutable_data() = data_->summary;
+  absl::StatusOr<JoinReply> joined;
+  while (!(joined = coordinator_.Call(&party, &Coordinator::Join, request)).ok())
+    threads_.SleepFor(absl::Milliseconds(50));
+  coordinator_.Checkpoint();
+  for (uint64_t sequence = 1; !ending_; ++sequence) {
+    for (;;) {
+      const absl::StatusOr<PushOutcome> pushed = PushOnce({joined->replica_id(), joined->incarnation(), sequence, 0});
+      EXPECT_TRUE(pushed.ok() || IsTransient(pushed.status()) || absl::IsOutOfRange(pushed.status()))
+          << pushed.status();
+      if (pushed.ok() || ::testing::Test::HasFailure()) break;
+      threads_.SleepFor(absl::Milliseconds(50));
+    }
+    ++acknowledged_;
+    threads_.SleepFor(random_.Uniform() * absl::Milliseconds(150));
+  }
+  --pushing_;
+}
+
+void Simulation::KillIfOthersHaveIt(int host) {
+  const ShardAddress shard = OnDisk();
+  const bool primary = IsMember(host, shard.server()), standby = IsMember(host, shard.standby_server());
+  Process* const process = current_[host];
+  // Whoever serves counts as primary as long as the disk does not say who comes after it.
+  if ((primary || standby || process->serving != nullptr) && !HasStandby()) return;
+  if (process->killed) return;
+  kills_of_primaries_ += primary ? 1 : 0;
+  kills_of_standbys_ += standby ? 1 : 0;
+  process->killed = true;
+  if (process->serving != nullptr) process->serving->log().Close();
+  process->serving = nullptr;
+  back_[host] = threads_.Now() + random_.Uniform() * kLongestAway;
+}
+
+void Simulation::SomethingHappens() {
+  const double what = random_.Uniform();
+  const int host = static_cast<int>(random_.Below(kHosts));
+  if (what < 0.12) {
+    KillIfOthersHaveIt(host);
+  } else if (what < 0.15) {
+    current_[host]->cut_until = threads_.Now() + random_.Uniform() * kLongestAway;
+  } else if (what < 0.17) {
+    coordinator_.Crash(random_.Uniform() * absl::Seconds(4));
+  } else if (what < 0.5) {
+    coordinator_.Checkpoint();
+  }
+}
+
+void Simulation::Tick() {
+  coordinator_.Tick();
+  if (ending_) coordinator_.Checkpoint();
+  for (int host = 0; host < kHosts; ++host) {
+    const Process& process = *current_[host];
+    EXPECT_TRUE(!process.ended || process.killed || stopping_ || absl::IsFailedPrecondition(process.end))
+        << process.end;
+    // A third server is refused as long as the shard has two, and tries again.
+    if (process.ended && !process.killed && back_[host] == absl::InfiniteFuture())
+      back_[host] = threads_.Now() + absl::Seconds(1);
+    if (!stopping_ && (process.killed || process.ended) && threads_.Now() >= back_[host]) StartServer(host);
+  }
+}
+
+void Simulation::Check() const {
+  const ShardAddress shard = OnDisk();
+  const Process* const primary = current_[std::stoi(shard.address())];
+  ASSERT_NE(primary->serving, nullptr);
+  std::vector<float> parameters(options_.range.size());
+  ASSERT_EQ(primary->serving->Read(options_.range, absl::MakeSpan(parameters)), absl::OkStatus());
+  for (size_t key = 0; key < parameters.size(); ++key)
+    ASSERT_EQ(-parameters[key], acknowledged_) << "pushes of key " << key;
+}
+
+TEST(StandbysTest, NoAcknowledgedPushIsLostOrAppliedTwice) {
+  int64_t acknowledged = 0;
+  int primaries = 0, standbys = 0;
+  for (const uint64_t seed : SimulationSeeds(20, 20)) {
+    SCOPED_TRACE(HowToReplay(seed));
+    Simulation simulation(seed);
+    simulation.Run();
+    acknowledged += simulation.acknowledged();
+    primaries += simulation.kills_of_primaries();
+    standbys += simulation.kills_of_standbys();
+    if (HasFailure()) return;
+  }
+  std::cout << "killed " << primaries << " primaries and " << standbys << " standbys; " << acknowledged
+            << " pushes acknowledged, none lost\n";
+  const bool replayed = std::getenv("DOWNPOUR_SIMULATION_SEED") != nullptr;
+  EXPECT_TRUE(replayed || (primaries > 10 && standbys > 10)) << "hardly anybody was killed";
+  EXPECT_TRUE(replayed || acknowledged > 1000) << "the simulations hardly get a push through";
+}
+
+}  // namespace
+}  // namespace downpour
