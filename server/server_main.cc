@@ -49,6 +49,10 @@ ABSL_FLAG(
     bool, take_over, false,
     "take the shard though its state is in another folder, from which a server may still serve it: that "
     "one is told to stop, and what was acknowledged since this folder's checkpoint is lost");
+ABSL_FLAG(
+    bool, standby, false,
+    "where cluster.standbys is 1: follow the primary of a shard, from a folder of its own, and take its "
+    "place when it is gone; without it, a server that comes first is the primary");
 ABSL_FLAG(int, reshard_to, 0,
           "re-cut the checkpoints in state_dir, which are of all shards of a run that is stopped, into those "
           "of so many shards, and end; the coordinator then goes on with --reshard");
@@ -130,6 +134,7 @@ class Server {
     ASSIGN_OR_RETURN(const uint64_t folder, FolderNumber(state_dir_));
     request.set_folder(folder);
     request.set_take_over(absl::GetFlag(FLAGS_take_over));
+    request.set_follows(absl::GetFlag(FLAGS_standby));
     return request;
   }
 
@@ -176,11 +181,19 @@ class Server {
     SetMakesProgress(server_, kHealthService, goes_on);
   }
 
-  // Takes no more pushes, and then writes a checkpoint, so that it has all that are acknowledged.
+  // Takes no more pushes, and then writes a checkpoint, so that it has all that are acknowledged. A standby
+  // writes what it has.
   absl::Status Stop() {
     if (shard_ != nullptr) shard_->log().Close();
     server_.server.reset();
-    return checkpointer_ != nullptr ? checkpointer_->CheckpointNow() : absl::OkStatus();
+    if (checkpointer_ != nullptr) return checkpointer_->CheckpointNow();
+    if (!follower_.has_shard()) return absl::OkStatus();
+    const std::shared_ptr<ParameterShard> followed = follower_.TakeShard();
+    const uint32_t index = followed->Status().shard();
+    if (!claim_.has_value()) {
+      ASSIGN_OR_RETURN(claim_, ClaimShard(state_dir_, index));
+    }
+    return SaveShardSnapshot(ShardCheckpointPath(state_dir_, index), followed->Snapshot());
   }
 
  private:

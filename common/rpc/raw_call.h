@@ -17,7 +17,8 @@
 
 namespace downpour {
 
-// A streaming call of raw messages, which the calling thread drives step by step. `method`: "/package.Service/Name".
+// A streaming call of raw messages, which the calling thread drives step by step. `method` is
+// "/package.Service/Name".
 class RawCall {
  public:
   RawCall(const std::shared_ptr<grpc::Channel>& channel, const std::string& method, absl::Duration timeout) {

@@ -179,7 +179,7 @@ std::string ShardTable(const ClusterNow& cluster) {
   }
   std::string html =
       "<table><thead><tr><th>shard</th><th>address</th><th>updates/s</th><th>MB/s in</th>"
-      "<th>MB/s out</th><th>last checkpoint</th><th>last sign of "
+      "<th>MB/s out</th><th>standby</th><th>last checkpoint</th><th>last sign of "
       "life</th><th>state</th></tr></thead>\n"
       "<tbody>\n";
   for (const ShardOverview& shard : cluster.now.shards()) {
@@ -197,11 +197,12 @@ std::string ShardTable(const ClusterNow& cluster) {
                     Cell(absl::StrCat(shard.shard())), Cell(shard.address()),
                     rate(&ShardActivity::version, 1, 1), rate(&ShardActivity::bytes_received, 1e6, 1),
                     rate(&ShardActivity::bytes_sent, 1e6, 1),
+                    Cell(shard.standby().empty() ? "–" : shard.standby()),
                     Cell(shard.has_activity() && now.checkpoint_age_s() >= 0 ? Ago(age) + " ago" : "–"),
                     Cell(Ago(shard.silent_s()) + " ago"), Cell(shard.lost() ? "lost" : "serves"), "</tr>\n");
   }
   if (cluster.now.shards().empty())
-    absl::StrAppend(&html, "<tr><td colspan=\"8\">no shard has registered</td></tr>");
+    absl::StrAppend(&html, "<tr><td colspan=\"9\">no shard has registered</td></tr>");
   return absl::StrCat(html, "</tbody></table>\n");
 }
 

@@ -50,8 +50,7 @@ absl::StatusOr<RegisterShardReply> Coordinator::RegisterShard(const RegisterShar
   RETURN_IF_ERROR(CheckName("address", request.address()));
   if (!data_.has_value())
     return absl::UnavailableError("the run's data is not known yet: no replica has joined");
-  ASSIGN_OR_RETURN(const ShardViews::Registered registered,
-                   views_.Register(request, options_.clock->Now()));
+  ASSIGN_OR_RETURN(const ShardViews::Registered registered, views_.Register(request, options_.clock->Now()));
   const ShardAddress& shard = registered.shard;
   if (registered.role == RegisterShardReply::PRIMARY)
     WatchShard(shard, request.has_activity() ? &request.activity() : nullptr);
@@ -319,9 +318,11 @@ absl::StatusOr<Overview> Coordinator::GetOverview(const OverviewRequest&) {
   overview.set_staleness_p99(progress_.staleness().Percentile(99));
   overview.set_replica_timeout_s(options_.description.cluster().replica_timeout_s());
   membership_.AddTo(options_.clock->Now(), &overview);
+  overview.set_standbys(options_.description.cluster().standbys());
   const absl::Time now = options_.clock->Now();
   shard_watch_.AddTo(now, &overview);
-  for (ShardOverview& shard : *overview.mutable_shards()) shard.set_standby(views_.StandbyOf(shard.shard(), now));
+  for (ShardOverview& shard : *overview.mutable_shards())
+    shard.set_standby(views_.StandbyOf(shard.shard(), now));
   return overview;
 }
 

@@ -54,6 +54,11 @@ void AddRunMetrics(const Overview& overview, const StalenessHistogram& staleness
   families->AddGauge("downpour_lost_shards", "Shards whose server gives no sign of life.",
                      static_cast<double>(std::count_if(overview.shards().begin(), overview.shards().end(),
                                                        [](const auto& shard) { return shard.lost(); })));
+  const auto without_standby = std::count_if(overview.shards().begin(), overview.shards().end(),
+                                             [](const auto& shard) { return shard.standby().empty(); });
+  families->AddGauge("downpour_shards_without_standby",
+                     "Shards that have none, though the run wants one for each.",
+                     overview.standbys() > 0 ? static_cast<double>(without_standby) : 0);
   families->AddGauge("downpour_run_done_ratio", "Share of the run's budget that is used up.",
                      status.fraction_done());
   families->AddGauge("downpour_epoch", "Epochs of the training part that are read.", status.epoch());

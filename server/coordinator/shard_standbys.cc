@@ -1,4 +1,4 @@
-// Where on the data's way: the coordinator; which server follows a shard's primary, and when it takes its place.
+// Where on the data's way: the coordinator; who follows a shard's primary, and when it takes that one's place.
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -22,7 +22,10 @@ absl::StatusOr<Role> ShardViews::RoleOf(const RegisterShardRequest& request, abs
   for (const uint64_t number : {request.server(), request.gives_up()}) {
     if (number != 0 && number == server.server() && !shard->deposed) {
       shard->last_call = now;
-      if (request.view() == server.view()) ChangeStandby(request, shard);
+      if (request.view() == server.view()) {
+        if (server.standby_leaves()) ClearStandby(shard);  // it has heard that it is alone
+        ChangeStandby(request, shard);
+      }
       return RegisterShardReply::PRIMARY;
     }
     if (number != 0 && number == server.standby_server()) return CallOfStandby(now, shard);
@@ -36,7 +39,11 @@ absl::StatusOr<Role> ShardViews::RoleOf(const RegisterShardRequest& request, abs
 
 Role ShardViews::CallOfStandby(absl::Time now, Shard* shard) {
   shard->standby_last_call = now;
-  if (now - shard->last_call < kSilent) return RegisterShardReply::STANDBY;
+  // A primary that is alone may acknowledge for as long as it lives, however silent it is.
+  const bool needs_proof = shard->server.standby_leaves() && shard->told_alone;
+  const bool gone =
+      shard->last_call == absl::InfinitePast() || (now - shard->last_call >= kSilent && !needs_proof);
+  if (!gone) return RegisterShardReply::STANDBY;
   MakePrimary(now, shard);
   return RegisterShardReply::PRIMARY;
 }
@@ -47,11 +54,12 @@ absl::StatusOr<Role> ShardViews::Newcomer(const RegisterShardRequest& request, a
   const bool own = server.view() == 0 || server.folder() == request.folder();
   // Only a server that has the lock of its folder's shard knows an index when it starts.
   if (own && server.view() > 0 && !request.has_shard()) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("the server at '", request.address(), "' has the folder of the primary of shard ",
-                     server.shard(), ", want another for a standby"));
+    return absl::FailedPreconditionError(absl::StrCat("the server at '", request.address(),
+                                                      "' has the folder of the primary of shard ",
+                                                      server.shard(), ", want another for a standby"));
   }
-  if (!request.follows() && (own || request.take_over())) {
+  // A server with --standby, too, goes on with a shard whose last primary had its folder.
+  if (own || (request.take_over() && !request.follows())) {
     if (server.standby_server() != 0 && !shard->standby_dead && !request.take_over()) {
       shard->last_call = absl::InfinitePast();  // the primary before it is dead
       return absl::UnavailableError(absl::StrCat(
@@ -73,12 +81,12 @@ absl::Status ShardViews::LetFollow(const RegisterShardRequest& request, absl::Ti
     shard->standby_last_call = absl::InfinitePast();
   }
   Follower& follower = shard->follower;
-  const bool taken = now - shard->standby_last_call < kSilent ||
+  const bool taken = (!server.standby_leaves() && now - shard->standby_last_call < kSilent) ||
                      (follower.folder != request.folder() && now - follower.last_call < kSilent);
   if (taken) {
     return absl::FailedPreconditionError(absl::StrCat(
-        "shard ", server.shard(), " has its primary at '", server.address(), "' and another that follows it, ",
-        "so the server at '", request.address(), "' is not needed"));
+        "shard ", server.shard(), " has its primary at '", server.address(),
+        "' and another that follows it, ", "so the server at '", request.address(), "' is not needed"));
   }
   if (follower.server != request.server()) {
     LogInfo("shard ", server.shard(), ": the server at '", request.address(), "' follows the primary at '",
@@ -105,15 +113,17 @@ void ShardViews::ClearStandby(Shard* shard) {
   shard->server.clear_standby_address();
   shard->server.clear_standby_folder();
   shard->server.clear_standby_server();
+  shard->server.clear_standby_leaves();
   shard->standby_last_call = absl::InfinitePast();
-  shard->standby_dead = shard->standby_leaves = false;
+  shard->standby_dead = false;
 }
 
 void ShardViews::ChangeStandby(const RegisterShardRequest& request, Shard* shard) {
   ShardAddress& server = shard->server;
   Follower& follower = shard->follower;
   if (request.lost() != 0) {
-    shard->standby_leaves = true;
+    server.set_standby_leaves(server.standby_server() != 0);
+    shard->told_alone = false;
     if (follower.server == request.lost()) follower = {};
     server.set_view(server.view() + 1);
     LogWarning("shard ", server.shard(), ": the primary at '", server.address(),
@@ -132,7 +142,7 @@ void ShardViews::ChangeStandby(const RegisterShardRequest& request, Shard* shard
 
 std::string ShardViews::StandbyOf(uint32_t shard, absl::Time now) const {
   const auto found = shards_.find(shard);
-  if (found == shards_.end() || found->second.standby_leaves ||
+  if (found == shards_.end() || found->second.server.standby_leaves() ||
       now - found->second.standby_last_call >= kSilent) {
     return "";
   }

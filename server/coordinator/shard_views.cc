@@ -34,8 +34,8 @@ absl::StatusOr<uint32_t> ShardViews::IndexFor(const RegisterShardRequest& reques
     if (standbys_ > 0 && !has_follower) return index;
   }
   return absl::FailedPreconditionError(absl::StrCat("all ", count,
-                                                    " shards of the run have their servers; one that ",
-                                                    "takes the place of another must name its index"));
+                                                    " shards of the run are registered; a server that ",
+                                                    "takes the place of one must name its index"));
 }
 
 absl::Status ShardViews::Refresh(const RegisterShardRequest& request, absl::Time now, Shard* shard) const {
@@ -98,12 +98,11 @@ absl::StatusOr<ShardViews::Registered> ShardViews::Register(const RegisterShardR
   if (checkpointed_ && request.folder() != 0 && shard.view_on_disk < shard.server.view()) {
     return absl::UnavailableError(absl::StrCat(Describe(shard.server), ", which is not on disk yet"));
   }
-  if (role == RegisterShardReply::PRIMARY) {
-    shard.told = true;
-    if (shard.standby_leaves) ClearStandby(&shard);
-  }
+  if (role == RegisterShardReply::PRIMARY) shard.told = shard.told_alone = true;
   const bool follows = now - shard.follower.last_call < kSilent;
-  return Registered{shard.server, role, follows ? shard.follower.server : 0};
+  Registered registered{shard.server, role, follows ? shard.follower.server : 0};
+  if (shard.server.standby_leaves()) registered.shard.clear_standby_server();
+  return registered;
 }
 
 absl::Status ShardViews::Complete() const {
@@ -121,14 +120,7 @@ void ShardViews::AddTo(JoinReply* reply) const {
 }
 
 void ShardViews::Save(CoordinatorCheckpoint* checkpoint) const {
-  for (const auto& [index, shard] : shards_) {
-    ShardAddress* const server = checkpoint->add_shards();
-    *server = shard.server;
-    if (!shard.standby_leaves) continue;
-    server->clear_standby_address();
-    server->clear_standby_folder();
-    server->clear_standby_server();
-  }
+  for (const auto& [index, shard] : shards_) *checkpoint->add_shards() = shard.server;
 }
 
 absl::Status ShardViews::Load(const CoordinatorCheckpoint& checkpoint, absl::Time now) {
@@ -139,15 +131,16 @@ absl::Status ShardViews::Load(const CoordinatorCheckpoint& checkpoint, absl::Tim
           absl::StrCat("checkpoint: shard ", server.shard(), ", want 0 to ", count_ - 1));
     }
     // Who has a view is taken to know it, and to have called just now.
-    shards_[server.shard()] = {server,
-                               server.view(),
-                               /*told=*/true,
-                               /*deposed=*/false,
-                               /*last_call=*/now,
-                               /*standby_last_call=*/server.standby_server() != 0 ? now : absl::InfinitePast(),
-                               /*standby_dead=*/false,
-                               /*standby_leaves=*/false,
-                               /*follower=*/{}};
+    shards_[server.shard()] = {
+        server,
+        server.view(),
+        /*told=*/true,
+        /*deposed=*/false,
+        /*last_call=*/now,
+        /*standby_last_call=*/server.standby_server() != 0 ? now : absl::InfinitePast(),
+        /*standby_dead=*/false,
+        /*told_alone=*/true,
+        /*follower=*/{}};
   }
   return absl::OkStatus();
 }

@@ -23,9 +23,9 @@ namespace downpour {
 //     folder, it is refused, or, if it is to take over, waits until the primary before it has been silent for
 //     kSilent: as that one is told to stop at its next call, no push is acknowledged by both.
 //  3. Nobody is told a view before it is on disk, so a restarted coordinator does not give it a second time.
-//  4. A server becomes standby only by its primary's word, in the view in which the word was said. The primary
-//     then waits for it with every push until it is told a later view that is without it. So whoever is
-//     standby in the last view has all that was acknowledged. It may therefore become primary whenever the
+//  4. A server becomes standby only by its primary's word, in the view in which the word was said. From then
+//     on the primary waits for it with every push until it is told a later view that is without it. So whoever
+//     is standby in the last view has all that was acknowledged. It may therefore become primary whenever the
 //     primary is silent for kSilent, dead or not.
 //  5. A server's number stands for its state. One that begins anew takes another, and one that gives up its
 //     state does so only if it is not the standby.
@@ -38,9 +38,9 @@ class ShardViews {
   static constexpr absl::Duration kSilent = absl::Seconds(4);
 
   struct Registered {
-    ShardAddress shard;       // of the primary
+    ShardAddress shard;                                           // of the primary
     RegisterShardReply::Role role = RegisterShardReply::PRIMARY;  // of the server that called
-    uint64_t follower = 0;    // number of the server that may follow
+    uint64_t follower = 0;                                        // number of the server that may follow
   };
 
   // Of a run with `shards` shards and as many standbys each. `checkpointed`: Written() will be called.
@@ -78,9 +78,9 @@ class ShardViews {
     absl::Time last_call;  // of the primary, while it is not deposed
     absl::Time standby_last_call = absl::InfinitePast();
     bool standby_dead = false;  // without doubt
-    // The view is without it, but the primary has not been told so yet. So it still has all that was
-    // acknowledged.
-    bool standby_leaves = false;
+    // Where the standby leaves: the primary may have been told that it is alone. As long as it was not, the
+    // standby has all that was acknowledged.
+    bool told_alone = false;
     Follower follower;
   };
 

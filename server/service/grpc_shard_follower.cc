@@ -58,9 +58,8 @@ void GrpcShardFollower::Work(const RegisterShardReply& registered, uint64_t serv
 }
 
 absl::Status GrpcShardFollower::FollowFrom(const RegisterShardReply& registered, uint64_t server) {
-  ASSIGN_OR_RETURN(
-      const std::vector<ParameterShard::Options> options,
-      ShardOptions(registered.description(), registered.run().run_id(), registered.data()));
+  ASSIGN_OR_RETURN(const std::vector<ParameterShard::Options> options,
+                   ShardOptions(registered.description(), registered.run().run_id(), registered.data()));
   if (registered.shard() >= options.size())
     return absl::FailedPreconditionError(absl::StrCat("the run has no shard ", registered.shard()));
   const std::shared_ptr<grpc::Channel> channel = ConnectTo(registered.primary());

@@ -15,8 +15,6 @@
 namespace downpour {
 namespace {
 
-constexpr absl::Duration kLook = absl::Milliseconds(50);  // at whether the stream still stands
-
 grpc::Slice SliceOf(const ShardFeed::Message& message) {
   // A piece of the snapshot is copied, as the snapshot may be gone before gRPC has sent it.
   if (message.owner == nullptr) return {message.payload.data(), message.payload.size()};
@@ -59,46 +57,49 @@ class ReplicationService::FollowReactor final
   }
 
  private:
-  void End() {
+  std::shared_ptr<ShardFeed> Feed() {
     absl::MutexLock lock(&mutex_);
-    ended_ = true;
+    return feed_;
+  }
+  void End() {
+    {
+      absl::MutexLock lock(&mutex_);
+      ended_ = true;
+    }
+    if (const auto feed = Feed()) feed->End();
   }
   void Applied(uint64_t number) {
-    absl::MutexLock lock(&mutex_);
-    if (feed_ != nullptr) feed_->Applied(number);
+    if (const auto feed = Feed()) feed->Applied(number);
   }
 
   absl::Status Send(const FollowRequest& request) {
     ASSIGN_OR_RETURN(const std::shared_ptr<ParameterShard> shard, service_->shard_.Get());
     RETURN_IF_ERROR(shard->CheckRun(ToRunKey(request.run())));
-    ASSIGN_OR_RETURN(std::unique_ptr<ShardFeed> created, ShardFeed::Create(shard, request.server()));
-    ShardFeed& feed = *created;
+    ASSIGN_OR_RETURN(const std::shared_ptr<ShardFeed> feed, ShardFeed::Create(shard, request.server()));
     {
       absl::MutexLock lock(&mutex_);
-      feed_ = std::move(created);
+      feed_ = feed;
     }
-    const absl::Status status = SendFrom(&feed);
+    absl::Status status = SendFrom(feed.get());
+    feed->End();
     LogWarning("the stream to the shard's standby has ended: ", status.message());
-    std::unique_ptr<ShardFeed> ended;
-    absl::MutexLock lock(&mutex_);
-    ended = std::move(feed_);
     return status;
   }
 
   absl::Status SendFrom(ShardFeed* feed) {
     for (;;) {
-      ASSIGN_OR_RETURN(const std::optional<ShardFeed::Message> message, feed->Next(kLook));
-      absl::MutexLock lock(&mutex_);
-      if (ended_) return absl::CancelledError("the standby is gone");
-      if (!message.has_value()) continue;
-      grpc::ByteBuffer bytes = EncodeChunk(message->fields, {SliceOf(*message)});
-      reply_.Swap(&bytes);
-      writing_ = true;
-      mutex_.Unlock();  // gRPC may call back from within
+      ASSIGN_OR_RETURN(const std::unique_ptr<ShardFeed::Message> message, feed->Next(/*wait=*/true));
+      reply_ = EncodeChunk(message->fields, {SliceOf(*message)});
+      {
+        absl::MutexLock lock(&mutex_);
+        if (ended_) return absl::CancelledError("the standby is gone");
+        writing_ = true;
+      }
       StartWrite(&reply_);
-      mutex_.Lock();
+      absl::MutexLock lock(&mutex_);
       mutex_.Await(absl::Condition(
-          +[](FollowReactor* self) ABSL_EXCLUSIVE_LOCKS_REQUIRED(self->mutex_) { return !self->writing_; }, this));
+          +[](FollowReactor* self) ABSL_EXCLUSIVE_LOCKS_REQUIRED(self->mutex_) { return !self->writing_; },
+          this));
     }
   }
 
@@ -109,7 +110,7 @@ class ReplicationService::FollowReactor final
   absl::Mutex mutex_;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
-  std::unique_ptr<ShardFeed> feed_ ABSL_GUARDED_BY(mutex_);  // its Next() is called by the thread, without
+  std::shared_ptr<ShardFeed> feed_ ABSL_GUARDED_BY(mutex_);  // its Next() is called by the thread alone
 };
 
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* ReplicationService::Follow(

@@ -10,8 +10,8 @@
 namespace downpour {
 
 // Serves ShardReplication with the statuses documented in proto/replication.proto; UNAVAILABLE while this
-// server is no primary. Thread-safe. Each stream has a thread, of which a shard has one at most: a server that
-// is not expected is refused at once.
+// server is no primary. Thread-safe. Each stream has a thread; a shard has one at most, as a server that is not
+// expected is refused at once.
 class ReplicationService final
     : public ShardReplication::WithRawCallbackMethod_Follow<ShardReplication::Service> {
  public:

@@ -35,10 +35,10 @@ class FollowedShard {
   absl::Status TakeChange(const ShardChange& change, absl::string_view payload);
 
   const ParameterShard::Options options_;
-  ShardSnapshot snapshot_;      // until it is complete
-  std::string header_;          // of it, serialised, likewise
-  size_t section_ = 0;          // of the snapshot, that is being filled (proto/replication.proto)
-  size_t filled_ = 0;           // bytes of the header, or elements of another section
+  ShardSnapshot snapshot_;  // until it is complete
+  std::string header_;      // of it, serialised, likewise
+  size_t section_ = 0;      // of the snapshot, that is being filled (proto/replication.proto)
+  size_t filled_ = 0;       // bytes of the header, or elements of another section
   std::shared_ptr<ParameterShard> shard_;
   uint64_t applied_ = 0;
 };

@@ -118,7 +118,7 @@ class ParameterShard {
 
   // Those who follow the shard, and the replies that wait for them.
   ReplicationLog& log() { return log_; }
-  // As Snapshot(), and the log keeps for `follower` all changes after it. Statuses as ReplicationLog::Attach().
+  // As Snapshot(), and the log keeps for `follower` all changes after it. Statuses: ReplicationLog::Attach().
   absl::StatusOr<ShardSnapshot> SnapshotFor(uint64_t follower) ABSL_LOCKS_EXCLUDED(ledger_.snapshot_mutex());
   // Makes a change that this shard's primary has made, whose snapshot it was restored from. `gradient` is the
   // change's. To be called for each of them in order, by one thread at a time. DATA_LOSS: it does not follow

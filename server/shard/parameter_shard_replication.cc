@@ -1,4 +1,4 @@
-// Where on the data's way: the shard; what its primary sends to the standby, and what the standby makes of it.
+// Where on the data's way: the shard; what a primary's standby is sent, and what it makes of that.
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 #include "server/shard/parameter_shard.h"
@@ -37,9 +37,9 @@ absl::Status ParameterShard::FollowGradient(const ShardChange& change, TensorVie
   const bool is_next = entry->push().sequence() > 0 && change.begin() == entry->push().next_key();
   if (!is_next || gradient.empty() || !range().Contains(keys) ||
       keys.end > SegmentOf(keys.begin).range().end) {
-    return absl::DataLossError(absl::StrCat("change ", change.number(), " steps keys [", keys.begin, ", ",
-                                            keys.end, ") of replica ", change.replica_id(),
-                                            ", want keys of one segment from ", entry->push().next_key(), " on"));
+    return absl::DataLossError(absl::StrCat(
+        "change ", change.number(), " steps keys [", keys.begin, ", ", keys.end, ") of replica ",
+        change.replica_id(), ", want keys of one segment from ", entry->push().next_key(), " on"));
   }
   Segment& segment = SegmentOf(keys.begin);
   absl::ReaderMutexLock snapshot(&ledger_.snapshot_mutex());

@@ -56,9 +56,10 @@ absl::StatusOr<std::shared_ptr<PushLedger::Entry>> PushLedger::EntryFor(const Pu
 }
 
 uint64_t PushLedger::MostSilent() const {
-  return std::min_element(replicas_.begin(), replicas_.end(), [](const auto& a, const auto& b) {
-           return a.second.last_chunk < b.second.last_chunk;
-         })->first;
+  return std::min_element(
+             replicas_.begin(), replicas_.end(),
+             [](const auto& a, const auto& b) { return a.second.last_chunk < b.second.last_chunk; })
+      ->first;
 }
 
 void PushLedger::Forget(uint64_t replica_id) {

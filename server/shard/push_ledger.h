@@ -118,9 +118,10 @@ class PushLedger {
   absl::Status RejectIfUnderWay(const PushHeader& header, absl::string_view why)
       ABSL_LOCKS_EXCLUDED(map_mutex_, snapshot_mutex_);
 
-  // What a standby does with the changes of its primary. The entry of that replica; a new one if there is none,
-  // for which the replica that has been silent longest is forgotten if there are as many as the ledger takes.
-  std::shared_ptr<Entry> FollowedEntry(uint64_t replica_id, uint64_t incarnation = 0) ABSL_LOCKS_EXCLUDED(map_mutex_);
+  // What a standby does with the changes of its primary. The entry of that replica, or a new one. If there are
+  // as many as the ledger takes, the replica that has been silent longest is forgotten for it.
+  std::shared_ptr<Entry> FollowedEntry(uint64_t replica_id, uint64_t incarnation = 0)
+      ABSL_LOCKS_EXCLUDED(map_mutex_);
   // A push has begun at the primary, as this says. DATA_LOSS: it has no place in this ledger.
   absl::Status Begun(const ReplicaLedgerEntry& push) ABSL_LOCKS_EXCLUDED(map_mutex_, snapshot_mutex_);
   void Rejected(uint64_t replica_id) ABSL_LOCKS_EXCLUDED(map_mutex_, snapshot_mutex_);

@@ -102,13 +102,12 @@ absl::Status ReplicationLog::Attach(uint64_t follower) {
   return absl::OkStatus();
 }
 
-std::shared_ptr<const ReplicationLog::Change> ReplicationLog::Next(uint64_t follower,
-                                                                   absl::Duration longest) {
+std::shared_ptr<const ReplicationLog::Change> ReplicationLog::Next(uint64_t follower, bool wait) {
   const auto has_work = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return follower_ != follower || !attached_ || !changes_.empty();
   };
   absl::MutexLock lock(&mutex_);
-  mutex_.AwaitWithTimeout(absl::Condition(&has_work), longest);
+  if (wait) mutex_.Await(absl::Condition(&has_work));
   if (follower_ != follower || changes_.empty()) return nullptr;
   std::shared_ptr<const Change> next = std::move(changes_.front());
   changes_.pop_front();
@@ -162,8 +161,8 @@ void ReplicationLog::Detach(uint64_t follower) {
 void ReplicationLog::DetachIfSilent() {
   {
     absl::MutexLock lock(&mutex_);
-    const bool silent = attached_ && applied_ < last_ &&
-                        options_.clock->Now() - last_word_ > options_.longest_silence;
+    const bool silent =
+        attached_ && applied_ < last_ && options_.clock->Now() - last_word_ > options_.longest_silence;
     if (!silent) return;
     LogWarning("the shard's standby has applied nothing for ", absl::FormatDuration(options_.longest_silence),
                ", and is taken for gone");

@@ -40,7 +40,7 @@ class ReplicationLog {
     TensorView elements() const;
   };
   struct Options {
-    size_t window_bytes = size_t{64} * 1024 * 1024;  // of changes on their way to the follower
+    size_t window_bytes = size_t{64} * 1024 * 1024;     // of changes on their way to the follower
     absl::Duration longest_silence = absl::Seconds(5);  // of a follower that has changes to apply
     Clock* clock = Clock::Real();                       // not owned
   };
@@ -73,8 +73,9 @@ class ReplicationLog {
   // Keeps changes for the follower from now on, while its snapshot is being copied. UNAVAILABLE: it is not
   // the one that is expected, or another one follows.
   absl::Status Attach(uint64_t follower) ABSL_LOCKS_EXCLUDED(mutex_);
-  // The next change to send, after waiting up to `longest` for it; null: none yet.
-  std::shared_ptr<const Change> Next(uint64_t follower, absl::Duration longest) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The next change to send; null: none yet. With `wait`: after waiting for it, and null means that the
+  // follower is detached.
+  std::shared_ptr<const Change> Next(uint64_t follower, bool wait) ABSL_LOCKS_EXCLUDED(mutex_);
   bool IsAttached(uint64_t follower) const ABSL_LOCKS_EXCLUDED(mutex_);
   // It has taken a piece of the snapshot.
   void TookPiece(uint64_t follower) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -105,15 +106,15 @@ class ReplicationLog {
   std::atomic<bool> kept_ = false;  // attached_; read without the lock, to be quick where nobody follows
   mutable absl::Mutex mutex_;
   uint64_t expected_ ABSL_GUARDED_BY(mutex_) = 0;
-  uint64_t follower_ ABSL_GUARDED_BY(mutex_) = 0;       // the last one; 0: none since this server is alone
-  bool attached_ ABSL_GUARDED_BY(mutex_) = false;       // its stream stands
-  bool needed_ ABSL_GUARDED_BY(mutex_) = false;         // pushes wait for it
-  bool told_ ABSL_GUARDED_BY(mutex_) = false;           // the coordinator may have made it the standby
+  uint64_t follower_ ABSL_GUARDED_BY(mutex_) = 0;  // the last one; 0: none since this server is alone
+  bool attached_ ABSL_GUARDED_BY(mutex_) = false;  // its stream stands
+  bool needed_ ABSL_GUARDED_BY(mutex_) = false;    // pushes wait for it
+  bool told_ ABSL_GUARDED_BY(mutex_) = false;      // the coordinator may have made it the standby
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
-  uint64_t last_ ABSL_GUARDED_BY(mutex_) = 0;           // number of the last change
-  uint64_t applied_ ABSL_GUARDED_BY(mutex_) = 0;        // by the follower
-  uint64_t alone_until_ ABSL_GUARDED_BY(mutex_) = 0;    // the last change when pushes began to wait
-  absl::Time last_word_ ABSL_GUARDED_BY(mutex_);        // of the follower
+  uint64_t last_ ABSL_GUARDED_BY(mutex_) = 0;         // number of the last change
+  uint64_t applied_ ABSL_GUARDED_BY(mutex_) = 0;      // by the follower
+  uint64_t alone_until_ ABSL_GUARDED_BY(mutex_) = 0;  // the last change when pushes began to wait
+  absl::Time last_word_ ABSL_GUARDED_BY(mutex_);      // of the follower
   std::deque<std::shared_ptr<const Change>> changes_ ABSL_GUARDED_BY(mutex_);  // that are not sent
   size_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;                                   // of their gradients
   std::multimap<uint64_t, std::function<void(const absl::Status&)>> replies_ ABSL_GUARDED_BY(mutex_);

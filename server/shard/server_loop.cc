@@ -56,7 +56,7 @@ class ServerLoop {
     const bool primary = registered.role() == RegisterShardReply::PRIMARY;
     if (primary) {
       std::shared_ptr<ParameterShard> followed;
-      if (request.follows()) followed = options_.follower->TakeShard();
+      if (request.follows() && options_.follower->has_shard()) followed = options_.follower->TakeShard();
       ASSIGN_OR_RETURN(shard_, options_.serve(registered, std::move(followed)));
     } else {
       options_.follower->Follow(registered, request.server());
@@ -64,6 +64,7 @@ class ServerLoop {
     request.set_shard(registered.shard());
     request.set_view(registered.view());
     request.set_run_id(registered.run().run_id());
+    standbys_ = registered.description().cluster().standbys() > 0;
     request.set_follows(!primary);
     return primary ? State::kPrimary : State::kFollower;
   }
@@ -89,7 +90,7 @@ class ServerLoop {
       const auto registered = options_.register_shard(options_.request);
       if (registered.ok()) {
         TakeAnswer(*registered);
-      } else if (options_.follower != nullptr && absl::IsFailedPrecondition(registered.status())) {
+      } else if (standbys_ && absl::IsFailedPrecondition(registered.status())) {
         LogWarning(registered.status().message());
         return State::kDeposed;
       } else if (!IsTransient(registered.status())) {
@@ -120,6 +121,7 @@ class ServerLoop {
     request.clear_ready();
     request.clear_lost();
     request.clear_view();
+    request.clear_take_over();
     request.set_server(options_.new_number());
     request.set_follows(true);
     return Register();
@@ -177,7 +179,8 @@ class ServerLoop {
   ServerLoopOptions options_;
   Clock* const clock_;
   absl::Time last_answer_;
-  RunStatus status_;  // the last that the coordinator gave
+  bool standbys_ = false;  // the run has them
+  RunStatus status_;       // the last that the coordinator gave
   std::shared_ptr<ParameterShard> shard_;
 };
 

@@ -2,6 +2,7 @@
 #include "server/shard/shard_feed.h"
 
 #include "common/status_macros.h"
+#include "common/wire/serialize.h"
 
 namespace downpour {
 
@@ -9,26 +10,26 @@ absl::StatusOr<std::unique_ptr<ShardFeed>> ShardFeed::Create(std::shared_ptr<Par
                                                              uint64_t follower) {
   ASSIGN_OR_RETURN(ShardSnapshot snapshot, shard->SnapshotFor(follower));
   auto feed = absl::WrapUnique(new ShardFeed(std::move(shard), follower));
-  feed->header_ = snapshot.header.SerializeAsString();
+  feed->header_ = SerializeSmall(snapshot.header);
   feed->snapshot_ = std::move(snapshot);
   return feed;
 }
 
-std::optional<ShardFeed::Message> ShardFeed::NextOfSnapshot() {
-  if (section_ > snapshot_->state.size() + 1) return std::nullopt;
-  Message message;
-  message.fields.set_section(static_cast<uint32_t>(section_));
+std::unique_ptr<ShardFeed::Message> ShardFeed::NextOfSnapshot() {
+  if (section_ > snapshot_->state.size() + 1) return nullptr;
+  auto message = std::make_unique<Message>();
+  message->fields.set_section(static_cast<uint32_t>(section_));
   absl::string_view bytes = header_;
   size_t unit = 1;
   if (section_ == 0) {
-    message.fields.set_header_bytes(header_.size());
+    message->fields.set_header_bytes(header_.size());
   } else {
     bytes = TensorView(section_ == 1 ? snapshot_->parameters : snapshot_->state[section_ - 2]).bytes();
     unit = sizeof(float);
   }
-  message.fields.set_begin(sent_ / unit);
-  message.payload = bytes.substr(sent_, kChunkBytes);
-  sent_ += message.payload.size();
+  message->fields.set_begin(sent_ / unit);
+  message->payload = bytes.substr(sent_, kChunkBytes);
+  sent_ += message->payload.size();
   if (sent_ == bytes.size()) {
     ++section_;
     sent_ = 0;
@@ -36,20 +37,21 @@ std::optional<ShardFeed::Message> ShardFeed::NextOfSnapshot() {
   return message;
 }
 
-absl::StatusOr<std::optional<ShardFeed::Message>> ShardFeed::Next(absl::Duration longest) {
+absl::StatusOr<std::unique_ptr<ShardFeed::Message>> ShardFeed::Next(bool wait) {
   ReplicationLog& log = shard_->log();
   if (!log.IsAttached(follower_)) return absl::UnavailableError("this shard has let its follower go");
   if (snapshot_.has_value()) {
     log.TookPiece(follower_);
-    if (std::optional<Message> piece = NextOfSnapshot()) return piece;
+    if (std::unique_ptr<Message> piece = NextOfSnapshot()) return piece;
     snapshot_.reset();
   }
-  const std::shared_ptr<const ReplicationLog::Change> change = log.Next(follower_, longest);
-  if (change == nullptr) return std::nullopt;
-  Message message;
-  *message.fields.mutable_change() = change->change;
-  message.payload = change->gradient;
-  message.owner = change;
+  const std::shared_ptr<const ReplicationLog::Change> change = log.Next(follower_, wait);
+  if (change == nullptr && wait) return absl::UnavailableError("this shard has let its follower go");
+  if (change == nullptr) return nullptr;
+  auto message = std::make_unique<Message>();
+  *message->fields.mutable_change() = change->change;
+  message->payload = change->gradient;
+  message->owner = change;
   return message;
 }
 

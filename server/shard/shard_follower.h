@@ -1,4 +1,4 @@
-// Where on the data's way: beside a shard's standby; what its server's loop asks of the stream from the primary.
+// Where on the data's way: beside a shard's standby; what its loop asks of the stream from the primary.
 #ifndef DOWNPOUR_SERVER_SHARD_SHARD_FOLLOWER_H_
 #define DOWNPOUR_SERVER_SHARD_SHARD_FOLLOWER_H_
 

@@ -75,7 +75,7 @@ TEST_F(LostState, DeployLocalThrowsARunAwayOnceAndPassesTheFlagsOn) {
     const std::string path = bin + "/downpour-" + name;
     std::ofstream(path) << "#!/bin/bash\necho \"" << name << " $*\" >>" << calls << R"(
 for a; do
-  [[ $a != --run_dir=* ]] || printf 'cluster {\n  shards: 1\n  replicas: 1\n}\n' >"${a#*=}/run.textproto"
+  [[ $a != --run_dir=* ]] || printf 'cluster {\n  shards: 1\n  replicas: 1\n  standbys: 0\n}\n' >"${a#*=}/run.textproto"
   [[ $a != --port_file=* ]] || echo 127.0.0.1:1 >"${a#*=}"
 done
 [[ $* != *--restart* ]] || { sleep 0.5; exit 1; }

@@ -1,4 +1,5 @@
-// Where on the data's way: guards standbys: servers and the coordinator are killed, and no acknowledged push is lost.
+// Where on the data's way: guards standbys: servers and the coordinator are killed, and no acknowledged push is
+// lost.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -30,8 +31,9 @@ class Standbys : public Processes {
  protected:
   void SetUp() override {
     Processes::SetUp();
-    more_settings_ = {"--cluster.shards=1", "--cluster.standbys=1", "--cluster.replica_timeout_s=600",
-                      "--optimizer.kind=SGD", "--optimizer.learning_rate=1", "--budget.updates=1000000000"};
+    more_settings_ = {
+        "--cluster.shards=1",   "--cluster.standbys=1",        "--cluster.replica_timeout_s=600",
+        "--optimizer.kind=SGD", "--optimizer.learning_rate=1", "--budget.updates=1000000000"};
     StartCoordinator();
   }
   void TearDown() override {
@@ -191,8 +193,10 @@ TEST_F(Standbys, NoAcknowledgedPushIsLostWhoeverIsKilled) {
       const bool primary = victim < 0.7;
       const bool a = primary == a_is_primary;
       (a ? a_ : b_)->KillAndWait();
-      if (a) a_ = StartServer("a");
-      else b_ = StartServer("b");
+      if (a)
+        a_ = StartServer("a");
+      else
+        b_ = StartServer("b");
       ++(primary ? of_primary : of_standby);
     }
   }

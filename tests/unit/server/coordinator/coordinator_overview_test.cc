@@ -89,6 +89,31 @@ TEST_F(CoordinatorOverview, PassesOnWhatAShardSaysOfItself) {
   EXPECT_THAT(Metrics(), HasSubstr("\ndownpour_lost_shards 1\n"));
 }
 
+TEST_F(CoordinatorOverview, NamesTheStandbyAndCountsTheShardsThatLackOne) {
+  RunDescription description = SmallRun();
+  description.mutable_cluster()->set_standbys(1);
+  Create(description);
+  coordinator->Join(SmallJoin("host")).IgnoreError();
+  RegisterShardRequest primary, standby;
+  primary.set_shard(0);
+  primary.set_address("127.0.0.1:7200");
+  primary.set_server(1);
+  standby = primary;
+  standby.set_address("127.0.0.1:7201");
+  standby.set_folder(7);
+  standby.set_server(2);
+  standby.set_follows(true);
+  ASSERT_TRUE(coordinator->RegisterShard(primary).ok());
+  ASSERT_TRUE(coordinator->RegisterShard(standby).ok());
+  EXPECT_THAT(Metrics(), HasSubstr("\ndownpour_shards_without_standby 1\n"));
+  primary.set_view(1);
+  primary.set_ready(2);
+  ASSERT_TRUE(coordinator->RegisterShard(primary).ok());
+  EXPECT_EQ(Now().shards(0).standby(), "127.0.0.1:7201");
+  EXPECT_TRUE(Now().status().shards(0).has_standby());
+  EXPECT_THAT(Metrics(), HasSubstr("\ndownpour_shards_without_standby 0\n"));
+}
+
 TEST_F(CoordinatorOverview, ARestoredCoordinatorStillKnowsTheHosts) {
   Start(SmallRun());
   Join("one");

@@ -60,13 +60,13 @@ TEST_F(ReplicationLogTest, ChangesAreNumberedAndSentInOrder) {
   ASSERT_EQ(log_.Attach(kFollower), absl::OkStatus());
   Append(3);
   for (uint64_t number = 1; number <= 3; ++number) {
-    const auto change = log_.Next(kFollower, absl::ZeroDuration());
+    const auto change = log_.Next(kFollower, /*wait=*/true);
     ASSERT_NE(change, nullptr);
     EXPECT_EQ(change->change.number(), number);
     EXPECT_EQ(change->elements().floats(), (std::vector<float>{1, 2}));
   }
-  EXPECT_EQ(log_.Next(kFollower, absl::ZeroDuration()), nullptr);
-  EXPECT_EQ(log_.Next(kOther, absl::ZeroDuration()), nullptr);
+  EXPECT_EQ(log_.Next(kFollower, /*wait=*/false), nullptr);
+  EXPECT_EQ(log_.Next(kOther, /*wait=*/true), nullptr);
 }
 
 TEST_F(ReplicationLogTest, AFollowerThatFillsIsNotWaitedForUntilItHasTheSnapshot) {

@@ -1,4 +1,4 @@
-// Where on the data's way: the shard; its standby has the same bits, whatever is pushed and in whatever order.
+// Where on the data's way: the shard; its standby has the same bits, whatever is pushed in whatever order.
 #include <google/protobuf/util/message_differencer.h>
 
 #include <limits>
@@ -87,7 +87,8 @@ class Standby : public ::testing::TestWithParam<OptimizerDescription::Kind> {};
 
 TEST_P(Standby, HasThePrimarysBitsAfterThousandsOfPushes) {
   const ParameterShard::Options options = OptionsWith(GetParam());
-  const std::shared_ptr<ParameterShard> primary = *ParameterShard::Create(options, std::vector<float>(kRange.size(), 0.1F));
+  const std::shared_ptr<ParameterShard> primary =
+      *ParameterShard::Create(options, std::vector<float>(kRange.size(), 0.1F));
   std::atomic<int> pushed = 0;
   constexpr int kPushes = 600;  // of each replica
   std::vector<std::thread> replicas;
@@ -103,9 +104,9 @@ TEST_P(Standby, HasThePrimarysBitsAfterThousandsOfPushes) {
   ASSERT_TRUE(feed.ok()) << feed.status();
   FollowedShard standby(options);
   const auto follow = [&] {
-    const auto message = (*feed)->Next(absl::Milliseconds(1));
+    const auto message = (*feed)->Next(/*wait=*/false);
     EXPECT_TRUE(message.ok()) << message.status();
-    if (!message.ok() || !message->has_value()) return false;
+    if (!message.ok() || *message == nullptr) return false;
     const absl::Status taken = standby.Take((*message)->fields, (*message)->payload);
     EXPECT_EQ(taken, absl::OkStatus());
     if (standby.shard() != nullptr) (*feed)->Applied(standby.applied());
@@ -124,7 +125,8 @@ TEST_P(Standby, HasThePrimarysBitsAfterThousandsOfPushes) {
   wanted.header.clear_pushes_duplicate();
   seen.header.clear_pushes_duplicate();
   EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(seen.header, wanted.header))
-      << seen.header.ShortDebugString() << "\n" << wanted.header.ShortDebugString();
+      << seen.header.ShortDebugString() << "\n"
+      << wanted.header.ShortDebugString();
   EXPECT_EQ(seen.parameters, wanted.parameters);
   EXPECT_EQ(seen.state, wanted.state);
 }
