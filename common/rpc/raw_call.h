@@ -17,8 +17,7 @@
 
 namespace downpour {
 
-// A streaming call of raw messages, which the calling thread drives step by step. `method` is
-// "/package.Service/Name".
+// A streaming call of "/package.Service/Name" with raw messages, driven step by step by its thread.
 class RawCall {
  public:
   RawCall(const std::shared_ptr<grpc::Channel>& channel, const std::string& method, absl::Duration timeout) {

@@ -1,6 +1,4 @@
 // Where on the data's way: the coordinator; who follows a shard's primary, and when it takes that one's place.
-#include <utility>
-
 #include "absl/strings/str_cat.h"
 #include "common/program/logging.h"
 #include "common/status_macros.h"
@@ -97,14 +95,9 @@ absl::Status ShardViews::LetFollow(const RegisterShardRequest& request, absl::Ti
 }
 
 void ShardViews::MakePrimary(absl::Time now, Shard* shard) {
-  ShardAddress& server = shard->server;
-  const std::string before = std::exchange(*server.mutable_address(), server.standby_address());
-  server.set_folder(server.standby_folder());
-  server.set_server(server.standby_server());
-  server.set_view(server.view() + 1);
-  ClearStandby(shard);
-  shard->told = shard->deposed = false;
-  shard->last_call = now;
+  const ShardAddress& server = shard->server;
+  const std::string before = server.address();
+  BeginView({server.standby_address(), server.standby_folder(), server.standby_server()}, now, shard);
   LogWarning("shard ", server.shard(), ": its standby at '", server.address(),
              "' takes the place of the primary at '", before, "', in view ", server.view());
 }

@@ -75,16 +75,21 @@ absl::Status ShardViews::Claim(const RegisterShardRequest& request, absl::Time n
     return absl::OkStatus();
   }
   const bool back = server.view() > 0 && server.address() == request.address();
-  server.set_address(request.address());
-  server.set_folder(request.folder());
-  server.set_server(request.server());
+  BeginView({request.address(), request.folder(), request.server()}, now, shard);
+  LogInfo("shard ", server.shard(), back ? " is back at '" : " registered at '", server.address(),
+          "' in view ", server.view(), own ? "" : ", and has taken it over");
+  return absl::OkStatus();
+}
+
+void ShardViews::BeginView(const Follower& primary, absl::Time now, Shard* shard) {
+  ShardAddress& server = shard->server;
+  server.set_address(primary.address);
+  server.set_folder(primary.folder);
+  server.set_server(primary.server);
   server.set_view(server.view() + 1);
   ClearStandby(shard);
   shard->told = shard->deposed = false;
   shard->last_call = now;
-  LogInfo("shard ", server.shard(), back ? " is back at '" : " registered at '", server.address(),
-          "' in view ", server.view(), own ? "" : ", and has taken it over");
-  return absl::OkStatus();
 }
 
 absl::StatusOr<ShardViews::Registered> ShardViews::Register(const RegisterShardRequest& request,

@@ -93,6 +93,8 @@ class ShardViews {
   static RegisterShardReply::Role CallOfStandby(absl::Time now, Shard* shard);
   absl::StatusOr<RegisterShardReply::Role> Newcomer(const RegisterShardRequest& request, absl::Time now,
                                                     Shard* shard) const;
+  // The shard's next view begins, with this primary and without a standby.
+  static void BeginView(const Follower& primary, absl::Time now, Shard* shard);
   static void ClearStandby(Shard* shard);
   static absl::Status LetFollow(const RegisterShardRequest& request, absl::Time now, Shard* shard);
   static void MakePrimary(absl::Time now, Shard* shard);

@@ -14,8 +14,7 @@
 
 namespace downpour {
 // One fetch. Slot -> executor: PrepareNext -> StartWrite -> gRPC -> OnWriteDone -> the next, until the range
-// is covered and gRPC has let go of all chunks. The next chunk is prepared while one is sent. Deletes itself in
-// OnDone().
+// is covered and gRPC has let go of all. The next chunk is prepared while one is sent. OnDone() deletes it.
 class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
                                              private StallWatch::Stream {
  public:
@@ -60,7 +59,7 @@ class ParameterService::FetchReactor final : public grpc::ServerWriteReactor<grp
  private:
   // The slot of a chunk that is being sent. It is free again when gRPC has let go of the chunk's bytes, or as
   // soon as the fetch is cancelled: a peer that takes no bytes could keep those in gRPC for long. So the watch
-  // counts the time of a slot and not that of a write, which gRPC may report as done while it holds the bytes.
+  // counts the time of a slot, not of a write, which gRPC may report as done while it holds the bytes.
   class Slot {
    public:
     // `fetch` lives until the slot is released.

@@ -1,5 +1,4 @@
-// Where on the data's way: guards standbys: servers and the coordinator are killed, and no acknowledged push is
-// lost.
+// Where on the data's way: guards standbys; servers and the coordinator are killed, and no push is lost.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
