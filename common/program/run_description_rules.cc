@@ -71,6 +71,25 @@ absl::Status ValidateCluster(const ClusterDescription& cluster) {
               "a finite time above 0");
 }
 
+// Rules that want more than the gradient take each push by itself (server/optimizer/optimizer.h).
+absl::Status ValidatePlanes(const RunDescription& description) {
+  const ClusterDescription& cluster = description.cluster();
+  const auto planes = [](const OptimizerDescription& optimizer) {
+    return kUpdateRules[optimizer.kind()].planes;
+  };
+  if (planes(cluster.warm_start_optimizer()) > 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("cluster.warm_start_optimizer.kind is ",
+                     OptimizerDescription::Kind_Name(cluster.warm_start_optimizer().kind()),
+                     ", want a rule that wants the gradient alone"));
+  }
+  if (planes(description.optimizer()) == 1) return absl::OkStatus();
+  RETURN_IF_ERROR(Want(cluster.n_push(), 1, 1, "cluster.n_push", "1 for a rule that wants the curvature"));
+  if (RoundsOf(cluster).pushes == 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "cluster.consistency is SYNCHRONOUS, want ASYNCHRONOUS or BOUNDED for a rule that wants the curvature");
+}
+
 absl::Status ValidateVirtualClock(const VirtualClockDescription& clock) {
   RETURN_IF_ERROR(Want(clock.compute_mean_s(), kAboveZero, kLargest, "virtual_clock.compute_mean_s",
                        "a finite time above 0"));
@@ -110,17 +129,11 @@ constexpr struct {
   absl::string_view path;
   bool only_of_processes;  // read by the in-process cluster alone, where it must be equal
 } kMayDiffer[] = {
-    {"name", false},
-    {"budget", false},
-    {"evaluation", false},
-    {"checkpoint", false},
-    {"data.train_dir", false},
-    {"data.test_dir", false},
-    {"data.test_human_dir", false},
-    {"data.mnist_dir", false},
-    {"cluster.replica_timeout_s", false},
-    {kReplicas, true},
-    {"cluster.clock", true},
+    {"name", false},           {"budget", false},
+    {"evaluation", false},     {"checkpoint", false},     {"data.train_dir", false},
+    {"data.test_dir", false},  {"data.test_human_dir", false},
+    {"data.mnist_dir", false}, {"cluster.replica_timeout_s", false},
+    {kReplicas, true},         {"cluster.clock", true},
     {"virtual_clock", true},
 };
 
@@ -172,6 +185,7 @@ absl::Status ValidateRunDescription(const RunDescription& description) {
   RETURN_IF_ERROR(Want(network.loss_scale(), kAboveZero, kLargest, "network.loss_scale", "a number above 0"));
   RETURN_IF_ERROR(ValidateOptimizer(description.optimizer()));
   RETURN_IF_ERROR(ValidateCluster(description.cluster()));
+  RETURN_IF_ERROR(ValidatePlanes(description));
   RETURN_IF_ERROR(ValidateVirtualClock(description.virtual_clock()));
   RETURN_IF_ERROR(ValidateNoise(description.noise(), description.cluster().replica_timeout_s()));
   const BudgetDescription& budget = description.budget();

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "common/program/descriptor_limit.h"
+#include "common/program/update_rules.h"
 #include "common/status_macros.h"
 #include "server/shard/shard_start.h"
 #include "worker/replica/gradient_compressor.h"
@@ -109,7 +110,13 @@ absl::StatusOr<Plan> MakePlan(const RunDescription& description, int64_t input_d
   Plan plan;
   plan.parameters = shards.front().layout.size();
   const auto parameters = static_cast<double>(plan.parameters);
-  plan.push_bytes = parameters * PushedBits(cluster) / 8;
+  // Further planes are not compressed, and may come with one push of many.
+  const OptimizerDescription& optimizer = description.optimizer();
+  const int further_planes = kUpdateRules[optimizer.kind()].planes - 1;
+  const double brought =
+      further_planes *
+      (PlanesOfPush(optimizer, 1) > 1 ? 1.0 : 1.0 / static_cast<double>(optimizer.curvature_every()));
+  plan.push_bytes = parameters * (PushedBits(cluster) + brought * FetchedBits(cluster)) / 8;
   plan.fetch_bytes = parameters * FetchedBits(cluster) / 8;
   PlanRates(description, machines, &plan);
   const double rounded =
@@ -120,9 +127,9 @@ absl::StatusOr<Plan> MakePlan(const RunDescription& description, int64_t input_d
   for (const int32_t width : description.network().hidden_width()) units += 2.0 * width;
   units += 2.0 * description.data().classes();  // activations and their gradients
   const bool compresses = cluster.gradient_compression() != ClusterDescription::NONE;
-  plan.worker_memory =
-      parameters * (sizeof(float) + FetchedBits(cluster) / 8 + (compresses ? sizeof(float) : 0)) +
-      sizeof(float) * units * cluster.minibatch();
+  plan.worker_memory = parameters * ((1 + further_planes) * sizeof(float) + FetchedBits(cluster) / 8 +
+                                     (compresses ? sizeof(float) : 0)) +
+                       sizeof(float) * units * cluster.minibatch();
   plan.evaluator_memory = parameters * sizeof(float);
   plan.shard_descriptors = machines.workers + kReservedDescriptors;
   return plan;
