@@ -130,7 +130,8 @@ constexpr struct {
   bool only_of_processes;  // read by the in-process cluster alone, where it must be equal
 } kMayDiffer[] = {
     {"name", false},           {"budget", false},
-    {"evaluation", false},     {"checkpoint", false},     {"data.train_dir", false},
+    {"evaluation", false},     {"sampling", false},
+    {"checkpoint", false},     {"data.train_dir", false},
     {"data.test_dir", false},  {"data.test_human_dir", false},
     {"data.mnist_dir", false}, {"cluster.replica_timeout_s", false},
     {kReplicas, true},         {"cluster.clock", true},
@@ -196,6 +197,12 @@ absl::Status ValidateRunDescription(const RunDescription& description) {
   const EvaluationDescription& evaluation = description.evaluation();
   RETURN_IF_ERROR(Want(evaluation.every_updates(), 1, kInfinity, "evaluation.every_updates", "1 or more"));
   RETURN_IF_ERROR(Want(evaluation.max_frames(), 0, kInfinity, "evaluation.max_frames", "0 (all) or more"));
+  const SamplingDescription& sampling = description.sampling();
+  RETURN_IF_ERROR(Want(sampling.every_updates(), 0, kInfinity, "sampling.every_updates", "0 (none) or more"));
+  RETURN_IF_ERROR(Want(sampling.elements(), 1, 100, "sampling.elements", "1 to 100 of each weight matrix"));
+  const bool samples = sampling.every_updates() > 0;
+  if (samples && description.optimizer().compensation() != OptimizerDescription::NONE)
+    return absl::InvalidArgumentError("sampling.every_updates is set, want 0 with optimizer.compensation");
   return Want(description.checkpoint().every_s(), kAboveZero, kLargest, "checkpoint.every_s",
               "a finite time above 0");
 }

@@ -68,12 +68,14 @@ absl::StatusOr<RunStatus> RunVirtualJob(const TrainingJob& job) {
   ASSIGN_OR_RETURN(const std::unique_ptr<RunLog> log,
                    RunLog::Open({.folder = job.run_dir, .keep = keep, .description = job.description}));
   RETURN_IF_ERROR(WriteRunDescription(job.run_dir, job.description));
+  ASSIGN_OR_RETURN(SampleFile samples, SampleFile::Open(job.run_dir, job.description, job.data->summary));
 
   options.description = job.description;
   options.run_id = resumed ? checkpoint->header.coordinator().run_id() : RunIdStem(job.description.name());
   options.data = job.data;
   options.threads = job.threads;
   options.observer = log.get();
+  options.samples = &samples;
   options.before_checkpoint = [&log] { return log->Flush(); };
   options.after_checkpoint = [&job, id = options.run_id] { return RecordRunId(job.run_dir, id); };
   options.stopped = job.stopped;

@@ -180,6 +180,7 @@ VirtualClusterSnapshot VirtualCluster::Snapshot() {
 
 absl::Status VirtualCluster::Run() {
   RETURN_IF_ERROR(EvaluateIfDue());
+  RETURN_IF_ERROR(TakeSamples());
   const absl::Duration checkpoint_interval = absl::Seconds(options_.description.checkpoint().every_s());
   absl::Time next_progress = absl::InfinitePast();
   absl::Time next_checkpoint = options_.wall_clock->Now() + checkpoint_interval;
@@ -192,6 +193,7 @@ absl::Status VirtualCluster::Run() {
     }
     if (now >= next_checkpoint) {
       if (checkpointer_.ready()) {
+        RETURN_IF_ERROR(TakeSamples());
         pool_->Pause();
         checkpointer_.WriteAside(Snapshot());
         pool_->Resume();
@@ -202,6 +204,7 @@ absl::Status VirtualCluster::Run() {
     if (events_.empty()) return absl::DataLossError("every replica waits for another: no event is left");
     RETURN_IF_ERROR(Handle(events_.Pop()));
   }
+  RETURN_IF_ERROR(TakeSamples());
   if (checkpointer_.enabled()) {
     pool_->Pause();
     const absl::Status written = checkpointer_.WriteNow(Snapshot());
@@ -234,6 +237,10 @@ absl::Status VirtualCluster::EvaluateIfDue() {
                    evaluator_->EvaluateIfDue(shards_, *coordinator_));
   finished_ = directive == NextEvaluationReply::STOP;
   return absl::OkStatus();
+}
+
+absl::Status VirtualCluster::TakeSamples() {
+  return options_.samples == nullptr ? absl::OkStatus() : options_.samples->TakeFrom(shards_);
 }
 
 absl::Status VirtualCluster::Report(uint32_t index) {

@@ -146,8 +146,7 @@ absl::StatusOr<PushOutcome> ParameterShard::ApplyChunk(const PushHeader& header,
     absl::ReaderMutexLock snapshot(&ledger_.snapshot_mutex());
     absl::MutexLock segment_lock(&segment.mutex());
     const KeyRange part{keys.begin - begin, keys.end - begin};
-    segment.Step(*optimizer_, step, keys.begin, planes.Part(part),
-                 fetched.empty() ? fetched : fetched[part]);
+    Step(step, keys.begin, planes.Part(part), fetched.empty() ? fetched : fetched[part], &segment);
     ledger_.Advance(keys.end, entry);
   });
   return ledger_.Outcome(*entry);
@@ -198,7 +197,7 @@ absl::StatusOr<PushOutcome> ParameterShard::ApplySegments(const PushHeader& head
       next_key = stop;
     }
     absl::MutexLock segment_lock(&segment.mutex());
-    segment.Step(*optimizer_, step, begin, copies);
+    Step(step, begin, copies, {}, &segment);
   };
   {
     absl::ReaderMutexLock snapshot(&ledger_.snapshot_mutex());
@@ -207,6 +206,12 @@ absl::StatusOr<PushOutcome> ParameterShard::ApplySegments(const PushHeader& head
   }
   if (!not_finite.empty()) return ledger_.Reject(header, not_finite, entry);
   return ledger_.Outcome(*entry);
+}
+
+void ParameterShard::Step(const UpdateStep& step, int64_t begin, const PushPlanes& planes, TensorView fetched,
+                          Segment* segment) {
+  if (sampler_.Due(step.update)) sampler_.Note(*optimizer_, step, begin, planes, *segment);
+  segment->Step(*optimizer_, step, begin, planes, fetched);
 }
 
 absl::Status ParameterShard::CheckFetched(size_t gradient, size_t fetched) const {
@@ -304,6 +309,20 @@ ShardStatus ParameterShard::Status() const {
   ShardStatus status;
   FillStatus(&status);
   return status;
+}
+
+absl::StatusOr<SampleReply> ParameterShard::Sample(const SampleRequest& request) {
+  RETURN_IF_ERROR(CheckRun(ToRunKey(request.run())));
+  RETURN_IF_ERROR(RequireEqual<absl::string_view>(
+      "compensation, of which nothing is sampled",
+      OptimizerDescription::Compensation_Name(options_.optimizer.compensation()), "NONE"));
+  for (const uint64_t key : request.key()) {
+    if (key < static_cast<uint64_t>(range().begin) || key >= static_cast<uint64_t>(range().end)) {
+      return absl::OutOfRangeError(
+          absl::StrCat("key ", key, " to sample, want one in [", range().begin, ", ", range().end, ")"));
+    }
+  }
+  return sampler_.Take(request);
 }
 
 Segment& ParameterShard::SegmentOf(int64_t key) const {

@@ -12,6 +12,7 @@
 #include "common/layout/parameter_layout.h"
 #include "common/wire/chunk_codec.h"
 #include "server/optimizer/optimizer.h"
+#include "server/shard/element_sampler.h"
 #include "server/shard/parallel_for.h"
 #include "server/shard/push_ledger.h"
 #include "server/shard/segment.h"
@@ -114,9 +115,17 @@ class ParameterShard {
   ShardSnapshot Snapshot() const ABSL_LOCKS_EXCLUDED(ledger_.snapshot_mutex());
 
   ShardStatus Status() const;
+  // What updates do with chosen elements, as ElementSampler::Take(). Also FAILED_PRECONDITION and UNAVAILABLE
+  // as CheckRun(), FAILED_PRECONDITION if the optimizer has a compensation, OUT_OF_RANGE: a key outside
+  // range().
+  absl::StatusOr<SampleReply> Sample(const SampleRequest& request);
+
  private:
   ParameterShard(Options options, std::unique_ptr<Optimizer> optimizer, absl::Span<const float> initial);
 
+  // Steps the segment, and notes the elements that are watched.
+  void Step(const UpdateStep& step, int64_t begin, const PushPlanes& planes, TensorView fetched,
+            Segment* segment) ABSL_EXCLUSIVE_LOCKS_REQUIRED(segment->mutex());
   UpdateStep StepOf(const ReplicaLedgerEntry& push) const;
   absl::Status CheckFetched(size_t gradient, size_t fetched) const;
   absl::Status CheckPlanes(size_t planes) const;
@@ -134,6 +143,7 @@ class ParameterShard {
   const std::unique_ptr<Optimizer> optimizer_;
   std::vector<std::unique_ptr<Segment>> segments_;
   PushLedger ledger_;
+  ElementSampler sampler_;
   std::atomic<uint64_t> view_ = 0;
 };
 

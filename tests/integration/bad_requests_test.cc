@@ -241,6 +241,37 @@ TEST_F(BadRequests, PlanesOutOfOrder) {
   EXPECT_EQ(shard->version(), 1);
 }
 
+TEST_F(BadRequests, SamplesOfElements) {
+  const auto sample = [&](std::vector<uint64_t> keys, uint64_t every) -> absl::StatusOr<SampleReply> {
+    grpc::ClientContext context;
+    SampleRequest request;
+    *request.mutable_run() = First(0, 1).header().run();
+    request.mutable_key()->Add(keys.begin(), keys.end());
+    request.set_every_updates(every);
+    SampleReply reply;
+    const absl::Status status = FromGrpcStatus(stub_->SampleElements(&context, request, &reply));
+    if (!status.ok()) return status;
+    return reply;
+  };
+  EXPECT_TRUE(absl::IsInvalidArgument(sample({}, 1).status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(sample({1000}, 0).status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(sample(std::vector<uint64_t>(4097, 1000), 1).status()));
+  EXPECT_TRUE(absl::IsOutOfRange(sample({999}, 1).status()));
+  EXPECT_TRUE(absl::IsOutOfRange(sample({1000 + kSize}, 1).status()));
+  EXPECT_TRUE(absl::IsOutOfRange(sample({std::numeric_limits<uint64_t>::max()}, 1).status()));
+  EXPECT_EQ(sample({1000, 1000 + kSize - 1}, 2)->sample_size(), 0);
+  for (uint64_t sequence = 1; sequence <= 2; ++sequence)
+    ASSERT_TRUE(Client()->Push({1, 1, sequence, 0}, std::vector<float>(kSize, 3)).ok());
+  const absl::StatusOr<SampleReply> reply = sample({1000, 1000 + kSize - 1}, 2);
+  ASSERT_TRUE(reply.ok()) << reply.status();
+  ASSERT_EQ(reply->sample_size(), 2);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(reply->sample(i).update(), 2);
+    EXPECT_EQ(reply->sample(i).step_size(), 1);
+    EXPECT_EQ(reply->sample(i).change(), -3);
+  }
+}
+
 TEST_F(BadRequests, APushThatEndsEarlyMayBeRepeatedWhole) {
   const absl::Status status = Push({First(1000, 10)});
   EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
