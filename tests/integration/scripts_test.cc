@@ -71,8 +71,9 @@ TEST_P(Script, RefusesAnUnknownArgument) {
 INSTANTIATE_TEST_SUITE_P(Deploy, Script,
                          ::testing::Values("deploy/quickstart", "deploy/test", "deploy/check",
                                            "deploy/packages", "deploy/local", "deploy/sweep",
-                                           "deploy/full_scale", "deploy/slurm/launch", "deploy/slurm/task",
-                                           "deploy/slurm/faults", "deploy/docker/swarm/faults", ".ci/run"));
+                                           "deploy/full_scale", "deploy/mnist", "deploy/slurm/launch",
+                                           "deploy/slurm/task", "deploy/slurm/faults",
+                                           "deploy/docker/swarm/faults", ".ci/run"));
 
 // Scripts that look for files of the checkout.
 class ScriptOfTheCheckout : public Script {};
