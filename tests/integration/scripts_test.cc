@@ -71,8 +71,8 @@ TEST_P(Script, RefusesAnUnknownArgument) {
 INSTANTIATE_TEST_SUITE_P(Deploy, Script,
                          ::testing::Values("deploy/quickstart", "deploy/test", "deploy/check",
                                            "deploy/packages", "deploy/local", "deploy/sweep",
-                                           "deploy/full_scale", "deploy/mnist", "deploy/slurm/launch",
-                                           "deploy/slurm/task", "deploy/slurm/faults",
+                                           "deploy/full_scale", "deploy/mnist", "deploy/paper",
+                                           "deploy/slurm/launch", "deploy/slurm/task", "deploy/slurm/faults",
                                            "deploy/docker/swarm/faults", ".ci/run"));
 
 // Scripts that look for files of the checkout.
@@ -97,7 +97,7 @@ TEST_P(ScriptOfTheCheckout, FindsItThroughALinkWithCdpathAndACommaLocale) {
 
 INSTANTIATE_TEST_SUITE_P(Deploy, ScriptOfTheCheckout,
                          ::testing::Values("deploy/quickstart", "deploy/test", "deploy/check", "deploy/local",
-                                           "deploy/sweep", "deploy/full_scale", ".ci/run",
+                                           "deploy/sweep", "deploy/full_scale", "deploy/paper", ".ci/run",
                                            "deploy/docker/engine", "deploy/docker/faults",
                                            "deploy/docker/image", "deploy/slurm/launch",
                                            "deploy/slurm/faults", "deploy/docker/swarm/faults"));
