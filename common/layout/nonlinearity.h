@@ -17,6 +17,7 @@ inline double GlorotLimit(double fan_in, double fan_out) { return std::sqrt(6 / 
 //   kName             what the report calls it
 //   kByOneDnn         whether oneDNN computes f with the matrix product; if not, the layer computes Value(z)
 //   TimesDerivative   gradient * f'(z), from y = f(z)
+//   SecondDerivative  f''(z), from y = f(z)
 //   WeightLimit       initial weights of hidden layers are uniform in [-WeightLimit, WeightLimit]
 // f(NaN) must be NaN, so that a gradient that is not finite is noticed.
 
@@ -26,6 +27,7 @@ struct RectifiedLinear {
   static constexpr bool kByOneDnn = false;
   static float Value(float z) { return z < 0 ? 0 : z; }
   static float TimesDerivative(float y, float gradient) { return y <= 0 ? 0 : gradient; }
+  static float SecondDerivative(float /*y*/) { return 0; }
   static double WeightLimit(double fan_in, double /*fan_out*/) { return std::sqrt(6 / fan_in); }
 };
 
@@ -34,6 +36,7 @@ struct Logistic {
   static constexpr absl::string_view kName = "logistic";
   static constexpr bool kByOneDnn = true;
   static float TimesDerivative(float y, float gradient) { return gradient * (y * (1 - y)); }
+  static float SecondDerivative(float y) { return y * (1 - y) * (1 - 2 * y); }
   static double WeightLimit(double fan_in, double fan_out) { return 4 * GlorotLimit(fan_in, fan_out); }
 };
 
@@ -41,6 +44,7 @@ struct Tanh {
   static constexpr absl::string_view kName = "tanh";
   static constexpr bool kByOneDnn = true;
   static float TimesDerivative(float y, float gradient) { return gradient * (1 - y * y); }
+  static float SecondDerivative(float y) { return -2 * y * (1 - y * y); }
   static double WeightLimit(double fan_in, double fan_out) { return GlorotLimit(fan_in, fan_out); }
 };
 

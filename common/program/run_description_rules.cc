@@ -72,6 +72,25 @@ absl::Status ValidateCluster(const ClusterDescription& cluster) {
               "a finite time above 0");
 }
 
+// Rules that want more than the gradient take each push by itself (server/optimizer/optimizer.h).
+absl::Status ValidatePlanes(const RunDescription& description) {
+  const ClusterDescription& cluster = description.cluster();
+  const auto planes = [](const OptimizerDescription& optimizer) {
+    return kUpdateRules[optimizer.kind()].planes;
+  };
+  if (planes(cluster.warm_start_optimizer()) > 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("cluster.warm_start_optimizer.kind is ",
+                     OptimizerDescription::Kind_Name(cluster.warm_start_optimizer().kind()),
+                     ", want a rule that wants the gradient alone"));
+  }
+  if (planes(description.optimizer()) == 1) return absl::OkStatus();
+  RETURN_IF_ERROR(Want(cluster.n_push(), 1, 1, "cluster.n_push", "1 for a rule that wants the curvature"));
+  if (RoundsOf(cluster).pushes == 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "cluster.consistency is SYNCHRONOUS, want ASYNCHRONOUS or BOUNDED for a rule that wants the curvature");
+}
+
 absl::Status ValidateVirtualClock(const VirtualClockDescription& clock) {
   RETURN_IF_ERROR(Want(clock.compute_mean_s(), kAboveZero, kLargest, "virtual_clock.compute_mean_s",
                        "a finite time above 0"));
@@ -111,17 +130,12 @@ constexpr struct {
   absl::string_view path;
   bool only_of_processes;  // read by the in-process cluster alone, where it must be equal
 } kMayDiffer[] = {
-    {"name", false},
-    {"budget", false},
-    {"evaluation", false},
-    {"checkpoint", false},
-    {"data.train_dir", false},
-    {"data.test_dir", false},
-    {"data.test_human_dir", false},
-    {"data.mnist_dir", false},
-    {"cluster.replica_timeout_s", false},
-    {kReplicas, true},
-    {"cluster.clock", true},
+    {"name", false},           {"budget", false},
+    {"evaluation", false},     {"sampling", false},
+    {"checkpoint", false},     {"data.train_dir", false},
+    {"data.test_dir", false},  {"data.test_human_dir", false},
+    {"data.mnist_dir", false}, {"cluster.replica_timeout_s", false},
+    {kReplicas, true},         {"cluster.clock", true},
     {"virtual_clock", true},
 };
 
@@ -173,6 +187,7 @@ absl::Status ValidateRunDescription(const RunDescription& description) {
   RETURN_IF_ERROR(Want(network.loss_scale(), kAboveZero, kLargest, "network.loss_scale", "a number above 0"));
   RETURN_IF_ERROR(ValidateOptimizer(description.optimizer()));
   RETURN_IF_ERROR(ValidateCluster(description.cluster()));
+  RETURN_IF_ERROR(ValidatePlanes(description));
   RETURN_IF_ERROR(ValidateVirtualClock(description.virtual_clock()));
   RETURN_IF_ERROR(ValidateNoise(description.noise(), description.cluster().replica_timeout_s()));
   const BudgetDescription& budget = description.budget();
@@ -183,6 +198,12 @@ absl::Status ValidateRunDescription(const RunDescription& description) {
   const EvaluationDescription& evaluation = description.evaluation();
   RETURN_IF_ERROR(Want(evaluation.every_updates(), 1, kInfinity, "evaluation.every_updates", "1 or more"));
   RETURN_IF_ERROR(Want(evaluation.max_frames(), 0, kInfinity, "evaluation.max_frames", "0 (all) or more"));
+  const SamplingDescription& sampling = description.sampling();
+  RETURN_IF_ERROR(Want(sampling.every_updates(), 0, kInfinity, "sampling.every_updates", "0 (none) or more"));
+  RETURN_IF_ERROR(Want(sampling.elements(), 1, 100, "sampling.elements", "1 to 100 of each weight matrix"));
+  const bool samples = sampling.every_updates() > 0;
+  if (samples && description.optimizer().compensation() != OptimizerDescription::NONE)
+    return absl::InvalidArgumentError("sampling.every_updates is set, want 0 with optimizer.compensation");
   return Want(description.checkpoint().every_s(), kAboveZero, kLargest, "checkpoint.every_s",
               "a finite time above 0");
 }

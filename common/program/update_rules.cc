@@ -36,6 +36,24 @@ absl::Status CheckBounds(const Hyperparameter& hyperparameter, float value, bool
                                                  limit_allowed ? " <= " : " < ", hyperparameter.limit));
 }
 
+absl::Status CheckPlanes(const OptimizerDescription& optimizer) {
+  const auto refuse = [](const auto& what, const auto& seen, const char* wanted) {
+    return absl::InvalidArgumentError(absl::StrCat("optimizer.", what, " is ", seen, ", want ", wanted));
+  };
+  if (optimizer.curvature_every() < 1)
+    return refuse("curvature_every", optimizer.curvature_every(), "1 or more");
+  // VSGD counts them in a float32 (server/optimizer/vsgd.cc).
+  if (optimizer.start_updates() < 1 || optimizer.start_updates() > 1 << 20)
+    return refuse("start_updates", optimizer.start_updates(), "1 to 1048576");
+  if (optimizer.minibatch() < 0)
+    return refuse("minibatch", optimizer.minibatch(), "0 (cluster.minibatch) or more");
+  if (kUpdateRules[optimizer.kind()].planes > 1 && optimizer.compensation() != OptimizerDescription::NONE) {
+    return refuse("compensation", OptimizerDescription::Compensation_Name(optimizer.compensation()),
+                  "NONE for a rule that wants the curvature");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckSchedule(const ScheduleDescription& schedule) {
   const bool has_length = schedule.updates() > 0 || schedule.epochs() > 0;
   const bool wants_length =
@@ -73,7 +91,14 @@ absl::Status ValidateOptimizer(const OptimizerDescription& optimizer) {
   for (const Hyperparameter* hyperparameter :
        {&kStalenessExponent, &kStalenessTolerance, &kCompensationStrength})
     RETURN_IF_ERROR(CheckBounds(*hyperparameter, Value(optimizer, *hyperparameter), true));
+  RETURN_IF_ERROR(CheckPlanes(optimizer));
   return CheckSchedule(optimizer.schedule());
+}
+
+int PlanesOfPush(const OptimizerDescription& optimizer, int64_t step) {
+  const bool curvature_due =
+      optimizer.kind() != OptimizerDescription::DIAGONAL_HESSIAN || step % optimizer.curvature_every() == 0;
+  return curvature_due ? kUpdateRules[optimizer.kind()].planes : 1;
 }
 
 std::string PrincipalHyperparameter(OptimizerDescription::Kind kind) {
@@ -115,7 +140,7 @@ std::string OptimizerText(const OptimizerDescription& optimizer) {
 std::string DescribeUpdateRules() {
   std::string text;
   for (const UpdateRule& rule : kUpdateRules) {
-    absl::StrAppendFormat(&text, "  %-8s  %-11s", OptimizerDescription::Kind_Name(rule.kind), rule.source);
+    absl::StrAppendFormat(&text, "  %-16s  %-11s", OptimizerDescription::Kind_Name(rule.kind), rule.source);
     for (const Hyperparameter* hyperparameter : rule.hyperparameters) {
       if (hyperparameter == nullptr) break;
       const google::protobuf::FieldDescriptor& field = Field(*hyperparameter);

@@ -2,7 +2,10 @@
 #ifndef DOWNPOUR_COMMON_WIRE_RUN_IDENTITY_H_
 #define DOWNPOUR_COMMON_WIRE_RUN_IDENTITY_H_
 
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "common/wire/push.h"
+#include "common/wire/push_planes.h"
 #include "proto/parameter_server.pb.h"
 
 namespace downpour {
@@ -21,14 +24,22 @@ inline PushHeader ToPushHeader(const PushIdentity& push) {
   return {push.replica_id(), push.incarnation(), push.sequence(), push.fetched_version()};
 }
 
+// INVALID_ARGUMENT: more planes than a push can have.
+inline absl::StatusOr<size_t> PlanesOf(const PushIdentity& push) {
+  const size_t planes = push.planes() == 0 ? 1 : push.planes();
+  if (planes <= kMostPlanes) return planes;
+  return absl::InvalidArgumentError(absl::StrCat("a push of ", planes, " planes, want 1 to ", kMostPlanes));
+}
+
 inline void FillPushIdentity(const RunKey& run, const PushHeader& header, PushIdentity::Elements elements,
-                             PushIdentity* push) {
+                             size_t planes, PushIdentity* push) {
   FillRunIdentity(run, push->mutable_run());
   push->set_replica_id(header.replica_id);
   push->set_incarnation(header.incarnation);
   push->set_sequence(header.sequence);
   push->set_fetched_version(header.fetched_version);
   push->set_elements(elements);
+  if (planes > 1) push->set_planes(static_cast<uint32_t>(planes));
 }
 
 }  // namespace downpour

@@ -7,16 +7,16 @@
 
 namespace downpour {
 
-absl::StatusOr<PushOutcome> InProcessShardClient::Push(const PushHeader& header, TensorView gradient,
+absl::StatusOr<PushOutcome> InProcessShardClient::Push(const PushHeader& header, const PushPlanes& planes,
                                                        TensorView fetched) {
   RETURN_IF_ERROR(shard_->CheckRun(run_));
-  RETURN_IF_ERROR(CheckSize(gradient.size()));
+  RETURN_IF_ERROR(CheckSize(planes));
   PushOutcome outcome;
   for (int64_t begin = 0; begin < range().size(); begin += ParameterShard::kSegmentElements) {
     const KeyRange keys{begin, std::min(begin + ParameterShard::kSegmentElements, range().size())};
     const TensorView fetched_part = fetched.empty() ? fetched : fetched[keys];
     ASSIGN_OR_RETURN(outcome,
-                     shard_->ApplyChunk(header, range().begin + begin, gradient[keys], fetched_part));
+                     shard_->ApplyChunk(header, range().begin + begin, planes.Part(keys), fetched_part));
   }
   return outcome;
 }

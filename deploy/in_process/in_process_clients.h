@@ -16,11 +16,11 @@ class InProcessShardClient final : public ShardClient {
   InProcessShardClient(ParameterShard* shard, RunKey run) : shard_(shard), run_(std::move(run)) {}
 
   KeyRange range() const override { return shard_->range(); }
-  absl::StatusOr<PushOutcome> Push(const PushHeader& header, TensorView gradient) override {
-    return Push(header, gradient, {});
+  absl::StatusOr<PushOutcome> Push(const PushHeader& header, const PushPlanes& planes) override {
+    return Push(header, planes, {});
   }
   // With the parameters that the gradient was computed at, for an optimizer with a compensation; else empty.
-  absl::StatusOr<PushOutcome> Push(const PushHeader& header, TensorView gradient, TensorView fetched);
+  absl::StatusOr<PushOutcome> Push(const PushHeader& header, const PushPlanes& planes, TensorView fetched);
   absl::StatusOr<uint64_t> Fetch(MutableTensorView parameters) override;
 
  private:

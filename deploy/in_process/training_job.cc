@@ -9,6 +9,7 @@
 #include "common/program/memory.h"
 #include "common/program/run_description.h"
 #include "common/program/run_description_rules.h"
+#include "common/program/update_rules.h"
 #include "common/status_macros.h"
 #include "deploy/in_process/virtual_cluster.h"
 #include "deploy/in_process/virtual_cluster_recut.h"
@@ -23,12 +24,13 @@
 namespace downpour {
 namespace {
 
-// Shards, the replicas' parameters, and one gradient.
+// Shards, the replicas' parameters, and one gradient with what goes with it.
 absl::Status CheckMemoryOfJob(const TrainingJob& job) {
   ASSIGN_OR_RETURN(const std::vector<ParameterShard::Options> shards,
                    ShardOptions(job.description, job.description.name(), job.data->summary));
   const ClusterDescription& cluster = job.description.cluster();
-  double bytes = (cluster.replicas() * FetchedBits(cluster) / 8 + sizeof(float)) *
+  const int planes = kUpdateRules[job.description.optimizer().kind()].planes;
+  double bytes = (cluster.replicas() * FetchedBits(cluster) / 8 + planes * sizeof(float)) *
                  static_cast<double>(shards.front().layout.size());
   for (const ParameterShard::Options& shard : shards) {
     ASSIGN_OR_RETURN(const double shard_bytes, ShardBytes(shard));
@@ -66,12 +68,14 @@ absl::StatusOr<RunStatus> RunVirtualJob(const TrainingJob& job) {
   ASSIGN_OR_RETURN(const std::unique_ptr<RunLog> log,
                    RunLog::Open({.folder = job.run_dir, .keep = keep, .description = job.description}));
   RETURN_IF_ERROR(WriteRunDescription(job.run_dir, job.description));
+  ASSIGN_OR_RETURN(SampleFile samples, SampleFile::Open(job.run_dir, job.description, job.data->summary));
 
   options.description = job.description;
   options.run_id = resumed ? checkpoint->header.coordinator().run_id() : RunIdStem(job.description.name());
   options.data = job.data;
   options.threads = job.threads;
   options.observer = log.get();
+  options.samples = &samples;
   options.before_checkpoint = [&log] { return log->Flush(); };
   options.after_checkpoint = [&job, id = options.run_id] { return RecordRunId(job.run_dir, id); };
   options.stopped = job.stopped;

@@ -8,6 +8,7 @@
 #include "common/check.h"
 #include "common/program/logging.h"
 #include "common/program/run_description_rules.h"
+#include "common/program/update_rules.h"
 #include "common/status_macros.h"
 #include "deploy/in_process/in_process_clients.h"
 #include "server/coordinator/coordinator_metrics.h"
@@ -51,9 +52,10 @@ absl::Status VirtualCluster::CreateComputation() {
                                       .max_frames = description.cluster().minibatch()}));
   }
   elements_ = networks[0]->layout().size();
-  gradients_ = std::make_unique<GradientPool>(elements_);
+  const int64_t in_planes = kUpdateRules[description.optimizer().kind()].planes * elements_;
+  gradients_ = std::make_unique<GradientPool>(in_planes);
   if (TravelsInBfloat16(description.cluster()))
-    rounded_gradients_ = std::make_unique<RoundedGradientPool>(elements_);
+    rounded_gradients_ = std::make_unique<RoundedGradientPool>(in_planes);
   pool_ = std::make_unique<ComputePool>(
       std::move(networks), description.cluster().replicas(), kAheadPerThread * options_.threads,
       [this](int index, Network& network) {
@@ -73,7 +75,7 @@ std::unique_ptr<ModelReplica> VirtualCluster::NewModel(uint64_t replica_id, uint
   return std::make_unique<ModelReplica>(
       ModelReplica::Options{replica_id, incarnation, cluster, cluster.shards(),
                             options_.data->summary.classes(), options_.description.seed(),
-                            options_.description.noise()},
+                            options_.description.noise(), options_.description.optimizer()},
       elements_, MinibatchSource(options_.data->train, cluster.minibatch(), options_.description.seed()),
       gradients_.get(), rounded_gradients_.get());
 }
@@ -178,6 +180,7 @@ VirtualClusterSnapshot VirtualCluster::Snapshot() {
 
 absl::Status VirtualCluster::Run() {
   RETURN_IF_ERROR(EvaluateIfDue());
+  RETURN_IF_ERROR(TakeSamples());
   const absl::Duration checkpoint_interval = absl::Seconds(options_.description.checkpoint().every_s());
   absl::Time next_progress = absl::InfinitePast();
   absl::Time next_checkpoint = options_.wall_clock->Now() + checkpoint_interval;
@@ -190,6 +193,7 @@ absl::Status VirtualCluster::Run() {
     }
     if (now >= next_checkpoint) {
       if (checkpointer_.ready()) {
+        RETURN_IF_ERROR(TakeSamples());
         pool_->Pause();
         checkpointer_.WriteAside(Snapshot());
         pool_->Resume();
@@ -200,6 +204,7 @@ absl::Status VirtualCluster::Run() {
     if (events_.empty()) return absl::DataLossError("every replica waits for another: no event is left");
     RETURN_IF_ERROR(Handle(events_.Pop()));
   }
+  RETURN_IF_ERROR(TakeSamples());
   if (checkpointer_.enabled()) {
     pool_->Pause();
     const absl::Status written = checkpointer_.WriteNow(Snapshot());
@@ -232,6 +237,10 @@ absl::Status VirtualCluster::EvaluateIfDue() {
                    evaluator_->EvaluateIfDue(shards_, *coordinator_));
   finished_ = directive == NextEvaluationReply::STOP;
   return absl::OkStatus();
+}
+
+absl::Status VirtualCluster::TakeSamples() {
+  return options_.samples == nullptr ? absl::OkStatus() : options_.samples->TakeFrom(shards_);
 }
 
 absl::Status VirtualCluster::Report(uint32_t index) {
@@ -278,7 +287,12 @@ void VirtualCluster::BeginTransfers(uint32_t index, EventQueue::Kind arrival, ab
   replica.push_rejected = false;
   replica.late_shards = 0;
   const ClusterDescription& cluster = options_.description.cluster();
-  const double element_bits = arrival == Event::PUSHED ? PushedBits(cluster) : FetchedBits(cluster);
+  // Further planes of a push are not compressed.
+  const auto elements = static_cast<double>(arrival == Event::PUSHED ? replica.model->gradient().size() : 0);
+  const double further_bits =
+      FetchedBits(cluster) * std::max(elements / static_cast<double>(elements_) - 1, 0.);
+  const double element_bits =
+      arrival == Event::PUSHED ? PushedBits(cluster) + further_bits : FetchedBits(cluster);
   const int64_t begin_ns = After(clock_.now_ns(), delay);
   for (size_t shard = 0; shard < shards_.size(); ++shard) {
     const int64_t bytes =
@@ -342,7 +356,7 @@ absl::Status VirtualCluster::Pushed(uint32_t index, uint32_t shard) {
   InProcessShardClient client(shards_[shard].get(), shards_[shard]->run());
   const bool compensated = options_.description.optimizer().compensation() != OptimizerDescription::NONE;
   const absl::StatusOr<PushOutcome> outcome =
-      client.Push(replica.model->NextPush(static_cast<int>(shard)), replica.model->gradient()[range],
+      client.Push(replica.model->NextPush(static_cast<int>(shard)), replica.model->planes(range),
                   compensated ? replica.parameters.view()[range] : TensorView());
   if (outcome.ok()) {
     replica.answers[shard] = outcome->staleness;

@@ -6,6 +6,7 @@
 #include "deploy/in_process/cluster_evaluator.h"
 #include "deploy/in_process/compute_pool.h"
 #include "deploy/in_process/event_queue.h"
+#include "deploy/in_process/sample_file.h"
 #include "deploy/in_process/virtual_cluster_checkpoint.h"
 #include "deploy/in_process/virtual_time.h"
 #include "worker/replica/model_replica.h"
@@ -36,6 +37,7 @@ class VirtualCluster {
     // Called after each that is on the disk, on the same thread; if it fails, so does the checkpoint.
     std::function<absl::Status()> after_checkpoint = [] { return absl::OkStatus(); };
     RunObserver* observer = nullptr;    // not owned
+    SampleFile* samples = nullptr;      // not owned, may be null; written before each checkpoint
     Clock* wall_clock = Clock::Real();  // not owned; measures wall_s and checkpoint.every_s
     std::function<bool()> stopped = [] { return false; };                      // asked before each event
     std::function<void(const RunStatus&)> progress = [](const RunStatus&) {};  // at most 5 times a second
@@ -90,6 +92,7 @@ class VirtualCluster {
   absl::Status Pushed(uint32_t index, uint32_t shard);
   absl::Status Acknowledged(uint32_t index);
   absl::Status EvaluateIfDue();
+  absl::Status TakeSamples();
   void ReportLater(uint32_t index);
   void WakeWaiting();
 

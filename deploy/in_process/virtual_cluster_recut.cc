@@ -6,6 +6,7 @@
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
+#include "common/program/update_rules.h"
 #include "common/status_macros.h"
 #include "deploy/in_process/in_process_clients.h"
 #include "deploy/in_process/in_process_shards.h"
@@ -44,18 +45,23 @@ absl::Status Arrive(const Event& event, const VirtualClusterSnapshot& snapshot, 
   const Elements gradient(vectors.gradient, replica->rounded_gradient());
   const bool compensated = description.optimizer().compensation() != OptimizerDescription::NONE;
   const Elements fetched(compensated ? vectors.parameters : "", TravelsInBfloat16(description.cluster()));
-  const auto elements = static_cast<size_t>(shards.back()->range().end);
-  if (gradient.view().size() != elements || (compensated && fetched.view().size() != elements)) {
+  const int64_t elements = shards.back()->range().end;
+  const int64_t pushed = PlanesOfPush(description.optimizer(), model.step() - 1) * elements;
+  if (static_cast<int64_t>(gradient.view().size()) != pushed ||
+      (compensated && static_cast<int64_t>(fetched.view().size()) != elements)) {
     return absl::DataLossError(absl::StrCat("replica ", model.totals().replica_id(), " pushes ",
-                                            gradient.view().size(), " gradient elements, want ", elements));
+                                            gradient.view().size(), " gradient elements, want ", pushed));
   }
   ParameterShard* const shard = shards[event.shard()].get();
+  const KeyRange range = shard->range();
+  PushPlanes planes(gradient.view()[range]);
+  for (int64_t begin = elements; begin < pushed; begin += elements)
+    planes.Add(gradient.view()[{begin + range.begin, begin + range.end}]);
   const PushHeader header{model.totals().replica_id(), model.totals().incarnation(), model.sequence(),
                           model.fetched_versions(static_cast<int>(event.shard()))};
   const absl::StatusOr<PushOutcome> outcome =
       InProcessShardClient(shard, shard->run())
-          .Push(header, gradient.view()[shard->range()],
-                compensated ? fetched.view()[shard->range()] : TensorView());
+          .Push(header, planes, compensated ? fetched.view()[range] : TensorView());
   if (outcome.ok()) {
     replica->set_answers(static_cast<int>(event.shard()), outcome->staleness);
     if (outcome->late) replica->set_late_shards(replica->late_shards() + 1);

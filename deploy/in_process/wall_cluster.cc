@@ -9,6 +9,7 @@
 #include "common/status_macros.h"
 #include "deploy/in_process/in_process_clients.h"
 #include "deploy/in_process/in_process_shards.h"
+#include "deploy/in_process/sample_file.h"
 #include "server/coordinator/run_folder.h"
 #include "server/shard/checkpointer.h"
 #include "server/shard/recut.h"
@@ -118,16 +119,22 @@ absl::StatusOr<RunStatus> WallCluster::Run() {
   job_.begun(status, folder_->resumed());
   if (status.phase() == RunStatus::FINISHED) return status;
 
+  ASSIGN_OR_RETURN(SampleFile samples, SampleFile::Open(job_.run_dir, job_.description, job_.data->summary));
+  RETURN_IF_ERROR(samples.TakeFrom(shards_));
   StartThreads();
+  absl::Status sampled;
   while (status.phase() != RunStatus::FINISHED && !stopped()) {
     Clock::Real()->SleepFor(kWatchInterval);
     coordinator.RemoveDeadReplicas();
     status = coordinator.GetRunStatus({}).value();
     for (const auto& shard : shards_) shard->set_plateau_factor(status.plateau_factor());
+    sampled.Update(samples.TakeFrom(shards_));
     job_.progress(status);
   }
   for (std::thread& thread : threads_) thread.join();
   RETURN_IF_ERROR(failure());
+  sampled.Update(samples.TakeFrom(shards_));
+  RETURN_IF_ERROR(sampled);
   for (const auto& checkpointer : checkpointers_) RETURN_IF_ERROR(checkpointer->CheckpointNow());
   RETURN_IF_ERROR(folder_->CheckpointNow());
   return coordinator.GetRunStatus({});

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "common/program/descriptor_limit.h"
+#include "common/program/update_rules.h"
 #include "common/status_macros.h"
 #include "server/shard/shard_start.h"
 #include "worker/replica/gradient_compressor.h"
@@ -75,7 +76,8 @@ void PlanRates(const RunDescription& description, const Machines& machines, Plan
   plan->asked = static_cast<double>(machines.workers) * rate / cluster.n_push();
 
   const double fetches = static_cast<double>(cluster.n_push()) / cluster.n_fetch();  // for each push
-  const double link_bytes = std::max(plan->push_bytes, plan->fetch_bytes * fetches);
+  const double sent_bytes = plan->fetch_bytes * fetches + plan->standby_bytes;
+  const double link_bytes = std::max(plan->push_bytes, sent_bytes);
   plan->links_carry = shards * machines.shard_bytes_per_s / link_bytes;
   const double core = TravelsInBfloat16(cluster) ? kParametersPerCoreBfloat16 : kParametersPerCoreFloat32;
   const double most_transfers = std::max(1.0, fetches);
@@ -109,20 +111,32 @@ absl::StatusOr<Plan> MakePlan(const RunDescription& description, int64_t input_d
   Plan plan;
   plan.parameters = shards.front().layout.size();
   const auto parameters = static_cast<double>(plan.parameters);
-  plan.push_bytes = parameters * PushedBits(cluster) / 8;
+  // Further planes are not compressed, and may come with one push of many.
+  const OptimizerDescription& optimizer = description.optimizer();
+  const int further_planes = kUpdateRules[optimizer.kind()].planes - 1;
+  const double brought =
+      further_planes *
+      (PlanesOfPush(optimizer, 1) > 1 ? 1.0 : 1.0 / static_cast<double>(optimizer.curvature_every()));
+  const bool compresses = cluster.gradient_compression() != ClusterDescription::NONE;
+  plan.push_bytes = parameters * (PushedBits(cluster) + brought * FetchedBits(cluster)) / 8;
   plan.fetch_bytes = parameters * FetchedBits(cluster) / 8;
+  // As the shard applies it: unpacked, and several planes in float32 (server/shard/replication_log.h).
+  const bool in_bfloat16 = further_planes == 0 && (compresses || TravelsInBfloat16(cluster));
+  plan.standby_bytes = cluster.standbys() * parameters * (1 + brought) * (in_bfloat16 ? 2 : 4);
   PlanRates(description, machines, &plan);
   const double rounded =
       TravelsInBfloat16(cluster) ? 2.0 * static_cast<double>(shards.front().range.size()) : 0;
-  plan.shard_memory = shard_bytes + rounded + kConnectionBytes * static_cast<double>(machines.workers);
+  const double window =
+      cluster.standbys() * static_cast<double>(ReplicationLog::Options().window_bytes);  // on its way
+  plan.shard_memory =
+      shard_bytes + rounded + window + kConnectionBytes * static_cast<double>(machines.workers);
   plan.shard_disk = 3 * shard_bytes;
   double units = static_cast<double>(input_dim);
   for (const int32_t width : description.network().hidden_width()) units += 2.0 * width;
   units += 2.0 * description.data().classes();  // activations and their gradients
-  const bool compresses = cluster.gradient_compression() != ClusterDescription::NONE;
-  plan.worker_memory =
-      parameters * (sizeof(float) + FetchedBits(cluster) / 8 + (compresses ? sizeof(float) : 0)) +
-      sizeof(float) * units * cluster.minibatch();
+  plan.worker_memory = parameters * ((1 + further_planes) * sizeof(float) + FetchedBits(cluster) / 8 +
+                                     (compresses ? sizeof(float) : 0)) +
+                       sizeof(float) * units * cluster.minibatch();
   plan.evaluator_memory = parameters * sizeof(float);
   plan.shard_descriptors = machines.workers + kReservedDescriptors;
   return plan;

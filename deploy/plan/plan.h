@@ -28,6 +28,7 @@ struct Plan {
   int64_t parameters = 0;
   double push_bytes = 0;  // of one replica to all shards
   double fetch_bytes = 0;
+  double standby_bytes = 0;  // of one push, from all shards to their standbys
   double compute_s = 0;  // mean of one gradient, stragglers included
   double fetch_s = 0;    // of one fetch and one push while no link is shared
   double push_s = 0;
@@ -39,7 +40,7 @@ struct Plan {
   Bound bound = Bound::kWorkers;
   int64_t shards_for_links = 0;  // so that they carry all that is asked; 0: no number does
   int64_t shards_for_cores = 0;
-  double shard_memory = 0;   // with cluster.shards: parameters, optimizer state, connections
+  double shard_memory = 0;   // with cluster.shards: parameters, optimizer state, connections; a standby's too
   double shard_disk = 0;     // two checkpoints and a third while it is written
   double worker_memory = 0;  // without the data
   double evaluator_memory = 0;

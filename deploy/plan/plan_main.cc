@@ -54,6 +54,18 @@ std::string Name(Bound bound) {
 
 std::string Shards(int64_t shards) { return shards == 0 ? "none" : absl::StrCat(shards); }
 
+std::string Standbys(const RunDescription& description, const Plan& plan) {
+  if (description.cluster().standbys() > 0) {
+    return absl::StrFormat(
+        "standbys     1 for each shard, with a machine like a shard's: no acknowledged push is lost with one "
+        "of the two; %s more out of the shards a push\n",
+        Bytes(plan.standby_bytes));
+  }
+  return absl::StrCat(
+      "standbys     0: a shard that dies is started again, and loses up to checkpoint.every_s (",
+      description.checkpoint().every_s(), " s) of its updates\n");
+}
+
 void PrintPlan(const RunDescription& description, const Machines& machines, const Plan& plan) {
   const int shards = description.cluster().shards();
   std::cout
@@ -66,8 +78,7 @@ void PrintPlan(const RunDescription& description, const Machines& machines, cons
              "a shard      %s of memory, %s of disk, %d descriptors (ulimit -Hn), with %d shards\n",
              Bytes(plan.shard_memory), Bytes(plan.shard_disk), plan.shard_descriptors, shards)
       << absl::StrFormat("evaluator    %s of memory beside the test sets\n", Bytes(plan.evaluator_memory))
-      << "standbys     0: a shard that dies is started again, and loses up to checkpoint.every_s ("
-      << description.checkpoint().every_s() << " s) of its updates\n"
+      << Standbys(description, plan)
       << absl::StrFormat("updates      %d workers ask for %.4g a second, %s each way\n", machines.workers,
                          plan.asked, Bytes(plan.asked * std::max(plan.push_bytes, plan.fetch_bytes)))
       << absl::StrFormat(

@@ -105,7 +105,7 @@ std::string Draw(const LineChart& chart) {
   for (const LineChart::Line& line : chart.lines) {
     if (line.points.empty()) continue;
     lines.push_back(&line);
-    frame.legend.push_back({line.name, LineClasses(line)});
+    if (!line.name.empty()) frame.legend.push_back({line.name, LineClasses(line)});
     frame.right_margin = std::max(frame.right_margin, TextWidth(EndLabel(chart, line)) + 2 * kLabelGap);
     for (const auto& [at_x, at_y] : line.points) {
       x.Add(at_x);

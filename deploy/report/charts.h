@@ -12,8 +12,10 @@ namespace downpour {
 // Lines over a common pair of axes. A value.
 struct LineChart {
   struct Line {
-    std::string name;  // in the legend and, cut at its first comma where it is long, at the line's end
-    int color = 0;     // from 0, lines of one run share it; or kBaseline of chart_frame.h
+    // In the legend and, cut at its first comma where it is long, at the line's end. Empty: one of several lines
+    // of a color, of which the first has the name.
+    std::string name;
+    int color = 0;  // from 0, lines of one run share it; or kBaseline of chart_frame.h
     bool dashed = false;
     std::vector<std::pair<double, double>> points;  // (x, y), x ascending
     // The least and the largest y at each point, drawn as an upright bar; or none at all.

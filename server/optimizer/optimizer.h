@@ -28,6 +28,10 @@ struct UpdateStep {
   // The parameters that the gradient was computed at, as many as the gradient has elements; empty where the
   // optimizer has no compensation. Not owned.
   absl::Span<const float> fetched = {};
+  // The push's further planes (common/wire/push_planes.h), as many elements each as the gradient has; empty
+  // where the push has none. Not owned.
+  absl::Span<const float> curvature = {};
+  absl::Span<const float> squares = {};
 };
 
 // The step of that update: its factor is (1 + staleness / staleness_tolerance)^-staleness_exponent times that
@@ -54,6 +58,9 @@ class Optimizer {
 
   // Names of the state vectors, e.g. {"E[g^2]", "E[dx^2]"}; each has one float per parameter and starts at 0.
   virtual std::vector<std::string> state_names() const = 0;
+
+  // Whether a push of so many planes can be applied.
+  virtual bool TakesPlanes(size_t planes) const { return planes == 1; }
 
   // Applies one update: parameters <- parameters + step.factor * dx(gradient, state), and updates the state,
   // which does not depend on the factor. gradient and parameters have equal size n; state[k] points to n

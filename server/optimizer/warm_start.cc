@@ -24,6 +24,8 @@ class WarmStartRule final : public Optimizer {
     return names;
   }
 
+  bool TakesPlanes(size_t planes) const override { return run_->TakesPlanes(planes); }
+
   void Apply(const UpdateStep& step, absl::Span<const float> gradient, absl::Span<float> parameters,
              absl::Span<float* const> state) const override {
     UpdateStep run_step = step;

@@ -87,7 +87,7 @@ absl::Status GrpcShardFollower::FollowFrom(const RegisterShardReply& registered,
 }
 
 absl::Status GrpcShardFollower::TakeAll(RawCall* call, FollowedShard* followed) {
-  std::vector<float> buffer(kChunkElements);
+  std::vector<float> buffer(kMostPlanes * kChunkElements);
   grpc::ByteBuffer bytes;
   FollowRequest applied;
   for (;;) {

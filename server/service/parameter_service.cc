@@ -3,6 +3,7 @@
 
 #include "common/program/logging.h"
 #include "common/rpc/grpc_status.h"
+#include "common/status_macros.h"
 
 namespace downpour {
 
@@ -21,16 +22,31 @@ void ParameterService::EndStalledStreams() {
   }
 }
 
-grpc::ServerUnaryReactor* ParameterService::GetStatus(grpc::CallbackServerContext* context,
-                                                      const ShardStatusRequest*, ShardStatus* reply) {
+template <typename Fill>
+grpc::ServerUnaryReactor* ParameterService::Answer(grpc::CallbackServerContext* context, Fill fill) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  const auto answer = [this, reply, reactor] {
+  const auto answer = [this, fill, reactor] {
     const absl::StatusOr<std::shared_ptr<ParameterShard>> current = shard_.Get();
-    if (current.ok()) *reply = (*current)->Status();
-    reactor->Finish(ToGrpcStatus(current.status()));
+    reactor->Finish(ToGrpcStatus(current.ok() ? fill(**current) : current.status()));
   };
   if (!executor_.TryRun(answer)) reactor->Finish(ToGrpcStatus(TooMany("tasks", options_.max_pushes)));
   return reactor;
+}
+
+grpc::ServerUnaryReactor* ParameterService::GetStatus(grpc::CallbackServerContext* context,
+                                                      const ShardStatusRequest*, ShardStatus* reply) {
+  return Answer(context, [reply](const ParameterShard& shard) {
+    *reply = shard.Status();
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* ParameterService::SampleElements(grpc::CallbackServerContext* context,
+                                                           const SampleRequest* request, SampleReply* reply) {
+  return Answer(context, [request, reply](ParameterShard& shard) -> absl::Status {
+    ASSIGN_OR_RETURN(*reply, shard.Sample(*request));
+    return absl::OkStatus();
+  });
 }
 
 }  // namespace downpour

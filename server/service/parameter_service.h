@@ -17,9 +17,9 @@
 namespace downpour {
 
 // The streams carry raw bytes, so that protobuf neither parses nor copies tensors.
-using ParameterServiceBase =
-    ParameterServer::WithRawCallbackMethod_Push<ParameterServer::WithRawCallbackMethod_Fetch<
-        ParameterServer::WithCallbackMethod_GetStatus<ParameterServer::Service>>>;
+using ParameterServiceBase = ParameterServer::WithRawCallbackMethod_Push<
+    ParameterServer::WithRawCallbackMethod_Fetch<ParameterServer::WithCallbackMethod_GetStatus<
+        ParameterServer::WithCallbackMethod_SampleElements<ParameterServer::Service>>>>;
 
 // Serves one ParameterShard with the statuses documented in proto/parameter_server.proto; UNAVAILABLE until
 // it has one. Thread-safe. gRPC's callbacks only start tasks: the executor's threads check, apply and read
@@ -65,6 +65,11 @@ class ParameterService final : public ParameterServiceBase {
                                                     const grpc::ByteBuffer* request) override;
   grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context, const ShardStatusRequest* request,
                                       ShardStatus* reply) override;
+  grpc::ServerUnaryReactor* SampleElements(grpc::CallbackServerContext* context, const SampleRequest* request,
+                                           SampleReply* reply) override;
+  // Answers with the status of `fill(shard)`, on a thread of the executor.
+  template <typename Fill>
+  grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, Fill fill);
 
   const Options options_;
   std::atomic<int> pushes_ = 0;

@@ -1,9 +1,11 @@
 // Where on the data's way: the shard's end of the wire; reads the chunks of a push and has them applied.
+#include <algorithm>
 #include <utility>
 
 #include "common/rpc/grpc_chunk.h"
 #include "common/rpc/grpc_status.h"
 #include "common/status_macros.h"
+#include "common/tensor/bfloat16.h"
 #include "common/wire/gradient_packing.h"
 #include "common/wire/run_identity.h"
 #include "server/service/parameter_service.h"
@@ -15,7 +17,9 @@ static_assert(ParameterShard::kSegmentElements == kChunkElements, "a chunk takes
 
 // One push. Slot -> StartRead -> gRPC -> OnReadDone -> executor: Apply -> the next slot, until the stream
 // ends or a chunk is refused. The next chunk is read while one is applied. Only the first message is read and
-// applied without a slot, so that a stream that sends nothing has none. Deletes itself in OnDone().
+// applied without a slot, so that a stream that sends nothing has none. In a push of several planes a slot
+// is for all chunks of the same keys, of which the last is applied with the others, held until then. Deletes
+// itself in OnDone().
 class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc::ByteBuffer>,
                                             private StallWatch::Stream {
  public:
@@ -32,7 +36,7 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
 
   void OnReadDone(bool ok) override {
     service_->stalls_.Done(this);
-    if (!ok) ReleaseChunk(first_read_);
+    if (!ok && reads_ > 1) ReleaseChunk();
     Proceed([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       reading_ = false;
       (ok ? read_ : over_) = true;
@@ -80,9 +84,8 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
       service_->stalls_.Begin(this, this);
       StartRead(&next_message_);
     };
-    first_read_ = !read_before_;
-    read_before_ = true;
-    if (first_read_) return start();
+    const size_t message = reads_++;
+    if (message == 0 || (message > 1 && (message - 1) % planes_ > 0)) return start();
     if (!service_->chunks_in_.Acquire(place_, start)) StopReading();
   }
   // Instead of a read that has begun to wait for its slot.
@@ -92,9 +95,7 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
       status_.Update(absl::CancelledError("the push is cancelled"));
     });
   }
-  void ReleaseChunk(bool first) {
-    if (!first) service_->chunks_in_.Release(place_.peer);
-  }
+  void ReleaseChunk() { service_->chunks_in_.Release(place_.peer); }
 
   void Keep() override {
     absl::MutexLock lock(&mutex_);
@@ -109,7 +110,8 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
 
   void Applied(const absl::Status& status) {
     message_.Clear();
-    ReleaseChunk(std::exchange(first_apply_, false));
+    if (applied_ > 0 && applied_ % planes_ == 0) ReleaseChunk();
+    ++applied_;
     Proceed([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       applying_ = false;
       status_.Update(status);
@@ -117,7 +119,7 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
   }
 
   void End() ABSL_NO_THREAD_SAFETY_ANALYSIS {  // nothing else is under way, so no lock is needed
-    if (read_) ReleaseChunk(first_read_);
+    if (read_ && reads_ > 1) ReleaseChunk();
     if (status_.ok()) status_ = Reply();
     if (!status_.ok()) return Answer();
     shard_->log().WhenSafe([this](const absl::Status& safe) ABSL_NO_THREAD_SAFETY_ANALYSIS {
@@ -147,25 +149,29 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
       if (!chunk.has_header()) return absl::InvalidArgumentError("no push header in the first message");
       RETURN_IF_ERROR(shard_->CheckRun(ToRunKey(chunk.header().run())));
       header_ = ToPushHeader(chunk.header());
+      ASSIGN_OR_RETURN(planes_, PlanesOf(chunk.header()));
       elements_ = chunk.header().elements();
       begun_ = true;
       next_key_ = shard_->range().begin;
       if (payload->empty()) return absl::OkStatus();
+      if (planes_ > 1)
+        return shard_->RejectPush(header_, "elements with the header of a push of several planes");
     }
-    return ApplyPayload(static_cast<int64_t>(chunk.begin()), *payload);
+    return ApplyPayload(chunk, *payload);
   }
 
-  absl::Status ApplyPayload(int64_t begin, absl::string_view payload) {
+  absl::Status ApplyPayload(const PushChunk& chunk, absl::string_view payload) {
     shard_->log().AwaitRoom();
     bytes_ += static_cast<int64_t>(payload.size());
     switch (elements_) {
       case PushIdentity::FLOAT32:
-        return ApplyElements(begin, ChunkElements<float>(payload));
+        return ApplyElements(chunk, ChunkElements<float>(payload));
       case PushIdentity::BFLOAT16:
-        return ApplyElements(begin, ChunkElements<uint16_t>(payload));
+        return ApplyElements(chunk, ChunkElements<uint16_t>(payload));
       case PushIdentity::PACKED: {
         thread_local std::vector<uint16_t> unpacked(kChunkElements);
-        return ApplyElements(begin, UnpackGradient(begin, payload, absl::MakeSpan(unpacked)));
+        const auto begin = static_cast<int64_t>(chunk.begin());
+        return ApplyElements(chunk, UnpackGradient(begin, payload, absl::MakeSpan(unpacked)));
       }
       case PushIdentity_Elements_PushIdentity_Elements_INT_MIN_SENTINEL_DO_NOT_USE_:
       case PushIdentity_Elements_PushIdentity_Elements_INT_MAX_SENTINEL_DO_NOT_USE_:
@@ -175,11 +181,37 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
   }
 
   template <typename Element>
-  absl::Status ApplyElements(int64_t begin, const absl::StatusOr<absl::Span<const Element>>& gradient) {
-    if (!gradient.ok()) return shard_->RejectPush(header_, gradient.status().message());
-    ASSIGN_OR_RETURN(outcome_, shard_->ApplyChunk(header_, begin, TensorView(*gradient)));
-    next_key_ = begin + static_cast<int64_t>(gradient->size());
+  absl::Status ApplyElements(const PushChunk& chunk,
+                             const absl::StatusOr<absl::Span<const Element>>& elements) {
+    if (!elements.ok()) return shard_->RejectPush(header_, elements.status().message());
+    const auto begin = static_cast<int64_t>(chunk.begin());
+    const size_t wanted = planes_ - 1 - held_.size();
+    if (chunk.plane() != wanted || (!held_.empty() && begin != held_begin_)) {
+      return shard_->RejectPush(
+          header_, absl::StrCat("a chunk of plane ", chunk.plane(), " from key ", begin, ", want plane ",
+                                wanted, " from key ", held_.empty() ? begin : held_begin_));
+    }
+    PushPlanes planes((TensorView(*elements)));
+    if (wanted > 0) {
+      held_begin_ = begin;
+      Hold(planes.gradient());
+      return absl::OkStatus();
+    }
+    for (size_t plane = 1; plane < planes_; ++plane) planes.Add(TensorView(held_[planes_ - 1 - plane]));
+    ASSIGN_OR_RETURN(outcome_, shard_->ApplyChunk(header_, begin, planes));
+    held_.clear();
+    next_key_ = begin + static_cast<int64_t>(elements->size());
     return absl::OkStatus();
+  }
+
+  // Keeps a copy, since the memory is that of the message.
+  void Hold(TensorView plane) {
+    std::vector<float>& held = held_.emplace_back(plane.size());
+    if (plane.is_bfloat16()) {
+      FromBfloat16(plane.bfloats(), absl::MakeSpan(held));
+    } else {
+      std::copy(plane.floats().begin(), plane.floats().end(), held.begin());
+    }
   }
 
   absl::Status Reply() {
@@ -210,10 +242,13 @@ class ParameterService::PushReactor final : public grpc::ServerReadReactor<grpc:
   grpc::ByteBuffer next_message_;
   grpc::ByteBuffer message_;
   // Used by the reads of this stream, of which one is under way at a time.
-  bool read_before_ = false;
-  bool first_read_ = false;  // the last read that was begun is that of the first message
-  // Used by the tasks of this stream only, of which one runs at a time.
-  bool first_apply_ = true;
+  size_t reads_ = 0;  // begun
+  // Used by the tasks of this stream only, of which one runs at a time; planes_ by the reads from the third on
+  // too, which begin after the task that sets it.
+  size_t applied_ = 0;  // messages
+  size_t planes_ = 1;
+  std::vector<std::vector<float>> held_;  // further planes of some keys, the last one first
+  int64_t held_begin_ = 0;                // the first of those keys
   std::shared_ptr<ParameterShard> shard_;
   bool begun_ = false;
   PushIdentity::Elements elements_ = PushIdentity::FLOAT32;

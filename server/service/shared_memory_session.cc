@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 #include "common/tensor/bfloat16.h"
@@ -51,7 +52,8 @@ absl::Status SharedMemorySession::Answer(const SharedMemoryRequest& request, Sha
 int64_t SharedMemorySession::TensorBytes(const SharedMemoryRequest& request) const {
   const bool bfloat16 = request.has_push() ? request.push().header().elements() == PushIdentity::BFLOAT16
                                            : request.fetch().bfloat16();
-  return shard_->range().size() * static_cast<int64_t>(bfloat16 ? sizeof(uint16_t) : sizeof(float));
+  const int64_t tensors = 1 + request.push().further_offset_size();
+  return tensors * shard_->range().size() * static_cast<int64_t>(bfloat16 ? sizeof(uint16_t) : sizeof(float));
 }
 
 absl::Status SharedMemorySession::Listen(const RunIdentity& run, SharedMemoryReply* reply) {
@@ -90,12 +92,16 @@ absl::StatusOr<absl::Span<Element>> SharedMemorySession::View(uint64_t offset, S
 absl::Status SharedMemorySession::Push(const SharedMemoryRequest::Push& push, SharedMemoryReply* reply) {
   const PushIdentity& identity = push.header();
   RETURN_IF_ERROR(shard_->CheckRun(ToRunKey(identity.run())));
-  const PushHeader header = ToPushHeader(identity);
+  ASSIGN_OR_RETURN(const size_t planes, PlanesOf(identity));
+  if (push.further_offset_size() + size_t{1} != planes) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        push.further_offset_size(), " further offsets in a push of ", planes, " planes, want ", planes - 1));
+  }
   switch (identity.elements()) {
     case PushIdentity::FLOAT32:
-      return Apply<float>(header, push.offset(), reply);
+      return Apply<float>(push, reply);
     case PushIdentity::BFLOAT16:
-      return Apply<uint16_t>(header, push.offset(), reply);
+      return Apply<uint16_t>(push, reply);
     case PushIdentity::PACKED:  // packing spares bytes on a wire, and there is none
     case PushIdentity_Elements_PushIdentity_Elements_INT_MIN_SENTINEL_DO_NOT_USE_:
     case PushIdentity_Elements_PushIdentity_Elements_INT_MAX_SENTINEL_DO_NOT_USE_:
@@ -105,18 +111,24 @@ absl::Status SharedMemorySession::Push(const SharedMemoryRequest::Push& push, Sh
 }
 
 template <typename Element>
-absl::Status SharedMemorySession::Apply(const PushHeader& header, uint64_t offset, SharedMemoryReply* reply) {
-  ASSIGN_OR_RETURN(const absl::Span<const Element> gradient, View<Element>(offset, &gradient_));
+absl::Status SharedMemorySession::Apply(const SharedMemoryRequest::Push& push, SharedMemoryReply* reply) {
+  const PushHeader header = ToPushHeader(push.header());
+  absl::InlinedVector<absl::Span<const Element>, kMostPlanes> planes;
+  for (int plane = 0; plane <= push.further_offset_size(); ++plane) {
+    const uint64_t offset = plane == 0 ? push.offset() : push.further_offset(plane - 1);
+    ASSIGN_OR_RETURN(planes.emplace_back(), View<Element>(offset, &planes_[plane]));
+  }
   const KeyRange range = shard_->range();
-  const auto read = [&](int64_t begin, absl::Span<float> copy) {
-    CopyElements(gradient.subspan(begin - range.begin, copy.size()), copy);
+  const auto read = [&](size_t plane, int64_t begin, absl::Span<float> copy) {
+    CopyElements(planes[plane].subspan(begin - range.begin, copy.size()), copy);
   };
   PushOutcome outcome;
   for (KeyRange keys = range; keys.begin < range.end; keys.begin = keys.end) {
     if (options_.replica_gone()) return absl::CancelledError("the replica is gone");
     keys.end = std::min(keys.begin + kElementsAtOnce, range.end);
     shard_->log().AwaitRoom();
-    ASSIGN_OR_RETURN(outcome, shard_->ApplySegments(header, keys, read, options_.parallel_for));
+    ASSIGN_OR_RETURN(outcome,
+                     shard_->ApplySegments(header, keys, planes.size(), read, options_.parallel_for));
   }
   RETURN_IF_ERROR(shard_->log().AwaitSafe());
   FillPushReply(outcome, reply->mutable_push());

@@ -2,6 +2,7 @@
 #ifndef DOWNPOUR_SERVER_SERVICE_SHARED_MEMORY_SESSION_H_
 #define DOWNPOUR_SERVER_SERVICE_SHARED_MEMORY_SESSION_H_
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <set>
@@ -9,6 +10,7 @@
 #include <utility>
 
 #include "common/wire/descriptor_socket.h"
+#include "common/wire/push_planes.h"
 #include "common/wire/shared_memory.h"
 #include "proto/shared_memory.pb.h"
 #include "server/service/served_shard.h"
@@ -32,7 +34,7 @@ class SharedMemorySession {
   bool connected() const { return memory_.valid(); }
   // Fills the reply but for its code and message. Statuses as in proto/shared_memory.proto.
   absl::Status Answer(const SharedMemoryRequest& request, SharedMemoryReply* reply);
-  // Of the gradient or the parameters of a push or a fetch that was answered with OK.
+  // Of the planes or the parameters of a push or a fetch that was answered with OK.
   int64_t TensorBytes(const SharedMemoryRequest& request) const;
 
  private:
@@ -41,7 +43,7 @@ class SharedMemorySession {
   absl::Status Push(const SharedMemoryRequest::Push& push, SharedMemoryReply* reply);
   absl::Status Fetch(const SharedMemoryRequest::Fetch& fetch, SharedMemoryReply* reply);
   template <typename Element>
-  absl::Status Apply(const PushHeader& header, uint64_t offset, SharedMemoryReply* reply);
+  absl::Status Apply(const SharedMemoryRequest::Push& push, SharedMemoryReply* reply);
   template <typename Element>
   absl::Status Write(uint64_t offset, SharedMemoryReply* reply);
   // The elements at `offset` of the replica's memory. `view` maps them, if it does not do so already.
@@ -53,7 +55,7 @@ class SharedMemorySession {
   std::unique_ptr<DescriptorSocket> socket_;  // from the attach request to the connected request
   FileDescriptor memory_;                     // of the replica; valid from the connected request on
   std::set<uint64_t> places_;                 // offsets in it that the replica has named
-  SharedMemoryView gradient_;
+  std::array<SharedMemoryView, kMostPlanes> planes_;
   SharedMemoryView parameters_;
 };
 

@@ -65,8 +65,8 @@ absl::Status FollowedShard::TakeChange(const ShardChange& change, absl::string_v
   if (shard_ == nullptr || change.number() != applied_ + 1)
     return NotInOrder("change", change.number(), shard_ == nullptr ? 0 : applied_ + 1);
   const size_t element_bytes = change.bfloat16() ? sizeof(uint16_t) : sizeof(float);
-  if (payload.size() % element_bytes != 0 || payload.size() > kChunkBytes)
-    return NotInOrder("bytes of a gradient", payload.size(), kChunkBytes);
+  if (payload.size() % element_bytes != 0 || payload.size() > kMostPlanes * kChunkBytes)
+    return NotInOrder("bytes of a gradient", payload.size(), kMostPlanes * kChunkBytes);
   const size_t elements = payload.size() / element_bytes;
   const char* const bytes = payload.data();
   RETURN_IF_ERROR(shard_->Follow(

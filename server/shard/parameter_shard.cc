@@ -32,6 +32,19 @@ float At(TensorView values, size_t index) {
   return values.is_bfloat16() ? FromBfloat16(values.bfloats()[index]) : values.floats()[index];
 }
 
+// Names the first element that is NaN or infinite, in `planes` of the keys from `begin` on; empty: none is.
+std::string NotFinite(const PushPlanes& planes, int64_t begin) {
+  constexpr absl::string_view kNames[kMostPlanes] = {"gradient", "curvature", "squares"};
+  for (size_t plane = 0; plane < planes.size(); ++plane) {
+    const size_t index = FindNotFinite(planes[plane]);
+    if (index < planes[plane].size()) {
+      return absl::StrCat(kNames[plane], " of key ", begin + static_cast<int64_t>(index), " is ",
+                          At(planes[plane], index));
+    }
+  }
+  return "";
+}
+
 template <typename T>
 absl::Status RequireEqual(absl::string_view what, const T& seen, const T& wanted) {
   if (seen == wanted) return absl::OkStatus();
@@ -110,19 +123,22 @@ absl::Status ParameterShard::CheckRun(const RunKey& run) const {
 }
 
 absl::StatusOr<PushOutcome> ParameterShard::ApplyChunk(const PushHeader& header, int64_t begin,
-                                                       TensorView gradient, TensorView fetched) {
-  const auto size = static_cast<int64_t>(gradient.size());
-  RETURN_IF_ERROR(CheckFetched(gradient.size(), fetched.size()));
+                                                       const PushPlanes& planes, TensorView fetched) {
+  const auto size = static_cast<int64_t>(planes.gradient().size());
+  RETURN_IF_ERROR(CheckFetched(planes.gradient().size(), fetched.size()));
+  RETURN_IF_ERROR(CheckPlanes(planes.size()));
+  for (size_t plane = 1; plane < planes.size(); ++plane) {
+    RETURN_IF_ERROR(
+        RequireEqual("number of keys in a further plane", planes[plane].size(), planes.gradient().size()));
+  }
   ASSIGN_OR_RETURN(const std::shared_ptr<PushLedger::Entry> kept, ledger_.EntryFor(header, begin, size));
   PushLedger::Entry* const entry = kept.get();
   absl::MutexLock lock(&entry->mutex());
   ASSIGN_OR_RETURN(const std::optional<PushOutcome> answer, ledger_.Admit(header, begin, entry));
   if (answer.has_value()) return *answer;
-  if (gradient.empty()) return ledger_.Reject(header, "an empty chunk", entry);
-  if (const size_t index = FindNotFinite(gradient); index < gradient.size()) {
-    const std::string why = absl::StrCat("gradient of key ", begin + index, " is ", At(gradient, index));
+  if (size == 0) return ledger_.Reject(header, "an empty chunk", entry);
+  if (const std::string why = NotFinite(planes, begin); !why.empty())
     return ledger_.Reject(header, why, entry);
-  }
   const UpdateStep step = StepOf(entry->push());
   const KeyRange wanted{static_cast<int64_t>(entry->push().next_key()), begin + size};
   ForEachSegment(wanted, [&](Segment& segment, KeyRange keys) {
@@ -130,17 +146,19 @@ absl::StatusOr<PushOutcome> ParameterShard::ApplyChunk(const PushHeader& header,
     absl::ReaderMutexLock snapshot(&ledger_.snapshot_mutex());
     absl::MutexLock segment_lock(&segment.mutex());
     const KeyRange part{keys.begin - begin, keys.end - begin};
-    LogGradient(header.replica_id, keys.begin, gradient[part]);
-    segment.Step(*optimizer_, step, keys.begin, gradient[part], fetched.empty() ? fetched : fetched[part]);
+    const PushPlanes piece = planes.Part(part);
+    LogPlanes(header.replica_id, keys.begin, piece);
+    Step(step, keys.begin, piece, fetched.empty() ? fetched : fetched[part], &segment);
     ledger_.Advance(keys.end, entry);
   });
   return ledger_.Outcome(*entry);
 }
 
 absl::StatusOr<PushOutcome> ParameterShard::ApplySegments(const PushHeader& header, KeyRange keys,
-                                                          const GradientReader& read,
+                                                          size_t planes, const PlaneReader& read,
                                                           const ParallelFor& parallel_for) {
   RETURN_IF_ERROR(CheckFetched(keys.size(), 0));
+  RETURN_IF_ERROR(CheckPlanes(planes));
   ASSIGN_OR_RETURN(const std::shared_ptr<PushLedger::Entry> kept,
                    ledger_.EntryFor(header, keys.begin, keys.size()));
   PushLedger::Entry* const entry = kept.get();
@@ -158,28 +176,33 @@ absl::StatusOr<PushOutcome> ParameterShard::ApplySegments(const PushHeader& head
   int64_t next_key = first_key;  // the gradient of all keys before it is finite; under `mutex`
   std::string not_finite;        // names the first key whose gradient is not; under `mutex`
   const auto apply = [&](int64_t index) {
-    thread_local std::vector<float> buffer(kSegmentElements);
+    thread_local std::vector<float> buffers[kMostPlanes];
     const int64_t begin = std::max(first_key, range().begin + (first_segment + index) * size);
     Segment& segment = SegmentOf(begin);
     const int64_t stop = std::min(segment.range().end, keys.end);
-    const absl::Span<float> gradient = absl::MakeSpan(buffer).first(stop - begin);
-    read(begin, gradient);
-    const size_t bad = FindNotFinite(gradient);
+    const auto copy = [&](size_t plane) {
+      buffers[plane].resize(kSegmentElements);
+      const absl::Span<float> of_plane = absl::MakeSpan(buffers[plane]).first(stop - begin);
+      read(plane, begin, of_plane);
+      return TensorView(of_plane);
+    };
+    PushPlanes copies(copy(0));
+    for (size_t plane = 1; plane < planes; ++plane) copies.Add(copy(plane));
+    const std::string bad = NotFinite(copies, begin);
     {
       absl::MutexLock ordered(&mutex);
       const auto is_next = [&] { return checked == index; };
       mutex.Await(absl::Condition(&is_next));
       ++checked;
-      if (bad < gradient.size() && not_finite.empty())
-        not_finite = absl::StrCat("gradient of key ", begin + bad, " is ", gradient[bad]);
+      if (not_finite.empty()) not_finite = bad;
       if (!not_finite.empty()) return;
       next_key = stop;
       // Here, so that the log has the order of keys and that of the segment's steps. Who has a segment's
       // lock waits for nothing, so pushes cannot wait for each other.
       segment.mutex().Lock();
-      LogGradient(header.replica_id, begin, gradient);
+      LogPlanes(header.replica_id, begin, copies);
     }
-    segment.Step(*optimizer_, step, begin, gradient);
+    Step(step, begin, copies, {}, &segment);
     segment.mutex().Unlock();
   };
   {
@@ -191,6 +214,12 @@ absl::StatusOr<PushOutcome> ParameterShard::ApplySegments(const PushHeader& head
   return ledger_.Outcome(*entry);
 }
 
+void ParameterShard::Step(const UpdateStep& step, int64_t begin, const PushPlanes& planes, TensorView fetched,
+                          Segment* segment) {
+  if (sampler_.Due(step.update)) sampler_.Note(*optimizer_, step, begin, planes, *segment);
+  segment->Step(*optimizer_, step, begin, planes, fetched);
+}
+
 absl::Status ParameterShard::CheckFetched(size_t gradient, size_t fetched) const {
   const bool wanted = options_.optimizer.compensation() != OptimizerDescription::NONE;
   if (fetched == (wanted ? gradient : 0)) return absl::OkStatus();
@@ -198,6 +227,13 @@ absl::Status ParameterShard::CheckFetched(size_t gradient, size_t fetched) const
       absl::StrCat("a gradient of ", gradient, " keys comes with ", fetched, " fetched parameters, want ",
                    wanted ? gradient : 0, " for optimizer.compensation ",
                    OptimizerDescription::Compensation_Name(options_.optimizer.compensation())));
+}
+
+absl::Status ParameterShard::CheckPlanes(size_t planes) const {
+  if (optimizer_->TakesPlanes(planes)) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("a push of ", planes, " planes, want what ",
+                   OptimizerDescription::Kind_Name(options_.optimizer.kind()), " takes"));
 }
 
 UpdateStep ParameterShard::StepOf(const ReplicaLedgerEntry& push) const {
@@ -288,6 +324,20 @@ ShardStatus ParameterShard::Status() const {
   ShardStatus status;
   FillStatus(&status);
   return status;
+}
+
+absl::StatusOr<SampleReply> ParameterShard::Sample(const SampleRequest& request) {
+  RETURN_IF_ERROR(CheckRun(ToRunKey(request.run())));
+  RETURN_IF_ERROR(RequireEqual<absl::string_view>(
+      "compensation, of which nothing is sampled",
+      OptimizerDescription::Compensation_Name(options_.optimizer.compensation()), "NONE"));
+  for (const uint64_t key : request.key()) {
+    if (key < static_cast<uint64_t>(range().begin) || key >= static_cast<uint64_t>(range().end)) {
+      return absl::OutOfRangeError(
+          absl::StrCat("key ", key, " to sample, want one in [", range().begin, ", ", range().end, ")"));
+    }
+  }
+  return sampler_.Take(request);
 }
 
 Segment& ParameterShard::SegmentOf(int64_t key) const {

@@ -12,6 +12,7 @@
 #include "common/layout/parameter_layout.h"
 #include "common/wire/chunk_codec.h"
 #include "server/optimizer/optimizer.h"
+#include "server/shard/element_sampler.h"
 #include "server/shard/parallel_for.h"
 #include "server/shard/push_ledger.h"
 #include "server/shard/segment.h"
@@ -74,29 +75,30 @@ class ParameterShard {
   // of another view, so the coordinator has another address for this shard.
   absl::Status CheckRun(const RunKey& run) const;
 
-  // Applies the gradient of keys [begin, begin + gradient.size()) as part of push `header`; bfloat16 is
-  // widened. Chunks of one push come in ascending order; keys that were applied before (the chunk is a
-  // repeat) are skipped. The outcome's version counts this push once its last key is applied. Staleness is
+  // Applies `planes` of keys [begin, begin + their size) as part of push `header`; bfloat16 is widened.
+  // Chunks of one push come in ascending order; keys that were applied before (the chunk is a repeat) are
+  // skipped. The outcome's version counts this push once its last key is applied. Staleness is
   // fixed by the first chunk; it is 0 where the fetched version is newer than this shard's, which then has
   // been restored from a checkpoint since. The first chunk also decides whether the push is late
   // (Rounds::IsLate): then nothing of it is applied, and no chunk of it is looked at.
   //   OUT_OF_RANGE: keys not in range(), or beyond the next key wanted of this push, which the message names.
-  //   INVALID_ARGUMENT: sequence 0; or the chunk is empty or has NaN or Inf in it: the push is counted as
-  //     rejected and applied no further, and its later chunks get the same answer.
+  //   INVALID_ARGUMENT: sequence 0; or the chunk is empty or a plane has NaN or Inf in it: the push is counted
+  //     as rejected and applied no further, and its later chunks get the same answer.
   //   ABORTED: a newer incarnation of the replica has pushed.
   //   FAILED_PRECONDITION: the sequence is too far ahead; or the optimizer has a compensation and `fetched`,
-  //     the parameters that the gradient was computed at, is not of the gradient's size.
+  //     the parameters that the gradient was computed at, is not of the gradient's size; or it takes another
+  //     number of planes; or they are not of one size.
   //   RESOURCE_EXHAUSTED, UNAVAILABLE, also ABORTED: as PushLedger::EntryFor().
-  absl::StatusOr<PushOutcome> ApplyChunk(const PushHeader& header, int64_t begin, TensorView gradient,
+  absl::StatusOr<PushOutcome> ApplyChunk(const PushHeader& header, int64_t begin, const PushPlanes& planes,
                                          TensorView fetched = {})
       ABSL_LOCKS_EXCLUDED(ledger_.snapshot_mutex());
 
-  // As ApplyChunk() of `keys`, for a gradient in memory that others may be writing. It is applied by segments
-  // on the threads of `parallel_for`, which call `read` at the same time to copy the gradient of [begin,
-  // begin + gradient.size()) out of it, once for each key. Snapshot() waits until all of `keys` is applied.
-  using GradientReader = std::function<void(int64_t begin, absl::Span<float> gradient)>;
-  absl::StatusOr<PushOutcome> ApplySegments(const PushHeader& header, KeyRange keys,
-                                            const GradientReader& read, const ParallelFor& parallel_for)
+  // As ApplyChunk() of `keys`, for `planes` in memory that others may be writing. They are applied by segments
+  // on the threads of `parallel_for`, which call `read` at the same time to copy a plane of [begin,
+  // begin + copy.size()) out of it, once for each key. Snapshot() waits until all of `keys` is applied.
+  using PlaneReader = std::function<void(size_t plane, int64_t begin, absl::Span<float> copy)>;
+  absl::StatusOr<PushOutcome> ApplySegments(const PushHeader& header, KeyRange keys, size_t planes,
+                                            const PlaneReader& read, const ParallelFor& parallel_for)
       ABSL_LOCKS_EXCLUDED(ledger_.snapshot_mutex());
 
   // Ends push `header` because a message of it is no chunk. Always INVALID_ARGUMENT; if the push is begun and
@@ -115,27 +117,35 @@ class ParameterShard {
   ShardSnapshot Snapshot() const ABSL_LOCKS_EXCLUDED(ledger_.snapshot_mutex());
 
   ShardStatus Status() const;
+  // What updates do with chosen elements, as ElementSampler::Take(). Also FAILED_PRECONDITION and UNAVAILABLE
+  // as CheckRun(), FAILED_PRECONDITION if the optimizer has a compensation, OUT_OF_RANGE: a key outside
+  // range().
+  absl::StatusOr<SampleReply> Sample(const SampleRequest& request);
 
   // Those who follow the shard, and the replies that wait for them.
   ReplicationLog& log() { return log_; }
   // As Snapshot(), and the log keeps for `follower` all changes after it. Statuses: ReplicationLog::Attach().
   absl::StatusOr<ShardSnapshot> SnapshotFor(uint64_t follower) ABSL_LOCKS_EXCLUDED(ledger_.snapshot_mutex());
-  // Makes a change that this shard's primary has made, whose snapshot it was restored from. `gradient` is the
-  // change's. To be called for each of them in order, by one thread at a time. DATA_LOSS: it does not follow
-  // from those before.
-  absl::Status Follow(const ShardChange& change, TensorView gradient)
+  // Makes a change that this shard's primary has made, whose snapshot it was restored from. `planes` are the
+  // change's, one after the other. To be called for each of them in order, by one thread at a time. DATA_LOSS:
+  // it does not follow from those before.
+  absl::Status Follow(const ShardChange& change, TensorView planes)
       ABSL_LOCKS_EXCLUDED(ledger_.snapshot_mutex());
 
  private:
   ParameterShard(Options options, std::unique_ptr<Optimizer> optimizer, absl::Span<const float> initial);
 
+  // Steps the segment, and notes the elements that are watched.
+  void Step(const UpdateStep& step, int64_t begin, const PushPlanes& planes, TensorView fetched,
+            Segment* segment) ABSL_EXCLUSIVE_LOCKS_REQUIRED(segment->mutex());
   UpdateStep StepOf(const ReplicaLedgerEntry& push) const;
-  // Has the log keep a gradient that is about to step keys of one segment. With that segment's lock.
-  void LogGradient(uint64_t replica_id, int64_t begin, TensorView gradient);
-  absl::Status FollowGradient(const ShardChange& change, TensorView gradient);
+  // Has the log keep planes that are about to step keys of one segment. With that segment's lock.
+  void LogPlanes(uint64_t replica_id, int64_t begin, const PushPlanes& planes);
+  absl::Status FollowPlanes(const ShardChange& change, TensorView all);
   void CopyTo(ShardSnapshot* snapshot) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(ledger_.snapshot_mutex());
   ShardSnapshot EmptySnapshot() const;
   absl::Status CheckFetched(size_t gradient, size_t fetched) const;
+  absl::Status CheckPlanes(size_t planes) const;
   absl::Status CheckSnapshot(const ShardSnapshot& snapshot) const;
   absl::Status CheckReadable(KeyRange keys) const;
   // Calls `each(segment, keys)`, ascending, for each segment that has some of `keys`, with those it has.
@@ -151,6 +161,7 @@ class ParameterShard {
   std::vector<std::unique_ptr<Segment>> segments_;
   ReplicationLog log_;
   PushLedger ledger_;
+  ElementSampler sampler_;
   std::atomic<uint64_t> first_view_ = 0;  // this server has been the primary since then
   std::atomic<uint64_t> last_view_ = 0;
 };

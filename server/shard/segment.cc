@@ -26,14 +26,15 @@ Segment::Segment(int64_t begin, absl::Span<const float> parameters, size_t state
   absl::c_copy(parameters, parameters_.Writable().begin());
 }
 
-void Segment::Step(const Optimizer& optimizer, UpdateStep step, int64_t begin, TensorView gradient,
+void Segment::Step(const Optimizer& optimizer, UpdateStep step, int64_t begin, const PushPlanes& planes,
                    TensorView fetched) {
   if (!rounded_lent_) rounded_.reset();
   rounded_lent_ = false;
   const absl::Span<float> parameters = parameters_.Writable();
   const absl::Span<uint16_t> rounded = rounded_.has_value() ? rounded_->Writable() : absl::Span<uint16_t>();
-  float widened[kBlock], widened_fetched[kBlock];
+  float widened[kBlock], widened_fetched[kBlock], widened_curvature[kBlock], widened_squares[kBlock];
   absl::InlinedVector<float*, 2> state(state_.size());
+  const TensorView gradient = planes.gradient();
   const auto size = static_cast<int64_t>(gradient.size());
   for (int64_t done = 0; done < size; done += kBlock) {
     const TensorView block = gradient[{done, std::min(done + kBlock, size)}];
@@ -44,6 +45,9 @@ void Segment::Step(const Optimizer& optimizer, UpdateStep step, int64_t begin, T
       const TensorView fetched_block = fetched[{done, done + static_cast<int64_t>(block.size())}];
       step.fetched = Widen(fetched_block, absl::MakeSpan(widened_fetched));
     }
+    const KeyRange in_planes{done, done + static_cast<int64_t>(block.size())};
+    if (planes.size() > 1) step.curvature = Widen(planes[1][in_planes], absl::MakeSpan(widened_curvature));
+    if (planes.size() > 2) step.squares = Widen(planes[2][in_planes], absl::MakeSpan(widened_squares));
     optimizer.Apply(step, Widen(block, absl::MakeSpan(widened)), stepped, state);
     if (!rounded.empty()) ToBfloat16(stepped, rounded.subspan(offset, block.size()));
   }

@@ -9,6 +9,7 @@
 
 #include "absl/synchronization/mutex.h"
 #include "common/tensor/tensor_view.h"
+#include "common/wire/push_planes.h"
 #include "server/optimizer/optimizer.h"
 #include "server/shard/lendable_elements.h"
 
@@ -36,8 +37,8 @@ class Segment {
   absl::Mutex& mutex() const ABSL_LOCK_RETURNED(mutex_) { return mutex_; }
 
   // Steps the keys from `begin` on, as many as the gradient has; bfloat16 is widened. `fetched` becomes
-  // step.fetched: empty, or of the gradient's size.
-  void Step(const Optimizer& optimizer, UpdateStep step, int64_t begin, TensorView gradient,
+  // step.fetched: empty, or of the gradient's size. The further planes become those of `step`.
+  void Step(const Optimizer& optimizer, UpdateStep step, int64_t begin, const PushPlanes& planes,
             TensorView fetched = {}) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // The parameters, and the state vector of that index, of all keys: [range().size()] each.

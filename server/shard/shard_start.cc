@@ -117,6 +117,10 @@ absl::StatusOr<std::vector<ParameterShard::Options>> ShardOptions(const RunDescr
     optimizer.mutable_schedule()->set_updates(static_cast<int64_t>(std::max<uint64_t>(updates, 1)));
     optimizer.mutable_schedule()->clear_epochs();
   }
+  if (optimizer.kind() == OptimizerDescription::VSGD) {
+    if (optimizer.minibatch() == 0) optimizer.set_minibatch(cluster.minibatch());
+    if (optimizer.slow_start() == 0) optimizer.set_slow_start(static_cast<float>(layout.size()) / 10);
+  }
   std::vector<ParameterShard::Options> options;
   options.reserve(map.shards());
   for (int shard = 0; shard < map.shards(); ++shard) {

@@ -202,6 +202,76 @@ TEST_F(BadRequests, PackedElementsThatAreNone) {
   EXPECT_THAT(Push({chunk}).message(), HasSubstr("1002")) << "taken, but ended early";
 }
 
+TEST_F(BadRequests, PlanesOutOfOrder) {
+  OptimizerDescription rule;
+  rule.set_kind(OptimizerDescription::DIAGONAL_HESSIAN);
+  const auto shard = IntegerShard(kSize, {.optimizer = rule});
+  service_.Serve(shard);
+  const auto header = [&](uint64_t sequence, uint32_t planes) {
+    PushChunk chunk = First(1000, 0, sequence);
+    chunk.clear_gradient();
+    chunk.mutable_header()->set_planes(planes);
+    return chunk;
+  };
+  const auto chunk = [&](uint32_t plane, int64_t begin, int64_t elements) {
+    PushChunk of_plane = Chunk(begin, elements);
+    of_plane.set_plane(plane);
+    return of_plane;
+  };
+  EXPECT_THAT(Push({header(1, 7)}).message(), HasSubstr("7 planes, want 1 to 3"));
+  EXPECT_THAT(Push({header(2, 1), chunk(1, 1000, 10)}).message(),
+              HasSubstr("plane 1 from key 1000, want plane 0"));
+  EXPECT_THAT(Push({header(3, 2), chunk(0, 1000, 10)}).message(),
+              HasSubstr("plane 0 from key 1000, want plane 1"));
+  EXPECT_THAT(Push({header(4, 2), chunk(1, 1000, 10), chunk(1, 1000, 10)}).message(),
+              HasSubstr("want plane 0"));
+  EXPECT_THAT(Push({header(5, 2), chunk(1, 1000, 10), chunk(0, 1010, 10)}).message(),
+              HasSubstr("plane 0 from key 1010, want plane 0 from key 1000"));
+  const absl::Status more_keys = Push({header(6, 2), chunk(1, 1000, 10), chunk(0, 1000, 11)});
+  EXPECT_TRUE(absl::IsFailedPrecondition(more_keys)) << more_keys;
+  PushChunk with_elements = First(1000, 10, /*sequence=*/7);
+  with_elements.mutable_header()->set_planes(2);
+  EXPECT_THAT(Push({with_elements}).message(), HasSubstr("elements with the header"));
+  EXPECT_EQ(shard->version(), 0);
+  // All slots are free again: a whole push goes through.
+  const std::vector<float> plane(kSize, 1);
+  PushPlanes planes(plane);
+  planes.Add(plane);
+  EXPECT_TRUE(Client()->Push({.replica_id = 2, .incarnation = 1, .sequence = 1}, planes).ok());
+  EXPECT_EQ(shard->version(), 1);
+}
+
+TEST_F(BadRequests, SamplesOfElements) {
+  const auto sample = [&](std::vector<uint64_t> keys, uint64_t every) -> absl::StatusOr<SampleReply> {
+    grpc::ClientContext context;
+    SampleRequest request;
+    *request.mutable_run() = First(0, 1).header().run();
+    request.mutable_key()->Add(keys.begin(), keys.end());
+    request.set_every_updates(every);
+    SampleReply reply;
+    const absl::Status status = FromGrpcStatus(stub_->SampleElements(&context, request, &reply));
+    if (!status.ok()) return status;
+    return reply;
+  };
+  EXPECT_TRUE(absl::IsInvalidArgument(sample({}, 1).status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(sample({1000}, 0).status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(sample(std::vector<uint64_t>(4097, 1000), 1).status()));
+  EXPECT_TRUE(absl::IsOutOfRange(sample({999}, 1).status()));
+  EXPECT_TRUE(absl::IsOutOfRange(sample({1000 + kSize}, 1).status()));
+  EXPECT_TRUE(absl::IsOutOfRange(sample({std::numeric_limits<uint64_t>::max()}, 1).status()));
+  EXPECT_EQ(sample({1000, 1000 + kSize - 1}, 2)->sample_size(), 0);
+  for (uint64_t sequence = 1; sequence <= 2; ++sequence)
+    ASSERT_TRUE(Client()->Push({1, 1, sequence, 0}, std::vector<float>(kSize, 3)).ok());
+  const absl::StatusOr<SampleReply> reply = sample({1000, 1000 + kSize - 1}, 2);
+  ASSERT_TRUE(reply.ok()) << reply.status();
+  ASSERT_EQ(reply->sample_size(), 2);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(reply->sample(i).update(), 2);
+    EXPECT_EQ(reply->sample(i).step_size(), 1);
+    EXPECT_EQ(reply->sample(i).change(), -3);
+  }
+}
+
 TEST_F(BadRequests, APushThatEndsEarlyMayBeRepeatedWhole) {
   const absl::Status status = Push({First(1000, 10)});
   EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <string>
 
 #include "gmock/gmock.h"
@@ -28,10 +29,20 @@ std::string FinalParameters(const std::string& run_dir) {
   return std::string(*file->Find("shard 0/parameters")) + std::string(*file->Find("shard 1/parameters"));
 }
 
+// The lines of samples.csv: each shard's come in the order of its updates.
+std::multiset<std::string> Samples(const std::string& run_dir) {
+  std::ifstream file(run_dir + "/samples.csv");
+  std::multiset<std::string> lines;
+  for (std::string line; std::getline(file, line);) lines.insert(line);
+  return lines;
+}
+
 RunDescription TwoMinibatchesAPush() {
   RunDescription description = SyntheticRun();
   description.mutable_budget()->set_updates(300);
   description.mutable_cluster()->set_n_push(2);
+  description.mutable_sampling()->set_every_updates(10);
+  description.mutable_sampling()->set_elements(3);
   return description;
 }
 
@@ -55,6 +66,8 @@ TEST(ResumeTest, InterruptedVirtualRunLeavesTheSameFolderAsAnUninterruptedOne) {
   EXPECT_GE(resumed, 2);
   EXPECT_EQ(WithoutWallTime(ReadCurve(job.run_dir)), WithoutWallTime(ReadCurve(whole_dir)));
   EXPECT_EQ(FinalParameters(job.run_dir), FinalParameters(whole_dir));
+  EXPECT_EQ(Samples(job.run_dir), Samples(whole_dir));
+  EXPECT_EQ(Samples(whole_dir).size(), 1 + 30 * 6) << "the columns, and 3 elements of 2 matrices 30 times";
 }
 
 TEST(ResumeTest, FinishedRunIsLeftAloneAndALargerBudgetGoesOn) {

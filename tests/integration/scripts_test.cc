@@ -71,8 +71,9 @@ TEST_P(Script, RefusesAnUnknownArgument) {
 INSTANTIATE_TEST_SUITE_P(Deploy, Script,
                          ::testing::Values("deploy/quickstart", "deploy/test", "deploy/check",
                                            "deploy/packages", "deploy/local", "deploy/sweep",
-                                           "deploy/full_scale", "deploy/slurm/launch", "deploy/slurm/task",
-                                           "deploy/slurm/faults", "deploy/docker/swarm/faults", ".ci/run"));
+                                           "deploy/full_scale", "deploy/mnist", "deploy/paper",
+                                           "deploy/slurm/launch", "deploy/slurm/task", "deploy/slurm/faults",
+                                           "deploy/docker/swarm/faults", ".ci/run"));
 
 // Scripts that look for files of the checkout.
 class ScriptOfTheCheckout : public Script {};
@@ -96,7 +97,7 @@ TEST_P(ScriptOfTheCheckout, FindsItThroughALinkWithCdpathAndACommaLocale) {
 
 INSTANTIATE_TEST_SUITE_P(Deploy, ScriptOfTheCheckout,
                          ::testing::Values("deploy/quickstart", "deploy/test", "deploy/check", "deploy/local",
-                                           "deploy/sweep", "deploy/full_scale", ".ci/run",
+                                           "deploy/sweep", "deploy/full_scale", "deploy/paper", ".ci/run",
                                            "deploy/docker/engine", "deploy/docker/faults",
                                            "deploy/docker/image", "deploy/slurm/launch",
                                            "deploy/slurm/faults", "deploy/docker/swarm/faults"));

@@ -12,7 +12,7 @@
 namespace downpour {
 namespace {
 
-using Rule = std::tuple<OptimizerDescription::Kind, float>;  // kind and learning rate
+using Rule = std::tuple<OptimizerDescription::Kind, float>;  // kind and learning rate; of VSGD the slow start
 
 class SmallJobTest : public ::testing::TestWithParam<std::tuple<ClusterDescription::ClockKind, Rule>> {};
 
@@ -22,6 +22,7 @@ TEST_P(SmallJobTest, LearnsFarAboveChance) {
   description.mutable_cluster()->set_clock(clock);
   description.mutable_optimizer()->set_kind(std::get<0>(rule));
   description.mutable_optimizer()->set_learning_rate(std::get<1>(rule));
+  description.mutable_optimizer()->set_slow_start(std::get<1>(rule));
   if (std::get<0>(rule) == OptimizerDescription::MOMENTUM) description.mutable_optimizer()->set_rho(0.5);
   description.mutable_budget()->set_updates(1500);
   description.mutable_evaluation()->set_every_updates(500);
@@ -49,15 +50,17 @@ std::string Name(const ::testing::TestParamInfo<SmallJobTest::ParamType>& info) 
          OptimizerDescription::Kind_Name(std::get<0>(std::get<1>(info.param)));
 }
 
-INSTANTIATE_TEST_SUITE_P(ClocksAndRules, SmallJobTest,
-                         ::testing::Combine(::testing::Values(ClusterDescription::VIRTUAL,
-                                                              ClusterDescription::WALL),
-                                            ::testing::Values(Rule{OptimizerDescription::ADADELTA, 1},
-                                                              Rule{OptimizerDescription::ADAGRAD, 0.1},
-                                                              Rule{OptimizerDescription::MOMENTUM, 0.05},
-                                                              Rule{OptimizerDescription::SGD, 0.2},
-                                                              Rule{OptimizerDescription::WINDOWED, 0.005})),
-                         Name);
+INSTANTIATE_TEST_SUITE_P(
+    ClocksAndRules, SmallJobTest,
+    ::testing::Combine(::testing::Values(ClusterDescription::VIRTUAL, ClusterDescription::WALL),
+                       ::testing::Values(Rule{OptimizerDescription::ADADELTA, 1},
+                                         Rule{OptimizerDescription::ADAGRAD, 0.1},
+                                         Rule{OptimizerDescription::MOMENTUM, 0.05},
+                                         Rule{OptimizerDescription::SGD, 0.2},
+                                         Rule{OptimizerDescription::WINDOWED, 0.005},
+                                         Rule{OptimizerDescription::DIAGONAL_HESSIAN, 0.01},
+                                         Rule{OptimizerDescription::VSGD, 10000})),
+    Name);
 
 // Replicas on threads; BOUNDED so tightly that they wait often, SYNCHRONOUS with one backup.
 TEST(WaitingReplicas, Learn) {

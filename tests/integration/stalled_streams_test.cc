@@ -66,7 +66,7 @@ class StalledStreams : public ::testing::Test {
       OpenPush& push = *pushes_.emplace_back(std::make_unique<OpenPush>());
       push.writer = Stub(1 + i % connections)->Push(&push.context, &push.reply);
       PushChunk header;
-      FillPushIdentity(shard_->run(), Header(100 + i), PushIdentity::FLOAT32, header.mutable_header());
+      FillPushIdentity(shard_->run(), Header(100 + i), PushIdentity::FLOAT32, 1, header.mutable_header());
       EXPECT_TRUE(!with_header || push.writer->Write(header));
     }
     ASSERT_TRUE(WaitFor([&] { return service_.pushes() == kStreams; }));

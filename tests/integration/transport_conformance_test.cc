@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/cleanup/cleanup.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "common/clock.h"
 #include "common/random.h"
@@ -68,6 +69,85 @@ TEST_P(TransportConformance, FetchesWhatWasPushed) {
     const std::vector<float> parameters = Fetched();
     for (int64_t i = 0; i < size; ++i) ASSERT_EQ(parameters[i], -Carried(gradient[i])) << i << " of " << size;
   }
+}
+
+OptimizerDescription RuleOfPlanes(size_t planes) {
+  constexpr OptimizerDescription::Kind kRules[] = {
+      OptimizerDescription::SGD, OptimizerDescription::DIAGONAL_HESSIAN, OptimizerDescription::VSGD};
+  OptimizerDescription rule;
+  rule.set_kind(kRules[planes - 1]);
+  rule.set_start_updates(1);
+  rule.set_minibatch(1);
+  return rule;
+}
+
+// Every plane must reach the rule beside its own keys: the parameters are those of the rule alone.
+TEST_P(TransportConformance, AppliesEveryPlaneOfEachPush) {
+  for (const size_t planes : {1, 2, 3}) {
+    for (const int64_t size : {int64_t{1}, int64_t{1023}, kChunkElements + 1, 2 * kChunkElements + 3}) {
+      SCOPED_TRACE(absl::StrCat(planes, " planes of ", size));
+      Serve(size, {.optimizer = RuleOfPlanes(planes)});
+      const auto rule = *Optimizer::Create(RuleOfPlanes(planes));
+      std::vector<std::vector<float>> state(rule->state_names().size(), std::vector<float>(size));
+      std::vector<float*> pointers;
+      for (std::vector<float>& vector : state) pointers.push_back(vector.data());
+      std::vector<float> wanted(size);
+      for (uint64_t sequence = 1; sequence <= 3; ++sequence) {
+        std::vector<std::vector<float>> sent(planes, std::vector<float>(size)), carried = sent;
+        for (size_t plane = 0; plane < planes; ++plane) {
+          for (int64_t i = 0; i < size; ++i) {
+            sent[plane][i] = static_cast<float>(RandomAt(sequence * 3 + plane, i) % 4093 + 1) / 1024;
+            carried[plane][i] = Carried(sent[plane][i]);
+          }
+        }
+        PushPlanes push(sent[0]);
+        for (size_t plane = 1; plane < planes; ++plane) push.Add(sent[plane]);
+        const PushHeader header{.replica_id = 1, .incarnation = 1, .sequence = sequence};
+        const absl::StatusOr<PushOutcome> outcome = client_->Push(header, push);
+        ASSERT_TRUE(outcome.ok()) << outcome.status();
+        EXPECT_TRUE(client_->Push(header, push)->duplicate);
+        UpdateStep step;
+        if (planes > 1) step.curvature = carried[1];
+        if (planes > 2) step.squares = carried[2];
+        rule->Apply(step, carried[0], absl::MakeSpan(wanted), pointers);
+      }
+      const std::vector<float> parameters = Fetched();
+      for (int64_t i = 0; i < size; ++i) ASSERT_EQ(parameters[i], Carried(wanted[i])) << i;
+      EXPECT_EQ(shard_->version(), 3);
+    }
+  }
+}
+
+TEST_P(TransportConformance, RefusesPlanesThatTheRuleDoesNotTake) {
+  for (const size_t taken : {1, 2, 3}) {
+    Serve(10, {.optimizer = RuleOfPlanes(taken)});
+    for (const size_t planes : {1, 2, 3}) {
+      if (planes == taken || (taken == 2 && planes == 1)) continue;
+      const std::vector<float> plane(10, 1);
+      PushPlanes push(plane);
+      while (push.size() < planes) push.Add(plane);
+      const absl::Status status =
+          client_->Push({.replica_id = 1, .incarnation = 1, .sequence = 1}, push).status();
+      EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+      EXPECT_THAT(status.message(), HasSubstr(absl::StrCat("a push of ", planes, " planes")));
+    }
+    EXPECT_THAT(Fetched(), Each(0));
+  }
+}
+
+TEST_P(TransportConformance, RejectsAFurtherPlaneThatIsNotFinite) {
+  Serve(kChunkElements + 10, {.optimizer = RuleOfPlanes(3)});
+  const std::vector<float> gradient(kChunkElements + 10, 1);
+  std::vector<float> squares = gradient;
+  squares[77] = std::numeric_limits<float>::infinity();
+  PushPlanes push(gradient);
+  push.Add(gradient);
+  push.Add(squares);
+  const absl::Status status =
+      client_->Push({.replica_id = 1, .incarnation = 1, .sequence = 1}, push).status();
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_THAT(status.message(), HasSubstr("squares of key 1077 is inf"));
+  EXPECT_EQ(shard_->Status().pushes_rejected(), 1);
 }
 
 TEST_P(TransportConformance, TellsVersionAndStaleness) {

@@ -306,7 +306,7 @@ class Simulation::ShardLink final : public ShardClient {
         client_(&simulation->network_, std::move(options)) {}
 
   KeyRange range() const override { return client_.range(); }
-  absl::StatusOr<PushOutcome> Push(const PushHeader& header, TensorView) override {
+  absl::StatusOr<PushOutcome> Push(const PushHeader& header, const PushPlanes&) override {
     RETURN_IF_ERROR(Travel());
     absl::StatusOr<PushOutcome> outcome =
         client_.Push(header, std::vector<float>(client_.range().size(), 1.0f));

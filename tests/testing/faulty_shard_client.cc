@@ -12,15 +12,18 @@ namespace {
 constexpr double kSendOnAfterFailure = 0.5;
 
 absl::StatusOr<PushOutcome> Apply(const FaultyNetwork::Message& message, ParameterShard* shard) {
-  if (!message.by_segments) return shard->ApplyChunk(message.header, message.begin, message.gradient);
+  PushPlanes planes(message.gradient);
+  for (const std::vector<float>& plane : message.further) planes.Add(plane);
+  if (!message.by_segments) return shard->ApplyChunk(message.header, message.begin, planes);
   const auto size = static_cast<int64_t>(message.gradient.size());
-  const auto read = [&message](int64_t begin, absl::Span<float> gradient) {
-    std::copy_n(&message.gradient[begin - message.begin], gradient.size(), gradient.begin());
+  const auto read = [&](size_t plane, int64_t begin, absl::Span<float> copy) {
+    std::copy_n(&planes[plane].floats()[begin - message.begin], copy.size(), copy.begin());
   };
   const auto in_turn = [](int64_t count, const auto& body) {
     for (int64_t i = 0; i < count; ++i) body(i);
   };
-  return shard->ApplySegments(message.header, {message.begin, message.begin + size}, read, in_turn);
+  return shard->ApplySegments(message.header, {message.begin, message.begin + size}, planes.size(), read,
+                              in_turn);
 }
 
 }  // namespace
@@ -63,17 +66,22 @@ bool FaultyNetwork::DeliverOneDelayed() {
   return true;
 }
 
-absl::StatusOr<PushOutcome> FaultyShardClient::Push(const PushHeader& header, TensorView gradient) {
+absl::StatusOr<PushOutcome> FaultyShardClient::Push(const PushHeader& header, const PushPlanes& planes) {
+  RETURN_IF_ERROR(CheckSize(planes));
   PushOutcome outcome;
   absl::Status failure;
   for (int64_t at = 0; at < range().size(); at += options_.chunk_elements) {
-    const absl::Span<const float> chunk = gradient.floats().subspan(at, options_.chunk_elements);
-    const absl::StatusOr<PushOutcome> sent = network_->Send({options_.shard,
-                                                             header,
-                                                             range().begin + at,
-                                                             {chunk.begin(), chunk.end()},
-                                                             options_.run,
-                                                             options_.by_segments});
+    FaultyNetwork::Message message{.shard = options_.shard,
+                                   .header = header,
+                                   .begin = range().begin + at,
+                                   .gradient = {},
+                                   .run = options_.run,
+                                   .by_segments = options_.by_segments};
+    for (size_t plane = 0; plane < planes.size(); ++plane) {
+      const absl::Span<const float> chunk = planes[plane].floats().subspan(at, options_.chunk_elements);
+      (plane == 0 ? message.gradient : message.further.emplace_back()).assign(chunk.begin(), chunk.end());
+    }
+    const absl::StatusOr<PushOutcome> sent = network_->Send(std::move(message));
     if (sent.ok()) {
       outcome = *sent;
     } else if (failure.ok()) {
@@ -86,6 +94,7 @@ absl::StatusOr<PushOutcome> FaultyShardClient::Push(const PushHeader& header, Te
 }
 
 absl::StatusOr<uint64_t> FaultyShardClient::Fetch(MutableTensorView parameters) {
+  RETURN_IF_ERROR(CheckSize(parameters.size()));
   ParameterShard* const shard = network_->shard(options_.shard);
   if (shard == nullptr) return absl::UnavailableError(absl::StrCat("shard ", options_.shard, " is down"));
   if (options_.run.has_value()) RETURN_IF_ERROR(shard->CheckRun(*options_.run));

@@ -33,8 +33,9 @@ class FaultyNetwork {
     PushHeader header;
     int64_t begin = 0;
     std::vector<float> gradient;
-    std::optional<RunKey> run = std::nullopt;  // if set, it is checked first, as the services do
-    bool by_segments = false;                  // ApplySegments() instead of ApplyChunk()
+    std::optional<RunKey> run = std::nullopt;      // if set, it is checked first, as the services do
+    bool by_segments = false;                      // ApplySegments() instead of ApplyChunk()
+    std::vector<std::vector<float>> further = {};  // planes of the same keys
   };
   // `shard` returns the shard of an index, which may be another object after a crash, or null if it is down.
   // `delivered` is called after each chunk that has reached a shard.
@@ -75,7 +76,7 @@ class FaultyShardClient final : public ShardClient {
       : network_(network), options_(std::move(options)) {}
 
   KeyRange range() const override { return options_.range; }
-  absl::StatusOr<PushOutcome> Push(const PushHeader& header, TensorView gradient) override;
+  absl::StatusOr<PushOutcome> Push(const PushHeader& header, const PushPlanes& planes) override;
   absl::StatusOr<uint64_t> Fetch(MutableTensorView parameters) override;
 
  private:

@@ -4,6 +4,7 @@
 #define DOWNPOUR_TESTS_TESTING_INTEGER_SHARD_H_
 
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -16,6 +17,7 @@ namespace downpour {
 struct IntegerShardOptions {
   float staleness_exponent = 0;
   Rounds rounds = {};
+  std::optional<OptimizerDescription> optimizer = std::nullopt;  // another rule, whose arithmetic may round
 };
 
 // A shard of the keys [1000, 1000 + size) that starts from zeros and does SGD with learning rate 1: after
@@ -31,6 +33,7 @@ inline std::shared_ptr<ParameterShard> IntegerShard(int64_t size, const IntegerS
   options.optimizer.set_kind(OptimizerDescription::SGD);
   options.optimizer.set_learning_rate(1);
   options.optimizer.set_staleness_exponent(more.staleness_exponent);
+  if (more.optimizer.has_value()) options.optimizer = *more.optimizer;
   options.rounds = more.rounds;
   absl::StatusOr<std::unique_ptr<ParameterShard>> shard =
       ParameterShard::Create(options, std::vector<float>(size));

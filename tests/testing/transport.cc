@@ -11,6 +11,7 @@
 #include "deploy/in_process/in_process_clients.h"
 #include "server/service/parameter_service.h"
 #include "server/service/shared_memory_service.h"
+#include "tests/testing/faulty_shard_client.h"
 #include "worker/transport/grpc_shard_client.h"
 #include "worker/transport/grpc_shared_memory_client.h"
 
@@ -86,15 +87,56 @@ class SharedMemoryTransport final : public Transport {
   const std::unique_ptr<SharedMemoryResource> memory_;
 };
 
+// The simulated network of tests/simulation, where nothing goes wrong. Each client has its own.
+template <bool kBySegments>
+class SimulatedTransport final : public Transport {
+ public:
+  explicit SimulatedTransport(std::shared_ptr<ParameterShard> shard) : shard_(std::move(shard)) {}
+  std::unique_ptr<ShardClient> Connect(const RunKey& run) override {
+    return std::make_unique<Client>(shard_.get(), run);
+  }
+
+ private:
+  class Client final : public ShardClient {
+   public:
+    Client(ParameterShard* shard, const RunKey& run)
+        : network_(
+              1, FaultRates{0, 0, 0, 0}, [shard](uint32_t) { return shard; },
+              [](const FaultyNetwork::Message&, const absl::StatusOr<PushOutcome>&) {}),
+          client_(&network_, {.range = shard->range(),
+                              .chunk_elements = kChunkElements,
+                              .run = run,
+                              .by_segments = kBySegments}) {}
+    KeyRange range() const override { return client_.range(); }
+    absl::StatusOr<PushOutcome> Push(const PushHeader& header, const PushPlanes& planes) override {
+      return client_.Push(header, planes);
+    }
+    absl::StatusOr<uint64_t> Fetch(MutableTensorView parameters) override {
+      return client_.Fetch(parameters);
+    }
+
+   private:
+    FaultyNetwork network_;
+    FaultyShardClient client_;
+  };
+
+  std::shared_ptr<ParameterShard> shard_;
+};
+
 // Sends and receives float32 tensors in bfloat16.
 class RoundingClient final : public ShardClient {
  public:
   explicit RoundingClient(std::unique_ptr<ShardClient> client) : client_(std::move(client)) {}
   KeyRange range() const override { return client_->range(); }
-  absl::StatusOr<PushOutcome> Push(const PushHeader& header, TensorView gradient) override {
-    std::vector<uint16_t> rounded(gradient.size());
-    ToBfloat16(gradient.floats(), absl::MakeSpan(rounded));
-    return client_->Push(header, TensorView(rounded));
+  absl::StatusOr<PushOutcome> Push(const PushHeader& header, const PushPlanes& planes) override {
+    std::vector<uint16_t> rounded[kMostPlanes];
+    for (size_t plane = 0; plane < planes.size(); ++plane) {
+      rounded[plane].resize(planes[plane].size());
+      ToBfloat16(planes[plane].floats(), absl::MakeSpan(rounded[plane]));
+    }
+    PushPlanes sent((TensorView(rounded[0])));
+    for (size_t plane = 1; plane < planes.size(); ++plane) sent.Add(TensorView(rounded[plane]));
+    return client_->Push(header, sent);
   }
   absl::StatusOr<uint64_t> Fetch(MutableTensorView parameters) override {
     std::vector<uint16_t> rounded(parameters.size());
@@ -130,6 +172,8 @@ std::unique_ptr<Transport> Make(std::shared_ptr<ParameterShard> shard) {
 std::vector<TransportKind> AllTransports() {
   return {{"InProcess", false, Make<InProcessTransport>},
           {"InProcessBfloat16", true, Make<RoundingTransport<InProcessTransport>>},
+          {"Simulated", false, Make<SimulatedTransport<false>>},
+          {"SimulatedBySegments", false, Make<SimulatedTransport<true>>},
           {"Grpc", false, Make<GrpcTransport>},
           {"GrpcBfloat16", true, Make<RoundingTransport<GrpcTransport>>},
           {"GrpcPacked", true, Make<RoundingTransport<GrpcTransport, true>>},

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/layout/network_layout.h"
 #include "common/status_macros.h"
+#include "common/wire/push_planes.h"
 #include "worker/network/layer.h"
 #include "worker/network/matrix_product.h"
 #include "worker/network/precision.h"
@@ -51,9 +52,12 @@ class FeedForwardNetwork final : public Network {
   int64_t max_frames() const override { return options_.max_frames; }
 
   absl::StatusOr<Result> ComputeGradient(TensorView parameters, const Minibatch& minibatch,
-                                         MutableTensorView gradient) override {
-    if (static_cast<int64_t>(gradient.size()) != layout_.size())
-      return WrongSize("gradient", gradient.size());
+                                         MutableTensorView planes) override {
+    const int64_t size = layout_.size();
+    const auto count = static_cast<int64_t>(planes.size()) / size;
+    if (static_cast<int64_t>(planes.size()) != count * size || count < 1 || count > int64_t{kMostPlanes})
+      return WrongSize("gradient", planes.size());
+    const MutableTensorView gradient = planes[{0, size}];
     RETURN_IF_ERROR(Forward(parameters, minibatch));
     const int64_t frames = minibatch.frames;
     const float scale = options_.network.loss_scale() / static_cast<float>(frames);
@@ -61,11 +65,29 @@ class FeedForwardNetwork final : public Network {
       return SoftmaxCrossEntropyGradient(scores, label, scale);
     });
     absl::Span<float> output_gradient = layers_.back().outputs(frames);
+    absl::Span<float> output_curvature;
+    if (count > 1) output_curvature = TopCurvature(minibatch, scale);
     for (int64_t i = static_cast<int64_t>(layers_.size()) - 1; i >= 0; --i) {
       float* input_gradient = i > 0 ? hidden_gradients_[i % 2].data() : nullptr;
+      if (count > 1) {
+        const Layer::CurvatureInputs from{parameters, InputsOf(i, minibatch), output_gradient,
+                                          options_.network.curvature() == NetworkDescription::FULL};
+        float* input_curvature = i > 0 ? hidden_curvatures_[i % 2].data() : nullptr;
+        ASSIGN_OR_RETURN(const bool curvature_finite,
+                         layers_[i].BackwardCurvature(from, output_curvature, input_curvature, frames,
+                                                      planes[{size, 2 * size}], products_));
+        result.finite = result.finite && curvature_finite;
+        if (i > 0) output_curvature = absl::MakeSpan(input_curvature, layers_[i - 1].outputs(frames).size());
+      }
       ASSIGN_OR_RETURN(const bool finite,
                        layers_[i].Backward(output_gradient, input_gradient, frames, gradient, products_));
       result.finite = result.finite && finite;
+      if (count > 2) {
+        ASSIGN_OR_RETURN(
+            const bool squares_finite,
+            layers_[i].StoreSquares(output_gradient, frames, planes[{2 * size, 3 * size}], products_));
+        result.finite = result.finite && squares_finite;
+      }
       if (i > 0) output_gradient = absl::MakeSpan(input_gradient, layers_[i - 1].outputs(frames).size());
     }
     return result;
@@ -119,6 +141,24 @@ class FeedForwardNetwork final : public Network {
     return absl::OkStatus();
   }
 
+  const float* InputsOf(int64_t layer, const Minibatch& minibatch) {
+    return layer == 0 ? minibatch.inputs.data() : layers_[layer - 1].outputs(minibatch.frames).data();
+  }
+
+  // The curvature of the scores, whose gradient has taken their place. Makes room for that of the layers.
+  absl::Span<float> TopCurvature(const Minibatch& minibatch, float scale) {
+    for (size_t i = 0; i < 2; ++i) hidden_curvatures_[i].resize(hidden_gradients_[i].size());
+    const absl::Span<float> gradient = layers_.back().outputs(minibatch.frames);
+    top_curvature_.resize(gradient.size());
+    const absl::Span<float> curvature = absl::MakeSpan(top_curvature_);
+#pragma omp parallel for
+    for (int64_t i = 0; i < minibatch.frames; ++i) {
+      SoftmaxCurvature(gradient.subspan(i * options_.classes, options_.classes), minibatch.labels[i], scale,
+                       curvature.subspan(i * options_.classes, options_.classes));
+    }
+    return curvature;
+  }
+
   // Calls score(scores of one frame, its label) for every frame.
   template <typename ScoreFrame>
   Result Score(const Minibatch& minibatch, ScoreFrame score) {
@@ -141,8 +181,9 @@ class FeedForwardNetwork final : public Network {
   ParameterLayout layout_;
   MatrixProducts products_;
   std::vector<Layer> layers_;
-  std::vector<float> hidden_gradients_[2];  // the one of layer i's inputs is [i % 2]
-  std::vector<FrameScore> scores_;          // of the last call's frames, here and below
+  std::vector<float> hidden_gradients_[2];                   // the one of layer i's inputs is [i % 2]
+  std::vector<float> top_curvature_, hidden_curvatures_[2];  // likewise, once they are asked for
+  std::vector<FrameScore> scores_;                           // of the last call's frames, here and below
   std::vector<int32_t> predictions_;
 };
 

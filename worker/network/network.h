@@ -39,16 +39,22 @@ class Network {
 
   struct Result {
     double loss_sum = 0;  // cross-entropy in nats, summed over the frames
-    bool finite = true;   // the loss and, after ComputeGradient(), the gradient
+    bool finite = true;   // the loss and, after ComputeGradient(), the planes
     int64_t correct = 0;  // frames whose most probable class is the label; ties go to the lowest class
   };
 
-  // `parameters` and `gradient` have layout().size() elements; gradient <- d(loss_scale * loss_sum / frames)
-  // / d parameters, with the description's loss_scale, rounded to nearest even in bfloat16. If loss or
-  // gradient is not finite, the result says so, without an error. INVALID_ARGUMENT: a label outside [0,
-  // classes), no frame, more than max_frames, or input of the wrong size. INTERNAL: oneDNN failed.
+  // `parameters` has layout().size() elements, `planes` as many or two or three times as many: the gradient,
+  // then the curvature, then the squares (common/wire/push_planes.h), rounded to nearest even in bfloat16.
+  //   gradient   d loss / d parameters; the loss is loss_scale * loss_sum / frames, with the description's
+  //              loss_scale
+  //   curvature  the diagonal of d^2 loss / d parameters^2 by the recursion of Becker and LeCun 1988, in the
+  //              form that the description's `curvature` names
+  //   squares    the mean over the frames of (d loss of the frame / d parameters)^2
+  // If loss or planes are not finite, the result says so, without an error. INVALID_ARGUMENT: a label outside
+  // [0, classes), no frame, more than max_frames, or input or planes of the wrong size. INTERNAL: oneDNN
+  // failed.
   virtual absl::StatusOr<Result> ComputeGradient(TensorView parameters, const Minibatch& minibatch,
-                                                 MutableTensorView gradient) = 0;
+                                                 MutableTensorView planes) = 0;
   // Forward only. `predictions`, if not null, receives the most probable class of each frame.
   virtual absl::StatusOr<Result> Evaluate(TensorView parameters, const Minibatch& minibatch,
                                           std::vector<int32_t>* predictions) = 0;

@@ -80,4 +80,12 @@ FrameScore SoftmaxCrossEntropyGradient(absl::Span<float> scores, int32_t label, 
   return {std::log(sum) - label_score, prediction};
 }
 
+void SoftmaxCurvature(absl::Span<const float> gradient, int32_t label, float scale,
+                      absl::Span<float> curvature) {
+  // The gradient is scale * p, and scale * (p - 1) at the label. Rounding may make p larger than 1.
+  for (size_t i = 0; i < gradient.size(); ++i)
+    curvature[i] = std::max(gradient[i] * (1 - gradient[i] / scale), 0.f);
+  curvature[label] = std::max(-gradient[label] * (1 + gradient[label] / scale), 0.f);
+}
+
 }  // namespace downpour

@@ -20,6 +20,11 @@ FrameScore SoftmaxCrossEntropy(absl::Span<const float> scores, int32_t label);
 // Also replaces the scores by scale * d loss / d scores = scale * (softmax(scores) - one_hot(label)).
 FrameScore SoftmaxCrossEntropyGradient(absl::Span<float> scores, int32_t label, float scale);
 
+// After that: `curvature` [classes] <- scale * the diagonal of d^2 loss / d scores^2, which is scale * p (1 - p)
+// with p = softmax(scores), from the `gradient` that it has left.
+void SoftmaxCurvature(absl::Span<const float> gradient, int32_t label, float scale,
+                      absl::Span<float> curvature);
+
 }  // namespace downpour
 
 #endif  // DOWNPOUR_WORKER_NETWORK_SOFTMAX_H_

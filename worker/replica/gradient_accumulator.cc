@@ -20,31 +20,40 @@ GradientAccumulator::GradientAccumulator(const ClusterDescription& cluster, int6
       sum_(pool->memory()),
       rounded_(pool->memory()) {}
 
-bool GradientAccumulator::Add(bool in_float32, absl::FunctionRef<bool(MutableTensorView gradient)> compute) {
+bool GradientAccumulator::Add(bool in_float32, int planes,
+                              absl::FunctionRef<bool(MutableTensorView planes)> compute) {
   bool added = false;
+  const auto size = static_cast<size_t>(planes * elements_);
   if (network_may_round_ && !in_float32 && minibatches_ == 0) {
     rounded_ = rounded_pool_->Take();
-    added = compute(MutableTensorView(absl::MakeSpan(rounded_)));
+    added = compute(MutableTensorView(absl::MakeSpan(rounded_).first(size)));
     if (!added) rounded_pool_->Give(&rounded_);
   } else {
     std::pmr::vector<float> gradient = pool_->Take();
-    added = compute(MutableTensorView(absl::MakeSpan(gradient)));
+    added = compute(MutableTensorView(absl::MakeSpan(gradient).first(size)));
     if (added && minibatches_ == 0) {
       sum_ = std::move(gradient);
     } else {
       if (added)
-        for (size_t i = 0; i < sum_.size(); ++i) sum_[i] += gradient[i];
+        for (size_t i = 0; i < size_; ++i) sum_[i] += gradient[i];
       pool_->Give(&gradient);
     }
   }
-  if (added) ++minibatches_;
+  if (added && minibatches_++ == 0) size_ = size;
   return added;
+}
+
+PushPlanes GradientAccumulator::planes(KeyRange keys) const {
+  PushPlanes planes(sum()[keys]);
+  for (int64_t begin = elements_; begin < static_cast<int64_t>(size_); begin += elements_)
+    planes.Add(sum()[{begin + keys.begin, begin + keys.end}]);
+  return planes;
 }
 
 void GradientAccumulator::Round() {
   if (rounded_pool_ == nullptr || !rounded_.empty()) return;
   rounded_ = rounded_pool_->Take();
-  ToBfloat16(sum_, absl::MakeSpan(rounded_));
+  ToBfloat16(absl::MakeConstSpan(sum_).first(size_), absl::MakeSpan(rounded_).first(size_));
   pool_->Give(&sum_);
 }
 
@@ -53,11 +62,12 @@ void GradientAccumulator::Clear() {
   pool_->Give(&sum_);
   if (rounded_pool_ != nullptr) rounded_pool_->Give(&rounded_);
   minibatches_ = 0;
+  size_ = 0;
 }
 
-absl::Status GradientAccumulator::Load(int64_t minibatches, TensorView sum,
+absl::Status GradientAccumulator::Load(int64_t minibatches, int planes, TensorView sum,
                                        absl::Span<const float> residual) {
-  const int64_t wanted = minibatches > 0 ? elements_ : 0;
+  const int64_t wanted = minibatches > 0 ? planes * elements_ : 0;
   if (static_cast<int64_t>(sum.size()) != wanted)
     return absl::InvalidArgumentError(absl::StrCat(sum.size(), " gradient elements, want ", wanted));
   if (sum.is_bfloat16() && rounded_pool_ == nullptr)
@@ -68,6 +78,7 @@ absl::Status GradientAccumulator::Load(int64_t minibatches, TensorView sum,
   }
   if (minibatches_ > 0) Clear();
   minibatches_ = minibatches;
+  size_ = sum.size();
   compressor_.set_residual(residual);
   if (sum.is_bfloat16()) {
     rounded_ = rounded_pool_->Take();

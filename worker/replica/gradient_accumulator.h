@@ -6,6 +6,7 @@
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "common/tensor/tensor_view.h"
+#include "common/wire/push_planes.h"
 #include "worker/replica/gradient_compressor.h"
 #include "worker/replica/gradient_pool.h"
 
@@ -17,18 +18,20 @@ namespace downpour {
 class GradientAccumulator {
  public:
   // Uses n_push and gradient_compression of `cluster`. The pools are not owned, outlive this, and have
-  // buffers of `elements` elements. `rounded_pool` is null where pushes are in float32.
+  // buffers for the planes of a push (common/wire/push_planes.h), each of `elements` elements.
+  // `rounded_pool` is null where pushes are in float32.
   GradientAccumulator(const ClusterDescription& cluster, int64_t elements, GradientPool* pool,
                       RoundedGradientPool* rounded_pool);
 
-  // Calls `compute` with a buffer of unspecified contents for one minibatch's gradient. If that returns true,
+  // Calls `compute` with a buffer of unspecified contents for one minibatch's gradient and, after it, the
+  // further ones of `planes` planes; those after the first are of a push of one minibatch. If it returns true,
   // the gradient is added; if false, the minibatch is dropped whole, and the sum is as before. Returns the
   // same. The buffer is in bfloat16 where the push is this one minibatch, uncompressed and rounded, unless
   // `in_float32`: then `compute` works on the gradient in float32.
-  bool Add(bool in_float32, absl::FunctionRef<bool(MutableTensorView gradient)> compute);
+  bool Add(bool in_float32, int planes, absl::FunctionRef<bool(MutableTensorView planes)> compute);
 
-  // Adds to the sum what earlier pushes left out, and takes out what this push leaves for later ones.
-  void Compress() { compressor_.Compress(absl::MakeSpan(sum_)); }
+  // Adds to the gradient what earlier pushes left out, and takes out what this push leaves for later ones.
+  void Compress() { compressor_.Compress(absl::MakeSpan(sum_).subspan(0, elements_)); }
   // Converts the sum to bfloat16 if there is a rounded pool.
   void Round();
   // Forgets the sum and gives its buffer back. There is one.
@@ -37,14 +40,19 @@ class GradientAccumulator {
   int64_t elements() const { return elements_; }
   // Minibatches in the sum.
   int64_t minibatches() const { return minibatches_; }
-  // Empty where minibatches() is 0.
-  TensorView sum() const { return rounded_.empty() ? TensorView(sum_) : TensorView(rounded_); }
+  // All planes, one after the other. Empty where minibatches() is 0.
+  TensorView sum() const {
+    return rounded_.empty() ? TensorView(absl::MakeConstSpan(sum_).first(size_))
+                            : TensorView(absl::MakeConstSpan(rounded_).first(size_));
+  }
+  // `keys` of every plane.
+  PushPlanes planes(KeyRange keys) const;
   // What compressed pushes have left out so far; empty before the first of them.
   absl::Span<const float> residual() const { return compressor_.residual(); }
 
-  // Takes minibatches(), sum() and residual() from a checkpoint, in place of its own. INVALID_ARGUMENT: they
-  // have another number of elements, or a type that this does not push in.
-  absl::Status Load(int64_t minibatches, TensorView sum, absl::Span<const float> residual);
+  // Takes minibatches(), sum(), of so many planes, and residual() from a checkpoint, in place of its own.
+  // INVALID_ARGUMENT: they have another number of elements, or a type that this does not push in.
+  absl::Status Load(int64_t minibatches, int planes, TensorView sum, absl::Span<const float> residual);
 
  private:
   const int64_t elements_;
@@ -55,6 +63,7 @@ class GradientAccumulator {
   std::pmr::vector<float> sum_;         // empty where there is none, or it is in rounded_
   std::pmr::vector<uint16_t> rounded_;  // the sum, once it is in bfloat16
   int64_t minibatches_ = 0;
+  size_t size_ = 0;  // elements of the sum, in all planes
 };
 
 }  // namespace downpour

@@ -21,10 +21,11 @@ class MeasuredShardClient final : public ShardClient {
 
   KeyRange range() const override { return client_->range(); }
 
-  absl::StatusOr<PushOutcome> Push(const PushHeader& header, TensorView gradient) override {
+  absl::StatusOr<PushOutcome> Push(const PushHeader& header, const PushPlanes& planes) override {
     const absl::Time began = clock_->Now();
-    ASSIGN_OR_RETURN(const PushOutcome outcome, client_->Push(header, gradient));
-    transfers_->pushes.Count(static_cast<int64_t>(gradient.bytes().size()), clock_->Now() - began);
+    ASSIGN_OR_RETURN(const PushOutcome outcome, client_->Push(header, planes));
+    const auto bytes = static_cast<int64_t>(planes.size() * planes.gradient().bytes().size());
+    transfers_->pushes.Count(bytes, clock_->Now() - began);
     return outcome;
   }
 

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
+#include "common/program/update_rules.h"
 #include "common/status_macros.h"
 #include "common/tensor/finite.h"
 #include "worker/replica/gradient_sketch.h"
@@ -56,12 +57,14 @@ absl::Status ModelReplica::ComputeGradient(TensorView parameters, Network& netwo
   if (minibatch_.frames == 0) return absl::NotFoundError("the replica has no training data left");
   noise_.DisturbLabels(step_, absl::MakeSpan(minibatch_.labels));
   absl::StatusOr<Network::Result> result;
-  const bool finite = gradient_.Add(noise_.disturbs_gradients(), [&](MutableTensorView gradient) {
-    result = network.ComputeGradient(parameters, minibatch_, gradient);
+  const int planes = PlanesOfPush(options_.optimizer, step_);
+  const bool finite = gradient_.Add(noise_.disturbs_gradients(), planes, [&](MutableTensorView all) {
+    result = network.ComputeGradient(parameters, minibatch_, all);
     if (!result.ok() || !result->finite) return false;
     if (!noise_.disturbs_gradients()) return true;
-    noise_.DisturbGradient(step_, gradient.floats());
-    return AllFinite(gradient.floats());
+    const absl::Span<float> gradient = all.floats().first(gradient_.elements());
+    noise_.DisturbGradient(step_, gradient);
+    return AllFinite(gradient);
   });
   RETURN_IF_ERROR(result.status());
   ++step_;
@@ -72,7 +75,7 @@ absl::Status ModelReplica::ComputeGradient(TensorView parameters, Network& netwo
     gradient_.Compress();
     // Replicas sketch different pushes, so that a window of sketches covers many replicas.
     if ((sequence_ + options_.replica_id) % kPushesPerSketch == 0) {
-      const std::vector<float> sketch = SketchGradient(gradient_.sum());
+      const std::vector<float> sketch = SketchGradient(gradient_.sum()[{0, gradient_.elements()}]);
       state_.mutable_gradient_sketch()->Assign(sketch.begin(), sketch.end());
     }
     gradient_.Round();
@@ -150,7 +153,8 @@ ReplicaState ModelReplica::SaveState() const {
 absl::Status ModelReplica::LoadState(const ReplicaState& state, TensorView gradient,
                                      absl::Span<const float> residual) {
   const uint64_t id = state.totals().replica_id();
-  const absl::Status loaded = gradient_.Load(state.accumulated(), gradient, residual);
+  const int planes = PlanesOfPush(options_.optimizer, state.step() - 1);
+  const absl::Status loaded = gradient_.Load(state.accumulated(), planes, gradient, residual);
   if (!loaded.ok()) return {loaded.code(), absl::StrCat("replica ", id, " has ", loaded.message())};
   if (state.fetched_versions_size() != 0 && state.fetched_versions_size() != options_.shards) {
     return absl::InvalidArgumentError(absl::StrCat("replica ", id, " has fetched from ",

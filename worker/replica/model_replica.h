@@ -20,7 +20,7 @@ namespace downpour {
 // The state of one replica and the steps of its loop, in the order
 //   if FetchDue(): fetch the parameters from every shard, then FetchDone(versions)
 //   ComputeGradient(parameters, network)        accumulates into gradient()
-//   while NextPushAction() says PUSH: push gradient() to every shard as NextPush(s), then PushDone()
+//   while NextPushAction() says PUSH: push planes() to every shard as NextPush(s), then PushDone()
 // As in Dean et al.'s appendix (7.1), step counts from 0, a fetch is due when step mod n_fetch == 0, before
 // the step's gradient, and a push when step mod n_push == 0, after it: the first push carries one minibatch,
 // each later one n_push. Unlike there, a replica takes no local step between fetches: with the adaptive rules
@@ -36,8 +36,10 @@ class ModelReplica {
     int32_t classes = 1;
     uint64_t seed = 0;  // the run's, from which noise is drawn
     NoiseDescription noise = {};
+    OptimizerDescription optimizer = {};  // the planes that it wants
   };
-  // The pools have buffers of `parameters` elements and outlive the replica, which holds one buffer from
+  // The pools have buffers of `parameters` elements for each plane that the optimizer's rule wants
+  // (common/program/update_rules.h), and outlive the replica, which holds one buffer from
   // ComputeGradient() until its gradient was pushed or dropped. With a `rounded_pool` a gradient that is due
   // to be pushed is in bfloat16, in a buffer of that pool.
   ModelReplica(const Options& options, int64_t parameters, MinibatchSource source, GradientPool* pool,
@@ -57,8 +59,10 @@ class ModelReplica {
   bool PushDue() const {
     return gradient_.minibatches() > 0 && step_ > 0 && (step_ - 1) % options_.cluster.n_push() == 0;
   }
-  // The sum over the minibatches since the last push, if any; compressed and rounded once a push is due.
+  // The sum over the minibatches since the last push, if any; compressed and rounded once a push is due. All
+  // planes of the push, one after the other, and `keys` of each.
   TensorView gradient() const { return gradient_.sum(); }
+  PushPlanes planes(KeyRange keys) const { return gradient_.planes(keys); }
   struct PushAction {
     enum Kind {
       NONE,     // no push is due

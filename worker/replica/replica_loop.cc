@@ -9,6 +9,7 @@
 #include "common/back_off.h"
 #include "common/layout/shard_map.h"
 #include "common/program/logging.h"
+#include "common/program/update_rules.h"
 #include "common/random.h"
 #include "common/status_macros.h"
 #include "common/wire/run_identity.h"
@@ -174,8 +175,10 @@ absl::Status ReplicaLoop::Join() {
   const ClusterDescription& cluster = description_.cluster();
   heartbeat_ = std::min(absl::Seconds(cluster.replica_timeout_s()) / 4, kLongestHeartbeat);
   if (network_ == nullptr) {
-    // A gradient, and the parameters as they are sent.
-    RETURN_IF_ERROR(CheckMemoryFor(reply, sizeof(float) + (TravelsInBfloat16(cluster) ? 2 : sizeof(float))));
+    const int planes = kUpdateRules[description_.optimizer().kind()].planes;
+    // A gradient, and what goes with it, and the parameters as they are sent.
+    RETURN_IF_ERROR(
+        CheckMemoryFor(reply, planes * sizeof(float) + (TravelsInBfloat16(cluster) ? 2 : sizeof(float))));
     ASSIGN_OR_RETURN(network_, Network::Create({.network = description_.network(),
                                                 .input_dim = reply.data().input_dim(),
                                                 .classes = reply.data().classes(),
@@ -183,8 +186,8 @@ absl::Status ReplicaLoop::Join() {
                                                 .threads = options_.compute_threads}));
     const int64_t elements = network_->layout().size();
     const bool bfloat16 = TravelsInBfloat16(cluster);
-    pool_ = std::make_unique<GradientPool>(elements, options_.memory);
-    if (bfloat16) rounded_pool_ = std::make_unique<RoundedGradientPool>(elements, options_.memory);
+    pool_ = std::make_unique<GradientPool>(planes * elements, options_.memory);
+    if (bfloat16) rounded_pool_ = std::make_unique<RoundedGradientPool>(planes * elements, options_.memory);
     parameters_.emplace(elements, bfloat16, options_.memory);
   }
   RETURN_IF_ERROR(CheckLayout(network_->layout(), reply.run()));
@@ -195,7 +198,7 @@ absl::Status ReplicaLoop::Join() {
     shards_.push_back({map.range(shard), reply.shards(shard), nullptr});
   replica_ = std::make_unique<ModelReplica>(
       ModelReplica::Options{replica_id_, incarnation_, cluster, map.shards(), reply.data().classes(),
-                            description_.seed(), description_.noise()},
+                            description_.seed(), description_.noise(), description_.optimizer()},
       size, MinibatchSource(options_.data, cluster.minibatch(), description_.seed()), pool_.get(),
       rounded_pool_.get());
   LogInfo("replica ", replica_id_, " (incarnation ", incarnation_, ") has joined");
@@ -259,7 +262,7 @@ absl::Status ReplicaLoop::Push() {
   const absl::Status status = ForEachShard([&](size_t shard, ShardClient& client) -> absl::Status {
     const KeyRange range = shards_[shard].range;
     ASSIGN_OR_RETURN(const PushOutcome outcome,
-                     client.Push(replica_->NextPush(static_cast<int>(shard)), replica_->gradient()[range]));
+                     client.Push(replica_->NextPush(static_cast<int>(shard)), replica_->planes(range)));
     staleness[shard] = outcome.staleness;
     if (outcome.late) ++late_shards;
     return absl::OkStatus();

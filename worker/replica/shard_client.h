@@ -9,8 +9,10 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "common/layout/key_range.h"
+#include "common/status_macros.h"
 #include "common/tensor/tensor_view.h"
 #include "common/wire/push.h"
+#include "common/wire/push_planes.h"
 #include "proto/coordinator.pb.h"
 
 namespace downpour {
@@ -23,14 +25,19 @@ class ShardClient {
  public:
   virtual ~ShardClient() = default;
   virtual KeyRange range() const = 0;
-  // `gradient` is read until the call returns. Also the statuses of ParameterShard::ApplyChunk and CheckRun.
-  virtual absl::StatusOr<PushOutcome> Push(const PushHeader& header, TensorView gradient) = 0;
+  // `planes`, each of range().size() elements and of the gradient's type, are read until the call returns.
+  // Also the statuses of ParameterShard::ApplyChunk and CheckRun.
+  virtual absl::StatusOr<PushOutcome> Push(const PushHeader& header, const PushPlanes& planes) = 0;
   // Fills `parameters`, rounded to nearest even if they are in bfloat16, and returns the shard's version when
   // the fetch began. Also the statuses of ParameterShard::CheckRun. DATA_LOSS: it sent another range.
   virtual absl::StatusOr<uint64_t> Fetch(MutableTensorView parameters) = 0;
 
  protected:
-  // INVALID_ARGUMENT: a vector of `elements` elements is not as long as range().
+  // INVALID_ARGUMENT: a plane, or a vector of `elements` elements, is not as long as range().
+  absl::Status CheckSize(const PushPlanes& planes) const {
+    for (size_t plane = 0; plane < planes.size(); ++plane) RETURN_IF_ERROR(CheckSize(planes[plane].size()));
+    return absl::OkStatus();
+  }
   absl::Status CheckSize(size_t elements) const {
     const KeyRange keys = range();
     if (static_cast<int64_t>(elements) == keys.size()) return absl::OkStatus();

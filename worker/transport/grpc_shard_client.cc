@@ -58,9 +58,9 @@ GrpcShardClient::GrpcShardClient(const Options& options)
       jitter_(options.jitter_seed),
       channel_(ConnectTo(options.address, options.connection)) {}
 
-absl::StatusOr<PushOutcome> GrpcShardClient::Push(const PushHeader& header, TensorView gradient) {
-  RETURN_IF_ERROR(CheckSize(gradient.size()));
-  return CallWithRetries(options_.retry, options_.clock, &jitter_, [&] { return TryPush(header, gradient); });
+absl::StatusOr<PushOutcome> GrpcShardClient::Push(const PushHeader& header, const PushPlanes& planes) {
+  RETURN_IF_ERROR(CheckSize(planes));
+  return CallWithRetries(options_.retry, options_.clock, &jitter_, [&] { return TryPush(header, planes); });
 }
 
 absl::StatusOr<uint64_t> GrpcShardClient::Fetch(MutableTensorView parameters) {
@@ -68,25 +68,32 @@ absl::StatusOr<uint64_t> GrpcShardClient::Fetch(MutableTensorView parameters) {
   return CallWithRetries(options_.retry, options_.clock, &jitter_, [&] { return TryFetch(parameters); });
 }
 
-absl::StatusOr<PushOutcome> GrpcShardClient::TryPush(const PushHeader& header, TensorView gradient) {
+absl::StatusOr<PushOutcome> GrpcShardClient::TryPush(const PushHeader& header, const PushPlanes& planes) {
   RETURN_IF_ERROR(AwaitConnection(*channel_, options_.address));
   LentMemory lent;
   RawCall call(channel_, "/downpour.ParameterServer/Push", options_.rpc_timeout);
+  const TensorView gradient = planes.gradient();
   const bool pack = options_.pack_gradients && gradient.is_bfloat16();
   const PushIdentity::Elements elements = pack                     ? PushIdentity::PACKED
                                           : gradient.is_bfloat16() ? PushIdentity::BFLOAT16
                                                                    : PushIdentity::FLOAT32;
   PushChunk chunk;
-  FillPushIdentity(options_.run, header, elements, chunk.mutable_header());
+  FillPushIdentity(options_.run, header, elements, planes.size(), chunk.mutable_header());
   const auto size = static_cast<int64_t>(gradient.size());
   int64_t begin = 0;
+  size_t plane = planes.size();  // one more than the next chunk's; the gradient ends its keys
   const auto next_message = [&] {
-    const TensorView piece = gradient[{begin, std::min(begin + kChunkElements, size)}];
+    --plane;
+    const TensorView piece = planes[plane][{begin, std::min(begin + kChunkElements, size)}];
     const int64_t key = options_.range.begin + begin;
     chunk.set_begin(key);
+    chunk.set_plane(static_cast<uint32_t>(plane));
     const grpc::ByteBuffer message = EncodeChunk(
         chunk, {pack ? grpc::Slice(PackGradient(key, piece.bfloats())) : lent.Lend(piece.bytes())});
-    begin += static_cast<int64_t>(piece.size());
+    if (plane == 0) {
+      begin += static_cast<int64_t>(piece.size());
+      plane = planes.size();
+    }
     return message;
   };
   // The shard reads the header before it has a slot for the push, so no gradient goes with it.

@@ -34,11 +34,11 @@ class GrpcShardClient final : public ShardClient {
   explicit GrpcShardClient(const Options& options);
 
   KeyRange range() const override { return options_.range; }
-  absl::StatusOr<PushOutcome> Push(const PushHeader& header, TensorView gradient) override;
+  absl::StatusOr<PushOutcome> Push(const PushHeader& header, const PushPlanes& planes) override;
   absl::StatusOr<uint64_t> Fetch(MutableTensorView parameters) override;
 
  private:
-  absl::StatusOr<PushOutcome> TryPush(const PushHeader& header, TensorView gradient);
+  absl::StatusOr<PushOutcome> TryPush(const PushHeader& header, const PushPlanes& planes);
   absl::StatusOr<uint64_t> TryFetch(MutableTensorView parameters);
 
   const Options options_;

@@ -93,20 +93,20 @@ SharedMemoryShardClient::SharedMemoryShardClient(const Options& options)
 
 SharedMemoryShardClient::~SharedMemoryShardClient() = default;
 
-absl::StatusOr<PushOutcome> SharedMemoryShardClient::Push(const PushHeader& header, TensorView gradient) {
-  RETURN_IF_ERROR(CheckSize(gradient.size()));
+absl::StatusOr<PushOutcome> SharedMemoryShardClient::Push(const PushHeader& header,
+                                                          const PushPlanes& planes) {
+  RETURN_IF_ERROR(CheckSize(planes));
   Session* const session = Attached();
-  if (session == nullptr) return grpc_.Push(header, gradient);
+  if (session == nullptr) return grpc_.Push(header, planes);
   SharedMemoryRequest request;
   FillPushIdentity(options_.grpc.run, header,
-                   gradient.is_bfloat16() ? PushIdentity::BFLOAT16 : PushIdentity::FLOAT32,
-                   request.mutable_push()->mutable_header());
-  const absl::string_view bytes = gradient.bytes();
-  const std::optional<uint64_t> in_place = options_.memory->OffsetOf(bytes);
-  request.mutable_push()->set_offset(in_place.has_value() ? *in_place : Buffer(bytes.size()));
-  if (!in_place.has_value()) CopyPastCaches(bytes, buffer_.data());
+                   planes.gradient().is_bfloat16() ? PushIdentity::BFLOAT16 : PushIdentity::FLOAT32,
+                   planes.size(), request.mutable_push()->mutable_header());
+  const std::vector<uint64_t> offsets = OffsetsOf(planes);
+  request.mutable_push()->set_offset(offsets[0]);
+  request.mutable_push()->mutable_further_offset()->Add(offsets.begin() + 1, offsets.end());
   const absl::StatusOr<SharedMemoryReply> reply = Call(*session, request);
-  if (IsTransient(reply.status())) return grpc_.Push(header, gradient);
+  if (IsTransient(reply.status())) return grpc_.Push(header, planes);
   RETURN_IF_ERROR(reply.status());
   return PushOutcome{reply->push().version(), reply->push().staleness(), reply->push().duplicate(),
                      reply->push().late()};
@@ -165,6 +165,24 @@ absl::StatusOr<std::unique_ptr<SharedMemoryShardClient::Session>> SharedMemorySh
   request.mutable_connected();
   RETURN_IF_ERROR(session->Call(request).status());
   return session;
+}
+
+std::vector<uint64_t> SharedMemoryShardClient::OffsetsOf(const PushPlanes& planes) {
+  std::vector<uint64_t> offsets;
+  bool in_place = true;
+  for (size_t plane = 0; plane < planes.size(); ++plane) {
+    const std::optional<uint64_t> offset = options_.memory->OffsetOf(planes[plane].bytes());
+    in_place = in_place && offset.has_value();
+    offsets.push_back(offset.value_or(0));
+  }
+  if (in_place) return offsets;
+  const size_t bytes = planes.gradient().bytes().size();
+  const uint64_t begin = Buffer(planes.size() * bytes);
+  for (size_t plane = 0; plane < planes.size(); ++plane) {
+    CopyPastCaches(planes[plane].bytes(), buffer_.data() + plane * bytes);
+    offsets[plane] = begin + plane * bytes;
+  }
+  return offsets;
 }
 
 uint64_t SharedMemoryShardClient::Buffer(size_t bytes) {

@@ -28,7 +28,7 @@ class SharedMemoryShardClient final : public ShardClient {
   ~SharedMemoryShardClient() override;
 
   KeyRange range() const override { return grpc_.range(); }
-  absl::StatusOr<PushOutcome> Push(const PushHeader& header, TensorView gradient) override;
+  absl::StatusOr<PushOutcome> Push(const PushHeader& header, const PushPlanes& planes) override;
   absl::StatusOr<uint64_t> Fetch(MutableTensorView parameters) override;
   // Whether the last call went through shared memory.
   bool attached() const { return session_ != nullptr; }
@@ -41,6 +41,8 @@ class SharedMemoryShardClient final : public ShardClient {
   absl::StatusOr<std::unique_ptr<Session>> Attach();
   // Returns the reply to `request`, or a transient status where the call is to be made over gRPC instead.
   absl::StatusOr<SharedMemoryReply> Call(Session& session, const SharedMemoryRequest& request);
+  // The offsets of the tensors in the shared memory, in bytes; those that do not lie in it are copied first.
+  std::vector<uint64_t> OffsetsOf(const PushPlanes& planes);
   // Makes buffer_ `bytes` long and returns its offset in the shared memory, in bytes.
   uint64_t Buffer(size_t bytes);
 

@@ -119,7 +119,7 @@ class FakeShardClient final : public ShardClient {
       : cluster_(cluster), address_(std::move(address)), range_(range) {}
 
   KeyRange range() const override { return range_; }
-  absl::StatusOr<PushOutcome> Push(const PushHeader& header, TensorView) override {
+  absl::StatusOr<PushOutcome> Push(const PushHeader& header, const PushPlanes&) override {
     const int shard = Find();
     if (shard < 0) return absl::UnavailableError("nobody there");
     if (cluster_->ranges[shard].begin != range_.begin) return absl::OutOfRangeError("of another shard");

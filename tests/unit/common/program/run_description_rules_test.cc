@@ -108,6 +108,39 @@ TEST(Validate, RoundsNeedAReplicaAndParametersFetchedForEachPush) {
             "cluster.join_every_updates is 5, want 0 unless cluster.consistency is ASYNCHRONOUS");
 }
 
+TEST(Validate, RulesThatWantMorePlanesTakeEachPushByItself) {
+  for (const auto kind : {OptimizerDescription::DIAGONAL_HESSIAN, OptimizerDescription::VSGD}) {
+    RunDescription description = Valid();
+    description.mutable_optimizer()->set_kind(kind);
+    EXPECT_TRUE(ValidateRunDescription(description).ok());
+    description.mutable_cluster()->set_n_push(2);
+    EXPECT_EQ(Message(ValidateRunDescription(description)),
+              "cluster.n_push is 2, want 1 for a rule that wants the curvature");
+    description.mutable_cluster()->set_n_push(1);
+    description.mutable_cluster()->set_consistency(ClusterDescription::SYNCHRONOUS);
+    EXPECT_THAT(Message(ValidateRunDescription(description)), HasSubstr("want ASYNCHRONOUS or BOUNDED"));
+    description = Valid();
+    description.mutable_cluster()->mutable_warm_start_optimizer()->set_kind(kind);
+    EXPECT_THAT(Message(ValidateRunDescription(description)),
+                HasSubstr("want a rule that wants the gradient alone"));
+  }
+}
+
+TEST(Validate, SamplesWithinBounds) {
+  RunDescription description = Valid();
+  description.mutable_sampling()->set_every_updates(-1);
+  EXPECT_EQ(Message(ValidateRunDescription(description)),
+            "sampling.every_updates is -1, want 0 (none) or more");
+  description.mutable_sampling()->set_every_updates(60);
+  EXPECT_TRUE(ValidateRunDescription(description).ok());
+  description.mutable_sampling()->set_elements(0);
+  EXPECT_EQ(Message(ValidateRunDescription(description)),
+            "sampling.elements is 0, want 1 to 100 of each weight matrix");
+  description.mutable_sampling()->set_elements(10);
+  description.mutable_optimizer()->set_compensation(OptimizerDescription::GAP);
+  EXPECT_THAT(Message(ValidateRunDescription(description)), HasSubstr("want 0 with optimizer.compensation"));
+}
+
 TEST(Validate, WantsDataAndAnEnd) {
   RunDescription description = Valid();
   description.clear_budget();

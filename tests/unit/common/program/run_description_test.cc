@@ -100,8 +100,10 @@ TEST(SetField, OneFlagSetsOneField) {
 }
 
 TEST(DescribeFields, ListsTypesAndDefaults) {
-  EXPECT_THAT(DescribeFields(),
-              HasSubstr("--optimizer.kind  (ADADELTA|ADAGRAD|MOMENTUM|SGD|WINDOWED, default ADADELTA)"));
+  EXPECT_THAT(
+      DescribeFields(),
+      HasSubstr("--optimizer.kind  (ADADELTA|ADAGRAD|MOMENTUM|SGD|WINDOWED|DIAGONAL_HESSIAN|VSGD, default "
+                "ADADELTA)"));
   EXPECT_THAT(DescribeFields(), HasSubstr("--data.left_context  (int32, default 15)"));
 }
 

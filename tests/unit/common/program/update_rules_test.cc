@@ -42,11 +42,27 @@ TEST(UpdateRules, LabelsNameWhatTheRuleUses) {
   EXPECT_EQ(OptimizerText(optimizer), "SGD, learning rate 0.01");
   optimizer.set_kind(OptimizerDescription::WINDOWED);
   EXPECT_EQ(OptimizerText(optimizer), "WINDOWED, learning rate 0.01, ρ 0.95, ε 1e-06");
+  optimizer.set_kind(OptimizerDescription::DIAGONAL_HESSIAN);
+  EXPECT_EQ(OptimizerText(optimizer), "DIAGONAL_HESSIAN, learning rate 0.01, ρ 0.95, μ 0.02");
+  optimizer.set_kind(OptimizerDescription::VSGD);
+  EXPECT_EQ(OptimizerText(optimizer), "VSGD, slow start 0");
+}
+
+TEST(UpdateRules, SayWhichPushesBringWhichPlanes) {
+  OptimizerDescription optimizer;
+  EXPECT_EQ(PlanesOfPush(optimizer, 0), 1);
+  optimizer.set_kind(OptimizerDescription::VSGD);
+  EXPECT_EQ(PlanesOfPush(optimizer, 77), 3);
+  optimizer.set_kind(OptimizerDescription::DIAGONAL_HESSIAN);
+  optimizer.set_curvature_every(50);
+  EXPECT_EQ(PlanesOfPush(optimizer, 0), 2);
+  EXPECT_EQ(PlanesOfPush(optimizer, 49), 1);
+  EXPECT_EQ(PlanesOfPush(optimizer, 50), 2);
 }
 
 TEST(UpdateRules, HelpHasTheDefaultsOfTheProto) {
-  EXPECT_THAT(DescribeUpdateRules(), HasSubstr("  ADADELTA  Algorithm 1  epsilon=1e-06  rho=0.95\n"));
-  EXPECT_THAT(DescribeUpdateRules(), HasSubstr("  SGD       (2)          learning_rate=0.01\n"));
+  EXPECT_THAT(DescribeUpdateRules(), HasSubstr("  ADADELTA          Algorithm 1  epsilon=1e-06  rho=0.95\n"));
+  EXPECT_THAT(DescribeUpdateRules(), HasSubstr("  SGD               (2)          learning_rate=0.01\n"));
 }
 
 std::string Refusal(OptimizerDescription::Kind kind, float rho, float epsilon, float learning_rate) {
@@ -56,6 +72,26 @@ std::string Refusal(OptimizerDescription::Kind kind, float rho, float epsilon, f
   optimizer.set_epsilon(epsilon);
   optimizer.set_learning_rate(learning_rate);
   return std::string(ValidateOptimizer(optimizer).message());
+}
+
+TEST(ValidateOptimizer, ChecksWhatTheRulesWithMorePlanesUse) {
+  using D = OptimizerDescription;
+  const auto refusal = [](auto set) {
+    D optimizer;
+    optimizer.set_kind(D::VSGD);
+    set(optimizer);
+    return std::string(ValidateOptimizer(optimizer).message());
+  };
+  EXPECT_EQ(refusal([](D&) {}), "");
+  EXPECT_EQ(refusal([](D& o) { o.set_curvature_every(0); }),
+            "optimizer.curvature_every is 0, want 1 or more");
+  EXPECT_EQ(refusal([](D& o) { o.set_start_updates(0); }), "optimizer.start_updates is 0, want 1 to 1048576");
+  EXPECT_EQ(refusal([](D& o) { o.set_minibatch(-1); }),
+            "optimizer.minibatch is -1, want 0 (cluster.minibatch) or more");
+  EXPECT_EQ(refusal([](D& o) { o.set_slow_start(-1); }),
+            "optimizer.slow_start is -1, want 0 <= slow_start <= 1e+12");
+  EXPECT_EQ(refusal([](D& o) { o.set_compensation(D::GAP); }),
+            "optimizer.compensation is GAP, want NONE for a rule that wants the curvature");
 }
 
 TEST(ValidateOptimizer, ChecksWhatTheRuleUsesAndWhatItDoesNot) {

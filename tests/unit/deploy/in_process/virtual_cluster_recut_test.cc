@@ -87,6 +87,18 @@ TEST_F(VirtualClusterRecutTest, EveryKindOfPushArrives) {
   EXPECT_EQ(GoOn(StoppedAt(description_, 47), 5).status, absl::OkStatus());
 }
 
+TEST_F(VirtualClusterRecutTest, PushesOfSeveralPlanesArrive) {
+  for (const auto rule : {OptimizerDescription::DIAGONAL_HESSIAN, OptimizerDescription::VSGD}) {
+    description_.mutable_optimizer()->set_kind(rule);
+    description_.mutable_optimizer()->set_slow_start(10000);
+    for (const int64_t event : {20, 47, 101}) {
+      const VirtualRunResult end = GoOn(StoppedAt(description_, event), 5);
+      EXPECT_EQ(end.status, absl::OkStatus());
+      EXPECT_EQ(end.records.back().point.pushes_rejected(), 0);
+    }
+  }
+}
+
 TEST_F(VirtualClusterRecutTest, TheSameNumberChangesNothing) {
   const VirtualClusterSnapshot snapshot = StoppedAt(description_, 47);
   EXPECT_EQ(GoOn(snapshot, 2), [&] {

@@ -74,6 +74,20 @@ TEST_P(VirtualClusterResumeTest, EndsWithTheSameBitsAsAnUninterruptedRun) {
 
 INSTANTIATE_TEST_SUITE_P(EventsAPiece, VirtualClusterResumeTest, ::testing::Values(13, 50, 101, 257));
 
+TEST(VirtualClusterResumeTest, PushesOfSeveralPlanesResumeToo) {
+  RunDescription description = SyntheticRun();
+  const VirtualRunResult other = RunVirtually(description);
+  description.mutable_virtual_clock()->set_bandwidth_bytes_per_s(2000);
+  description.mutable_optimizer()->set_curvature_every(3);
+  for (const auto rule : {OptimizerDescription::DIAGONAL_HESSIAN, OptimizerDescription::VSGD}) {
+    for (const auto wire : {ClusterDescription::FLOAT32, ClusterDescription::BFLOAT16}) {
+      description.mutable_optimizer()->set_kind(rule);
+      description.mutable_cluster()->set_wire(wire);
+      ExpectResumes(description, other, rule);
+    }
+  }
+}
+
 TEST(VirtualClusterResumeTest, NoiseOfEveryKindResumesToo) {
   RunDescription description = SyntheticRun();
   NoiseDescription& noise = *description.mutable_noise();

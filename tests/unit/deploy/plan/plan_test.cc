@@ -69,6 +69,24 @@ TEST(Plan, FewerPushesAskForLessAndOtherRulesForLessMemory) {
   EXPECT_NEAR(plan->shard_disk, 3 * 4.0 * 42'821'440 / 14, 40);
 }
 
+// A push goes on from the shards to their standbys, while fetches go to the replicas.
+TEST(Plan, StandbysHalveWhatTheLinksCarry) {
+  RunDescription description = PaperRun();
+  const auto without = MakePlan(description, kSpeechInput, kTenGigabit);
+  description.mutable_cluster()->set_standbys(1);
+  auto plan = MakePlan(description, kSpeechInput, kTenGigabit);
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_DOUBLE_EQ(plan->standby_bytes, 85'642'880);
+  EXPECT_NEAR(plan->links_carry, without->links_carry / 2, 1e-6);
+  EXPECT_DOUBLE_EQ(plan->shard_memory, without->shard_memory + 64.0 * 1024 * 1024);
+  description.mutable_cluster()->set_gradient_compression(ClusterDescription::EIGHT_BIT);
+  plan = MakePlan(description, kSpeechInput, kTenGigabit);
+  EXPECT_DOUBLE_EQ(plan->standby_bytes, 85'642'880) << "unpacked";
+  description.mutable_optimizer()->set_kind(OptimizerDescription::VSGD);
+  plan = MakePlan(description, kSpeechInput, kTenGigabit);
+  EXPECT_DOUBLE_EQ(plan->standby_bytes, 3 * 2.0 * 85'642'880) << "three planes of float32";
+}
+
 // 8 cores have 0.8 ms for each of 10,000 updates a second, and 0.4 ms for 20,000: less than what a shard takes
 // for the smallest push and fetch.
 TEST(Plan, SaysWhenNoNumberOfShardsSuffices) {

@@ -47,6 +47,9 @@ struct Oracle {
         dx = -std::sqrt(mean_dx2 + epsilon) / std::sqrt(mean_or_sum_g2 + epsilon) * g;
         mean_dx2 = rho * mean_dx2 + (1 - rho) * dx * dx;
         break;
+      case OptimizerDescription::DIAGONAL_HESSIAN:  // in plane_rules_test.cc
+      case OptimizerDescription::VSGD:
+        break;
     }
     x += factor * dx;
   }
@@ -165,6 +168,9 @@ double RelativeError(OptimizerDescription::Kind kind) {
       return 33 * u;
     case OptimizerDescription::ADADELTA:
       return 33 * u * kSteps / 20;
+    case OptimizerDescription::DIAGONAL_HESSIAN:
+    case OptimizerDescription::VSGD:
+      break;
   }
   return 0;
 }

@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "common/program/update_rules.h"
 #include "common/random.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -42,8 +43,16 @@ std::vector<float> Normal(Random* random) {
   return values;
 }
 
+// As many planes as the shard's rule wants, all alike.
+PushPlanes Planes(const ParameterShard& shard, const std::vector<float>& gradient) {
+  PushPlanes planes(gradient);
+  while (static_cast<int>(planes.size()) < kUpdateRules[shard.Snapshot().header.optimizer().kind()].planes)
+    planes.Add(gradient);
+  return planes;
+}
+
 void PushTo(ParameterShard* shard, uint64_t sequence, const std::vector<float>& gradient) {
-  ASSERT_TRUE(shard->ApplyChunk({1, 1, sequence, 0}, kRange.begin, gradient).ok());
+  ASSERT_TRUE(shard->ApplyChunk({1, 1, sequence, 0}, kRange.begin, Planes(*shard, gradient)).ok());
 }
 
 // A shard that has learnt a little, and has a push half applied.
@@ -51,7 +60,8 @@ std::unique_ptr<ParameterShard> TrainedShard(OptimizerDescription::Kind kind, ui
   Random random(index);
   auto shard = *ParameterShard::Create(OptionsFor(kind, index), Normal(&random));
   for (uint64_t sequence = 1; sequence <= 20; ++sequence) PushTo(shard.get(), sequence, Normal(&random));
-  EXPECT_TRUE(shard->ApplyChunk({2, 1, 1, 0}, kRange.begin, std::vector<float>{1, 2}).ok());
+  const std::vector<float> two = {1, 2};
+  EXPECT_TRUE(shard->ApplyChunk({2, 1, 1, 0}, kRange.begin, Planes(*shard, two)).ok());
   return shard;
 }
 
@@ -96,7 +106,9 @@ TEST_P(CheckpointOfRule, SaveLoadStepEqualsAnUninterruptedStep) {
 INSTANTIATE_TEST_SUITE_P(Rules, CheckpointOfRule,
                          ::testing::Values(OptimizerDescription::SGD, OptimizerDescription::MOMENTUM,
                                            OptimizerDescription::ADAGRAD, OptimizerDescription::WINDOWED,
-                                           OptimizerDescription::ADADELTA),
+                                           OptimizerDescription::ADADELTA,
+                                           OptimizerDescription::DIAGONAL_HESSIAN,
+                                           OptimizerDescription::VSGD),
                          [](const auto& info) { return OptimizerDescription::Kind_Name(info.param); });
 
 TEST(ShardSections, OneFileHoldsSeveralShards) {

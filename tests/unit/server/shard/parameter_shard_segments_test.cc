@@ -28,8 +28,8 @@ class ParameterShardSegments : public ::testing::Test {
  protected:
   absl::StatusOr<PushOutcome> Apply(const PushHeader& header, KeyRange keys) {
     return shard_->ApplySegments(
-        header, keys,
-        [this](int64_t begin, absl::Span<float> copy) {
+        header, keys, 1,
+        [this](size_t, int64_t begin, absl::Span<float> copy) {
           ++reads_;
           std::copy_n(&gradient_[begin - 1000], copy.size(), copy.begin());
         },
@@ -86,8 +86,8 @@ TEST_F(ParameterShardSegments, RejectsFromTheFirstBadSegmentOn) {
     gradient_[5 * kSegment] = std::numeric_limits<float>::infinity();
     const absl::Status status = shard
                                     ->ApplySegments(
-                                        kHeader, shard->range(),
-                                        [&](int64_t begin, absl::Span<float> copy) {
+                                        kHeader, shard->range(), 1,
+                                        [&](size_t, int64_t begin, absl::Span<float> copy) {
                                           std::copy_n(&gradient_[begin - 1000], copy.size(), copy.begin());
                                         },
                                         parallel_for_)

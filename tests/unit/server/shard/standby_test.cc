@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "common/program/update_rules.h"
 #include "common/random.h"
 #include "common/tensor/bfloat16.h"
 #include "gtest/gtest.h"
@@ -27,6 +28,7 @@ ParameterShard::Options OptionsWith(OptimizerDescription::Kind kind) {
   options.range = kRange;
   options.optimizer.set_kind(kind);
   options.optimizer.set_staleness_exponent(0.5);
+  options.optimizer.set_curvature_every(3);
   options.optimizer.mutable_schedule()->set_kind(ScheduleDescription::EXPONENTIAL);
   options.optimizer.mutable_schedule()->set_updates(5000);
   options.warm_start.set_updates(40);
@@ -38,32 +40,43 @@ ParameterShard::Options OptionsWith(OptimizerDescription::Kind kind) {
 // Pushes of one replica after the other: whole, in odd chunks, in segments, broken off, not finite.
 class Pusher {
  public:
-  Pusher(uint64_t replica, ParameterShard* shard) : replica_(replica), shard_(shard), random_(replica) {}
+  Pusher(uint64_t replica, const OptimizerDescription& optimizer, ParameterShard* shard)
+      : replica_(replica), optimizer_(optimizer), shard_(shard), random_(replica) {}
 
   void PushOnce() {
     const PushHeader header{replica_, 1, ++sequence_, static_cast<uint64_t>(random_.Uniform() * 50)};
-    std::vector<float> gradient(kRange.size());
+    std::vector<std::vector<float>> planes(PlanesOfPush(optimizer_, sequence_),
+                                           std::vector<float>(kRange.size()));
+    std::vector<float>& gradient = planes[0];
     for (float& element : gradient) element = static_cast<float>(random_.Uniform() - 0.5);
+    for (size_t plane = 1; plane < planes.size(); ++plane) {
+      for (float& element : planes[plane]) element = static_cast<float>(random_.Uniform());
+    }
     const double kind = random_.Uniform();
     if (kind < 0.05) gradient[static_cast<size_t>(random_.Uniform() * kRange.size())] = NAN;
     const int64_t stop = kind > 0.9 ? static_cast<int64_t>(random_.Uniform() * kRange.size()) : kRange.size();
-    if (kind < 0.4) return PushSegments(header, gradient, stop);
-    if (kind < 0.7) return PushChunks(header, gradient, stop);
+    if (kind < 0.4) return PushSegments(header, planes, stop);
+    PushPlanes floats(gradient);
     std::vector<uint16_t> rounded(gradient.size());
     ToBfloat16(gradient, absl::MakeSpan(rounded));
-    PushChunks(header, TensorView(absl::MakeConstSpan(rounded)), stop);
+    PushPlanes bfloats(TensorView(absl::MakeConstSpan(rounded)));
+    for (size_t plane = 1; plane < planes.size(); ++plane) {
+      floats.Add(planes[plane]);
+      bfloats.Add(planes[plane]);
+    }
+    PushChunks(header, kind < 0.7 ? floats : bfloats, stop);
   }
 
  private:
-  void PushChunks(const PushHeader& header, TensorView gradient, int64_t stop) {
+  void PushChunks(const PushHeader& header, const PushPlanes& planes, int64_t stop) {
     for (int64_t begin = 0, end; begin < stop; begin = end) {
       end = std::min(stop, begin + 1 + static_cast<int64_t>(random_.Uniform() * 300));
-      if (!shard_->ApplyChunk(header, kRange.begin + begin, gradient[{begin, end}]).ok()) return;
+      if (!shard_->ApplyChunk(header, kRange.begin + begin, planes.Part({begin, end})).ok()) return;
     }
   }
-  void PushSegments(const PushHeader& header, const std::vector<float>& gradient, int64_t stop) {
-    const auto read = [&](int64_t begin, absl::Span<float> copy) {
-      std::copy_n(&gradient[begin - kRange.begin], copy.size(), copy.begin());
+  void PushSegments(const PushHeader& header, const std::vector<std::vector<float>>& planes, int64_t stop) {
+    const auto read = [&](size_t plane, int64_t begin, absl::Span<float> copy) {
+      std::copy_n(&planes[plane][begin - kRange.begin], copy.size(), copy.begin());
     };
     const ParallelFor with_threads = [](int64_t n, const std::function<void(int64_t)>& f) {
       std::atomic<int64_t> next = 0;
@@ -74,10 +87,12 @@ class Pusher {
       work();
       other.join();
     };
-    shard_->ApplySegments(header, {kRange.begin, kRange.begin + stop}, read, with_threads).IgnoreError();
+    const KeyRange keys{kRange.begin, kRange.begin + stop};
+    shard_->ApplySegments(header, keys, planes.size(), read, with_threads).IgnoreError();
   }
 
   const uint64_t replica_;
+  const OptimizerDescription optimizer_;
   ParameterShard* const shard_;
   Random random_;
   uint64_t sequence_ = 0;
@@ -94,7 +109,7 @@ TEST_P(Standby, HasThePrimarysBitsAfterThousandsOfPushes) {
   std::vector<std::thread> replicas;
   for (uint64_t replica = 1; replica <= kReplicas; ++replica) {
     replicas.emplace_back([&, replica] {
-      Pusher pusher(replica, primary.get());
+      Pusher pusher(replica, options.optimizer, primary.get());
       for (int i = 0; i < kPushes; ++i, ++pushed) pusher.PushOnce();
     });
   }
@@ -133,7 +148,9 @@ TEST_P(Standby, HasThePrimarysBitsAfterThousandsOfPushes) {
 
 INSTANTIATE_TEST_SUITE_P(Rules, Standby,
                          ::testing::Values(OptimizerDescription::ADADELTA, OptimizerDescription::ADAGRAD,
-                                           OptimizerDescription::MOMENTUM, OptimizerDescription::SGD),
+                                           OptimizerDescription::MOMENTUM, OptimizerDescription::SGD,
+                                           OptimizerDescription::DIAGONAL_HESSIAN,
+                                           OptimizerDescription::VSGD),
                          [](const auto& info) { return OptimizerDescription::Kind_Name(info.param); });
 
 TEST(StandbyChanges, RefusesAChangeThatDoesNotFollow) {
@@ -155,6 +172,9 @@ TEST(StandbyChanges, RefusesAChangeThatDoesNotFollow) {
   change.set_begin(kRange.begin);
   EXPECT_TRUE(absl::IsDataLoss(standby->Follow(change, std::vector<float>(129, 1)))) << "two segments";
   EXPECT_TRUE(absl::IsDataLoss(standby->Follow(change, {}))) << "no gradient";
+  change.set_planes(2);
+  EXPECT_TRUE(absl::IsDataLoss(standby->Follow(change, gradient))) << "two planes";
+  change.clear_planes();
   EXPECT_EQ(standby->Follow(change, gradient), absl::OkStatus());
 }
 

@@ -53,7 +53,7 @@ class GradientAccumulatorTest : public ::testing::Test {
   }
   // Fills the buffer as a network does, in the buffer's type, and refuses a gradient that is not finite.
   static bool Add(std::vector<float> values, GradientAccumulator* accumulator, bool in_float32 = false) {
-    return accumulator->Add(in_float32, [&](MutableTensorView gradient) {
+    return accumulator->Add(in_float32, 1, [&](MutableTensorView gradient) {
       if (gradient.is_bfloat16()) {
         ToBfloat16(values, gradient.bfloats());
       } else {
@@ -166,9 +166,9 @@ TEST_F(GradientAccumulatorTest, GoesOnFromACheckpointAsUninterrupted) {
     GradientAccumulator accumulator = Rounding(cluster);
     const auto expect_same = [&] {
       GradientAccumulator restored = Rounding(cluster);
-      ASSERT_EQ(restored.Load(accumulator.minibatches(), accumulator.sum(), accumulator.residual()),
+      ASSERT_EQ(restored.Load(accumulator.minibatches(), 1, accumulator.sum(), accumulator.residual()),
                 absl::OkStatus());
-      ASSERT_EQ(accumulator.Load(restored.minibatches(), restored.sum(), restored.residual()),
+      ASSERT_EQ(accumulator.Load(restored.minibatches(), 1, restored.sum(), restored.residual()),
                 absl::OkStatus());
       EXPECT_EQ(accumulator.minibatches(), uninterrupted.minibatches());
       EXPECT_EQ(accumulator.sum().floats(), uninterrupted.sum().floats());
@@ -197,7 +197,7 @@ TEST_F(GradientAccumulatorTest, RefusesACheckpointOfAnotherShape) {
   const std::vector<uint16_t> bfloats(kElements);
   const TensorView none = absl::Span<const float>();
   const auto code = [&](int64_t minibatches, TensorView sum, absl::Span<const float> residual) {
-    return Exact(Cluster(1)).Load(minibatches, sum, residual).code();
+    return Exact(Cluster(1)).Load(minibatches, 1, sum, residual).code();
   };
   EXPECT_EQ(code(1, floats, {}), absl::StatusCode::kOk);
   EXPECT_EQ(code(0, none, floats), absl::StatusCode::kOk);
