@@ -32,6 +32,7 @@
 #include "server/shard/recut.h"
 #include "server/shard/server_loop.h"
 #include "server/shard/shard_start.h"
+#include "server/storage/folder_number.h"
 
 ABSL_FLAG(std::string, listen, "127.0.0.1:0", "host:port to listen at; port 0 takes a free one");
 ABSL_FLAG(std::string, advertise, "",

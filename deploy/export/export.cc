@@ -9,6 +9,7 @@
 #include "deploy/export/safetensors.h"
 #include "server/coordinator/coordinator_checkpointer.h"
 #include "server/shard/checkpointer.h"
+#include "server/storage/folder_number.h"
 
 namespace downpour {
 namespace {
@@ -79,12 +80,27 @@ absl::StatusOr<TrainedNetwork> ReadCluster(const CheckpointFile& file, const std
   return Join(header.coordinator(), shards);
 }
 
-absl::StatusOr<TrainedNetwork> ReadProcesses(const std::string& directory) {
+// The folder in which the shard's primary has its state, by the number that the coordinator keeps: that of the
+// standbys if one of them has taken the primary's place.
+absl::StatusOr<std::string> StateFolder(const std::string& run_dir, uint64_t number) {
+  const std::string standbys = run_dir + "/standbys";
+  const absl::StatusOr<uint64_t> of_standbys = ReadFolderNumber(standbys);
+  if (!absl::IsNotFound(of_standbys.status())) RETURN_IF_ERROR(of_standbys.status());
+  return of_standbys.ok() && *of_standbys == number ? standbys : run_dir + "/checkpoints";
+}
+
+absl::StatusOr<TrainedNetwork> ReadProcesses(const std::string& run_dir) {
+  const std::string directory = run_dir + "/checkpoints";
   ASSIGN_OR_RETURN(CoordinatorCheckpoint run, LoadCoordinatorCheckpoint(directory + "/coordinator.ckpt"));
   std::vector<CheckpointFile> files;
   std::vector<ShardPart> shards;
   for (int k = 0; k < run.description().cluster().shards(); ++k) {
-    const std::string path = ShardCheckpointPath(directory, k);
+    uint64_t number = 0;
+    for (const ShardAddress& shard : run.shards()) {
+      if (shard.shard() == static_cast<uint32_t>(k)) number = shard.folder();
+    }
+    ASSIGN_OR_RETURN(const std::string folder, StateFolder(run_dir, number));
+    const std::string path = ShardCheckpointPath(folder, k);
     ASSIGN_OR_RETURN(CheckpointFile file, ReadCheckpointFile(path, "downpour.ShardCheckpoint"));
     ASSIGN_OR_RETURN(ShardCheckpoint header, ParseHeader<ShardCheckpoint>(file, path));
     ASSIGN_OR_RETURN(const absl::string_view parameters, file.Find("parameters"));
@@ -121,11 +137,11 @@ std::vector<std::pair<std::string, std::string>> Metadata(const CoordinatorCheck
 }  // namespace
 
 absl::StatusOr<TrainedNetwork> ReadTrainedNetwork(const std::string& run_dir) {
-  const std::string directory = run_dir + "/checkpoints", cluster_path = directory + "/cluster.ckpt";
+  const std::string cluster_path = run_dir + "/checkpoints/cluster.ckpt";
   const auto cluster = ReadCheckpointFile(cluster_path, "downpour.VirtualClusterCheckpoint");
   if (cluster.ok()) return ReadCluster(*cluster, cluster_path);
   if (!absl::IsNotFound(cluster.status())) return cluster.status();
-  return ReadProcesses(directory);
+  return ReadProcesses(run_dir);
 }
 
 absl::Status ExportSafetensors(const TrainedNetwork& network, const std::string& path) {

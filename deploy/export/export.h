@@ -14,7 +14,8 @@ struct TrainedNetwork {
   std::vector<float> parameters;  // layout.size() elements
 };
 
-// Reads run_dir/checkpoints/cluster.ckpt or, if there is none, coordinator.ckpt and every shard-K.ckpt there.
+// Reads run_dir/checkpoints/cluster.ckpt or, if there is none, coordinator.ckpt and every shard-K.ckpt there, or
+// that of run_dir/standbys if the shard's standby has taken the primary's place.
 // NOT_FOUND: there are none of them, or one is missing. DATA_LOSS: a damaged checkpoint, shards that do not
 // belong together, or ranges that do not make up the layout; the message names the file.
 absl::StatusOr<TrainedNetwork> ReadTrainedNetwork(const std::string& run_dir);

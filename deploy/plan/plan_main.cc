@@ -57,8 +57,7 @@ std::string Shards(int64_t shards) { return shards == 0 ? "none" : absl::StrCat(
 std::string Standbys(const RunDescription& description, const Plan& plan) {
   if (description.cluster().standbys() > 0) {
     return absl::StrFormat(
-        "standbys     1 for each shard, with a machine like a shard's: no acknowledged push is lost with one "
-        "of the two; %s more out of the shards a push\n",
+        "standbys     1 for each shard, on a machine like a shard's; %s more out of the shards a push\n",
         Bytes(plan.standby_bytes));
   }
   return absl::StrCat(

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <system_error>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/file/file.h"
@@ -13,6 +14,7 @@
 #include "common/status_macros.h"
 #include "server/coordinator/coordinator_metrics.h"
 #include "server/storage/checkpoint_file.h"
+#include "server/storage/folder_number.h"
 #include "server/storage/run_files.h"
 
 namespace downpour {
@@ -55,10 +57,36 @@ absl::StatusOr<CoordinatorCheckpoint> CheckpointFromLog(const std::string& folde
   return checkpoint;
 }
 
+// Where a standby has taken its primary's place, the shard's state is in its folder. It takes the place of the
+// old one. What the other standbys have is of no use once the shards are re-cut.
+absl::Status TakeStandbysStates(const std::string& folder, const CoordinatorCheckpoint& checkpoint) {
+  const std::string standbys = folder + "/standbys";
+  const absl::StatusOr<uint64_t> number = ReadFolderNumber(standbys);
+  if (absl::IsNotFound(number.status())) return absl::OkStatus();
+  RETURN_IF_ERROR(number.status());
+  std::error_code error;
+  for (const ShardAddress& shard : checkpoint.shards()) {
+    const std::string name = absl::StrCat("/shard-", shard.shard(), ".ckpt");
+    const std::string path = absl::StrCat(folder, "/checkpoints", name);
+    if (shard.folder() != *number || !CheckpointExists(standbys + name)) continue;
+    for (const auto& [from, to] : {std::pair(PreviousGeneration(standbys + name), PreviousGeneration(path)),
+                                   std::pair(standbys + name, path)}) {
+      std::filesystem::remove(to, error);
+      if (!error && std::filesystem::exists(from)) std::filesystem::rename(from, to, error);
+      if (error) return absl::UnavailableError(absl::StrCat("cannot move ", from, ": ", error.message()));
+    }
+  }
+  RETURN_IF_ERROR(SyncDirectory(folder + "/checkpoints"));
+  std::filesystem::remove_all(standbys, error);
+  if (!error) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat("cannot remove ", standbys, ": ", error.message()));
+}
+
 // The replicas know the old shards only, so they have to join anew; the data that they had is dealt again.
-void Reshard(int32_t shards, CoordinatorCheckpoint* checkpoint) {
+absl::Status Reshard(const std::string& folder, int32_t shards, CoordinatorCheckpoint* checkpoint) {
   ClusterDescription& cluster = *checkpoint->mutable_description()->mutable_cluster();
-  if (cluster.shards() == shards) return;
+  if (cluster.shards() == shards) return absl::OkStatus();
+  RETURN_IF_ERROR(TakeStandbysStates(folder, *checkpoint));
   LogInfo("the run goes on with ", shards, " shards in place of ", cluster.shards());
   cluster.set_shards(shards);
   checkpoint->clear_shards();
@@ -66,6 +94,7 @@ void Reshard(int32_t shards, CoordinatorCheckpoint* checkpoint) {
   for (const auto& lease : checkpoint->slices().leases())
     *checkpoint->mutable_slices()->add_returned() = lease.slice();
   checkpoint->mutable_slices()->clear_leases();
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -110,7 +139,7 @@ absl::StatusOr<RunFolder> RunFolder::Open(const std::string& folder, const RunDe
   options.checkpointed = true;
   // Checked before the log is opened, which cuts it back to the checkpoint.
   if (run.resumed_) {
-    if (wanted.reshard) Reshard(description.cluster().shards(), &*checkpoint);
+    if (wanted.reshard) RETURN_IF_ERROR(Reshard(folder, description.cluster().shards(), &*checkpoint));
     RETURN_IF_ERROR(CheckSameShards(checkpoint->description(), description));
     RETURN_IF_ERROR(CheckSameProcessRun(description, checkpoint->description()));
     // That replica may not come back; the first that does takes over.

@@ -76,26 +76,6 @@ absl::StatusOr<std::optional<ShardClaim>> ClaimShardLeft(const std::string& stat
   return std::nullopt;
 }
 
-absl::StatusOr<uint64_t> FolderNumber(const std::string& state_dir) {
-  const std::string path = absl::StrCat(state_dir, "/.folder");
-  if (absl::StatusOr<std::string> text = ReadFile(path); !absl::IsNotFound(text.status())) {
-    RETURN_IF_ERROR(text.status());
-    uint64_t number = 0;
-    if (absl::SimpleHexAtoi(absl::StripAsciiWhitespace(*text), &number) && number != 0) return number;
-    return absl::DataLossError(absl::StrCat(path, " holds '", absl::CHexEscape(text->substr(0, 40)),
-                                            "', want a hexadecimal number that is not 0"));
-  }
-  // Servers of several shards may come here together: the first one's file stays, and all read that.
-  const std::string own = absl::StrCat(path, ".", getpid());
-  RETURN_IF_ERROR(
-      ReplaceFile(own, {absl::StrCat(absl::Hex(ProcessJitterSeed() | 1, absl::kZeroPad16), "\n")}));
-  const bool linked = link(own.c_str(), path.c_str()) == 0 || errno == EEXIST;
-  const absl::Status failed = linked ? absl::OkStatus() : FileError("make", path);
-  unlink(own.c_str());
-  RETURN_IF_ERROR(failed);
-  return FolderNumber(state_dir);
-}
-
 absl::StatusOr<std::vector<ParameterShard::Options>> ShardOptions(const RunDescription& description,
                                                                   const std::string& run_id,
                                                                   const DataSummary& data) {

@@ -24,11 +24,6 @@ absl::StatusOr<ShardClaim> ClaimShard(const std::string& state_dir, uint32_t sha
 // listed, or as ClaimShard().
 absl::StatusOr<std::optional<ShardClaim>> ClaimShardLeft(const std::string& state_dir);
 
-// A random number, never 0, that names the folder: the first call writes it to <state_dir>/.folder. It tells
-// the coordinator whether a server that starts has the state of the server before it. DATA_LOSS: the file
-// holds no such number. UNAVAILABLE, RESOURCE_EXHAUSTED: it cannot be read or made.
-absl::StatusOr<uint64_t> FolderNumber(const std::string& state_dir);
-
 // The options of every shard of a run, by index; a schedule's length in epochs becomes one in updates.
 // Statuses as NetworkLayout() and ShardMap::Create().
 absl::StatusOr<std::vector<ParameterShard::Options>> ShardOptions(const RunDescription& description,

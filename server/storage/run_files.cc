@@ -64,6 +64,7 @@ absl::Status RemoveRun(const std::string& folder) {
   // The first: without it a run that is half removed may begin anew.
   fs::remove(RunIdPath(folder), error);
   if (!error) fs::remove_all(checkpoints, error);
+  if (!error) fs::remove_all(folder + "/standbys", error);
   for (fs::directory_iterator file(folder, error), end; !error && file != end; file.increment(error)) {
     const std::string name = file->path().filename().string();
     const bool ours = name == "run.textproto" || name == "frame_accuracy.csv" || name == "staleness.csv" ||

@@ -195,6 +195,29 @@ TEST_F(Export, RefusesShardsOfAnotherRunAndMissingOnes) {
   EXPECT_THAT(status.message(), AllOf(HasSubstr("shard-1.ckpt"), HasSubstr("another")));
 }
 
+// A standby that has taken the primary's place has learned more than the primary's folder knows.
+TEST_F(Export, TakesAPromotedStandbysParameters) {
+  const auto write_number = [&](const std::string& folder, const std::string& hexadecimal) {
+    std::ofstream(absl::StrCat(run_dir_, "/", folder, "/.folder")) << hexadecimal << "\n";
+  };
+  std::filesystem::create_directories(run_dir_ + "/standbys");
+  write_number("checkpoints", "a");
+  write_number("standbys", "b");
+  ShardAddress* shard = run_.add_shards();
+  shard->set_shard(1);
+  shard->set_folder(0xb);
+  WriteProcesses();
+  parameters_[8] = 100;
+  Write("../standbys/shard-0.ckpt", Shard(0, 0, 5), {{"parameters", Bytes(4, 9)}});
+  Write("../standbys/shard-1.ckpt", Shard(1, 5, 9), {{"parameters", Bytes(5, 9)}});
+  const auto network = ReadTrainedNetwork(run_dir_);
+  ASSERT_TRUE(network.ok()) << network.status();
+  EXPECT_THAT(network->parameters, ElementsAre(0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5, 100));
+
+  write_number("standbys", "no number");
+  EXPECT_TRUE(absl::IsDataLoss(ReadTrainedNetwork(run_dir_).status()));
+}
+
 TEST_F(Export, SaysWhereAFolderHasNoCheckpoint) {
   const absl::Status status = ReadTrainedNetwork(run_dir_).status();
   EXPECT_TRUE(absl::IsNotFound(status)) << status;

@@ -8,6 +8,7 @@
 #include "common/file/file.h"
 #include "server/coordinator/coordinator_checkpointer.h"
 #include "server/coordinator/evaluation_line.h"
+#include "server/storage/checkpoint_file.h"
 #include "server/storage/run_files.h"
 #include "tests/testing/coordinator_cluster.h"
 
@@ -120,6 +121,29 @@ TEST_F(RunFolderTest, ALostCheckpointOfTheCoordinatorDoesNotOrphanTheShards) {
   }
   const std::string csv = ReadFile(folder_ + "/frame_accuracy.csv").value();
   EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 2) << csv;
+}
+
+TEST_F(RunFolderTest, APromotedStandbysStateIsWhatIsRecut) {
+  Run20Updates();
+  CoordinatorCheckpoint checkpoint = LoadCoordinatorCheckpoint(checkpoints_ + "/coordinator.ckpt").value();
+  ASSERT_EQ(checkpoint.shards_size(), 2);
+  checkpoint.mutable_shards(0)->set_folder(0xa);
+  checkpoint.mutable_shards(1)->set_folder(0xb);
+  CheckpointFile file;
+  ASSERT_TRUE(file.SetHeader(checkpoint).ok());
+  ASSERT_TRUE(WriteCheckpointFile(checkpoints_ + "/coordinator.ckpt", file).ok());
+  const std::string standbys = folder_ + "/standbys";
+  std::filesystem::create_directories(standbys);
+  ASSERT_TRUE(ReplaceFile(standbys + "/.folder", {"b\n"}).ok());
+  for (const char* name : {"/shard-0.ckpt", "/shard-1.ckpt"}) {
+    ASSERT_TRUE(ReplaceFile(checkpoints_ + name, {"a primary's"}).ok());
+    ASSERT_TRUE(ReplaceFile(standbys + name, {"a standby's"}).ok());
+  }
+  description_.mutable_cluster()->set_shards(3);
+  ASSERT_TRUE(RunFolder::Open(folder_, description_, Clock::Real(), {.reshard = true}).ok());
+  EXPECT_EQ(ReadFile(checkpoints_ + "/shard-0.ckpt").value(), "a primary's");
+  EXPECT_EQ(ReadFile(checkpoints_ + "/shard-1.ckpt").value(), "a standby's");
+  EXPECT_FALSE(std::filesystem::exists(standbys));
 }
 
 TEST_F(RunFolderTest, RefusesWhatOnlyTheSimulatedClusterCanDo) {

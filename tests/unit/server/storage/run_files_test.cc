@@ -60,8 +60,10 @@ TEST_F(RunFilesTest, ARunIsLostIfItsCheckpointIsMissingAndAnythingElseOfItIsTher
 
 TEST_F(RunFilesTest, OnlyWhatARunWritesIsRemoved) {
   ASSERT_TRUE(RecordRunId(folder_, "run-1").ok());
-  for (const char* name : {"mine.txt", "run.textproto", "frame_accuracy.csv",
-                           "events.out.tfevents.1.downpour", "checkpoints/cluster.ckpt"})
+  std::filesystem::create_directories(folder_ + "/standbys");
+  for (const char* name :
+       {"mine.txt", "run.textproto", "frame_accuracy.csv", "events.out.tfevents.1.downpour",
+        "checkpoints/cluster.ckpt", "standbys/shard-0.ckpt"})
     Touch(name);
   {
     const auto lock = FolderLock::Acquire(folder_ + "/checkpoints");
@@ -71,8 +73,8 @@ TEST_F(RunFilesTest, OnlyWhatARunWritesIsRemoved) {
   }
   EXPECT_EQ(RemoveRun(folder_), absl::OkStatus());
   EXPECT_TRUE(Exists("mine.txt"));
-  for (const char* name :
-       {"run_id", "run.textproto", "frame_accuracy.csv", "events.out.tfevents.1.downpour", "checkpoints"})
+  for (const char* name : {"run_id", "run.textproto", "frame_accuracy.csv", "events.out.tfevents.1.downpour",
+                           "checkpoints", "standbys"})
     EXPECT_FALSE(Exists(name)) << name;
   EXPECT_EQ(RemoveRun(folder_ + "/none"), absl::OkStatus());
 }
