@@ -178,7 +178,8 @@ class Server {
     ShardActivity& activity = *request->mutable_activity();
     activity = report_->Activity();
     const auto done = static_cast<int64_t>(activity.version() + activity.pushes_rejected());
-    const bool goes_on = progress_.Look(done, service_.pushes() > 0, Clock::Real()->Now());
+    const int pushes = service_.pushes() + (shared_memory_.has_value() ? shared_memory_->pushes() : 0);
+    const bool goes_on = progress_.Look(done, pushes > 0, Clock::Real()->Now());
     SetMakesProgress(server_, kHealthService, goes_on);
   }
 

@@ -1,8 +1,10 @@
-// Where on the data's way: at both ends of the wire; how many tensors went over it, and how long they took.
+// Where on the data's way: at both ends of the wire; how many tensors went over it and how long they took, and
+// how many wait.
 #ifndef DOWNPOUR_COMMON_METRICS_TRANSFER_COUNTERS_H_
 #define DOWNPOUR_COMMON_METRICS_TRANSFER_COUNTERS_H_
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 #include "common/metrics/duration_counter.h"
@@ -34,6 +36,11 @@ class TransferCounters {
   std::atomic<int64_t> bytes_ = 0;
   DurationCounter durations_;
 };
+
+inline void AddQueueDepth(const char* queue, size_t depth, MetricFamilies* families) {
+  families->AddGauge("downpour_queue_depth", "How many wait in a queue or are under way.",
+                     static_cast<double>(depth), {{"queue", queue}});
+}
 
 struct Transfers {
   TransferCounters pushes;

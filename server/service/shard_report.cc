@@ -35,11 +35,7 @@ ShardActivity ShardReport::Activity() const {
 
 void ShardReport::AddTo(MetricFamilies* families) const {
   service_->AddTo(families);
-  if (shared_memory_ != nullptr) {
-    shared_memory_->transfers().AddTo("shared_memory", families);
-    families->AddGauge("downpour_shared_memory_sessions", "Replicas that are attached by shared memory.",
-                       shared_memory_->sessions());
-  }
+  if (shared_memory_ != nullptr) shared_memory_->AddTo(families);
   AddDiskMetrics(folder_, families);
   absl::MutexLock lock(&mutex_);
   if (shard_ == nullptr) return;

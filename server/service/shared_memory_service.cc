@@ -27,9 +27,10 @@ class SharedMemoryService::Stream final
   ~Stream() override { --service_->sessions_; }
 
   void OnReadDone(bool ok) override {
-    if (!ok) {
-      Finish(grpc::Status::OK);
-    } else if (!service_->executor_.TryRun([this] { Handle(); })) {
+    if (!ok) return Finish(grpc::Status::OK);
+    CountUnderWay(1);
+    if (!service_->executor_.TryRun([this] { Handle(); })) {
+      CountUnderWay(-1);
       Finish(ToGrpcStatus(TooMany("tasks", service_->options_.max_sessions)));
     }
   }
@@ -44,6 +45,10 @@ class SharedMemoryService::Stream final
   void OnDone() override { delete this; }
 
  private:
+  void CountUnderWay(int change) {
+    if (request_.has_push()) service_->pushes_ += change;
+    if (request_.has_fetch()) service_->fetches_ += change;
+  }
   void Handle() {
     reply_.Clear();
     Clock* const clock = service_->options_.clock;
@@ -53,6 +58,7 @@ class SharedMemoryService::Stream final
       service_->transfers_.pushes.Count(session_.TensorBytes(request_), clock->Now() - began);
     if (status.ok() && request_.has_fetch())
       service_->transfers_.fetches.Count(session_.TensorBytes(request_), clock->Now() - began);
+    CountUnderWay(-1);
     if (!status.ok() && !session_.connected()) return Finish(ToGrpcStatus(status));
     reply_.set_code(static_cast<uint32_t>(status.code()));
     reply_.set_message(std::string(status.message()));
@@ -71,6 +77,15 @@ SharedMemoryService::SharedMemoryService(const Options& options)
       executor_(options.threads, static_cast<size_t>(options.max_sessions) * options.threads),
       parallel_for_(ParallelForOn(&executor_, options.threads - 1)) {
   RemoveDeadSockets(options.directory);
+}
+
+void SharedMemoryService::AddTo(MetricFamilies* families) const {
+  transfers_.AddTo("shared_memory", families);
+  families->AddGauge("downpour_shared_memory_sessions", "Replicas that are attached by shared memory.",
+                     sessions_);
+  AddQueueDepth("shared_memory_pushes", pushes_, families);
+  AddQueueDepth("shared_memory_fetches", fetches_, families);
+  AddQueueDepth("shared_memory_tasks", executor_.waiting(), families);
 }
 
 grpc::ServerBidiReactor<SharedMemoryRequest, SharedMemoryReply>* SharedMemoryService::Attach(

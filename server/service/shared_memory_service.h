@@ -38,7 +38,11 @@ class SharedMemoryService final : public SharedMemoryServiceBase {
 
   void Serve(std::shared_ptr<ParameterShard> shard) { shard_.Set(std::move(shard)); }
   int sessions() const { return sessions_; }
+  // Under way, in all sessions, from the request's arrival to the answer.
+  int pushes() const { return pushes_; }
   const Transfers& transfers() const { return transfers_; }
+  // Adds the transfers, and what waits in queues.
+  void AddTo(MetricFamilies* families) const;
 
  private:
   class Stream;
@@ -48,6 +52,8 @@ class SharedMemoryService final : public SharedMemoryServiceBase {
 
   const Options options_;
   std::atomic<int> sessions_ = 0;
+  std::atomic<int> pushes_ = 0;
+  std::atomic<int> fetches_ = 0;
   Transfers transfers_;
   ServedShard shard_;
   // Its queue has room for the request of each session and for the tasks that help with it.

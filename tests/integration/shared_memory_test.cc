@@ -117,6 +117,24 @@ TEST_F(SharedMemoryTest, IsChosenByItselfAndLeavesNothing) {
   EXPECT_THAT(FileText("/proc/self/maps"), Not(HasSubstr("memfd:downpour")));
 }
 
+// Metrics and the health check go by it.
+TEST_F(SharedMemoryTest, APushIsCountedWhileItIsUnderWay) {
+  const auto client = Client(directory_);
+  ExpectServed(*client);
+  EXPECT_EQ(shared_->pushes(), 0);
+  constexpr uint64_t kStandby = 7;
+  shard_->log().Expect(kStandby);
+  ASSERT_EQ(shard_->log().Attach(kStandby), absl::OkStatus());
+  shard_->log().Applied(kStandby, 0);  // pushes wait for it from now on
+  std::thread replica([&] {
+    EXPECT_TRUE(client->Push({9999, 1, ++sequence_, 1}, std::vector<float>(kSize, 2)).ok());
+  });
+  EXPECT_TRUE(WaitFor([&] { return shared_->pushes() == 1; }));
+  shard_->log().Detach(kStandby);
+  replica.join();
+  EXPECT_EQ(shared_->pushes(), 0);
+}
+
 TEST_F(SharedMemoryTest, WhatLiesInItIsNotCopied) {
   const auto client = Client(directory_);
   std::pmr::vector<float> gradient(kSize, 3, memory_.get());
