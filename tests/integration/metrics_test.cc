@@ -111,6 +111,28 @@ TEST_F(Metrics, OfEveryProgramPassPromtool) {
   EXPECT_EQ(Get(targets_[0], "/"), "") << "only /metrics is served";
 }
 
+TEST_F(Metrics, OfASimulatedRunPassPromtool) {
+  std::vector<std::string> arguments = Settings();
+  arguments.insert(arguments.end(),
+                   {"--run_dir=" + run_dir_, "--cluster.replicas=4", "--budget.updates=100000000",
+                    "--metrics=127.0.0.1:0", "--data.test_human_dir="});
+  std::erase(arguments, absl::StrCat("--budget.updates=", updates_));
+  const auto train = Start("downpour-train", arguments);
+  const std::string address = MetricsAddressIn(run_dir_ + "/log.txt");
+  std::string text;
+  EXPECT_TRUE(WaitFor([&] {
+    text = Get(address, "/metrics");
+    return text.find("downpour_frame_accuracy_ratio{set=\"test\"}") != std::string::npos;
+  })) << text;
+  EXPECT_THAT(text, HasSubstr("downpour_live_replicas 4"));
+  const std::string file = folder_ + "/metrics";
+  std::ofstream(file) << text;
+  EXPECT_EQ(std::system(absl::StrCat("promtool check metrics <", file, " >", file, ".out 2>&1").c_str()), 0)
+      << FileText(file + ".out");
+  train->Signal(SIGINT);
+  EXPECT_EQ(train->Wait(), kExitInterrupted);
+}
+
 TEST_F(Metrics, PrometheusScrapesALocalClusterAndAnswersQueries) {
   StartWatched();
   std::string config = FileText(absl::StrCat(DOWNPOUR_SOURCE_DIR, "/deploy/monitoring/prometheus.yml"));
