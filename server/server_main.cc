@@ -141,20 +141,15 @@ class Server {
 
   absl::StatusOr<std::shared_ptr<ParameterShard>> Serve(const RegisterShardReply& registered,
                                                         std::shared_ptr<ParameterShard> followed) {
-    if (!claim_.has_value()) {
-      ASSIGN_OR_RETURN(claim_, ClaimShard(state_dir_, registered.shard()));
-    }
-    const LostState lost =
-        absl::GetFlag(FLAGS_initial_parameters) ? LostState::kInitialParameters : LostState::kRefused;
-    shard_ = std::move(followed);
-    if (shard_ != nullptr) {
-      shard_->set_view(registered.view());
+    RETURN_IF_ERROR(ClaimIfNone(registered.shard()));
+    if (followed != nullptr) {
+      followed->set_view(registered.view());
     } else {
-      ASSIGN_OR_RETURN(shard_, StartShard(registered, state_dir_, lost));
+      const LostState lost =
+          absl::GetFlag(FLAGS_initial_parameters) ? LostState::kInitialParameters : LostState::kRefused;
+      ASSIGN_OR_RETURN(followed, StartShard(registered, state_dir_, lost));
     }
-    checkpointer_ =
-        std::make_shared<Checkpointer>(shard_.get(), ShardCheckpointPath(state_dir_, registered.shard()),
-                                       absl::Seconds(registered.description().checkpoint().every_s()));
+    if (checkpointer_ == nullptr) Checkpoint(std::move(followed), registered, /*at_once=*/false);
     report_->Serve(shard_, checkpointer_);
     ServeFromNowOn(shard_);
     LogInfo("shard ", registered.shard(), " serves keys [", shard_->range().begin, ", ", shard_->range().end,
@@ -186,19 +181,38 @@ class Server {
   // Takes no more pushes, and then writes a checkpoint, so that it has all that are acknowledged. A standby
   // writes what it has.
   absl::Status Stop() {
+    follower_.TakeShard();
     if (shard_ != nullptr) shard_->log().Close();
     server_.server.reset();
-    if (checkpointer_ != nullptr) return checkpointer_->CheckpointNow();
-    if (!follower_.has_shard()) return absl::OkStatus();
-    const std::shared_ptr<ParameterShard> followed = follower_.TakeShard();
-    const uint32_t index = followed->Status().shard();
-    if (!claim_.has_value()) {
-      ASSIGN_OR_RETURN(claim_, ClaimShard(state_dir_, index));
-    }
-    return SaveShardSnapshot(ShardCheckpointPath(state_dir_, index), followed->Snapshot());
+    return checkpointer_ == nullptr ? absl::OkStatus() : checkpointer_->CheckpointNow();
   }
 
  private:
+  absl::Status ClaimIfNone(uint32_t shard) {
+    if (claim_.has_value()) return absl::OkStatus();
+    ASSIGN_OR_RETURN(claim_, ClaimShard(state_dir_, shard));
+    return absl::OkStatus();
+  }
+
+  // A follower writes checkpoints as the primary does: when it has taken the primary's place and is killed, it
+  // goes on from the last one.
+  void KeepFollowed(std::shared_ptr<ParameterShard> shard, const RegisterShardReply& registered) {
+    checkpointer_.reset();
+    shard_.reset();
+    if (shard == nullptr) return;
+    if (const absl::Status claimed = ClaimIfNone(registered.shard()); claimed.ok()) {
+      Checkpoint(std::move(shard), registered, /*at_once=*/true);
+    } else {
+      LogWarning("shard ", registered.shard(), " is followed without checkpoints: ", claimed.message());
+    }
+  }
+  void Checkpoint(std::shared_ptr<ParameterShard> shard, const RegisterShardReply& registered, bool at_once) {
+    shard_ = std::move(shard);
+    checkpointer_ = std::make_shared<Checkpointer>(
+        shard_.get(), ShardCheckpointPath(state_dir_, registered.shard()),
+        absl::Seconds(registered.description().checkpoint().every_s()), at_once);
+  }
+
   // Null: no shard any more.
   void ServeFromNowOn(const std::shared_ptr<ParameterShard>& shard) {
     service_.Serve(shard);
@@ -210,10 +224,14 @@ class Server {
   std::optional<ShardClaim> claim_;  // none: the coordinator chooses
   ParameterService service_{{}};
   ReplicationService replication_;
-  GrpcShardFollower follower_;
   std::optional<SharedMemoryService> shared_memory_;
+  // What it serves or follows, and its checkpoints. While it follows, its follower's thread may set them.
   std::shared_ptr<ParameterShard> shard_;
   std::shared_ptr<Checkpointer> checkpointer_;
+  GrpcShardFollower follower_{
+      [this](std::shared_ptr<ParameterShard> shard, const RegisterShardReply& registered) {
+        KeepFollowed(std::move(shard), registered);
+      }};
   ProgressWatch progress_{kPatience};
   std::optional<ShardReport> report_;
   std::unique_ptr<HttpListener> metrics_;  // uses report_

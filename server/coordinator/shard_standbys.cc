@@ -56,6 +56,10 @@ absl::StatusOr<Role> ShardViews::Newcomer(const RegisterShardRequest& request, a
                                                       "' has the folder of the primary of shard ",
                                                       server.shard(), ", want another for a standby"));
   }
+  // The primary itself, which was told to stop for another server and now follows in the same process.
+  if (own && request.follows() && shard->deposed && now - shard->claimed < kSilent) {
+    return absl::UnavailableError(absl::StrCat(Describe(server), ", and another server is about to have it"));
+  }
   // A server with --standby, too, goes on with a shard whose last primary had its folder.
   if (own || (request.take_over() && !request.follows())) {
     if (server.standby_server() != 0 && !shard->standby_dead && !request.take_over()) {

@@ -68,6 +68,7 @@ absl::Status ShardViews::Claim(const RegisterShardRequest& request, absl::Time n
   }
   if (!own && now - shard->last_call < kSilent) {
     shard->deposed = true;
+    shard->claimed = now;
     return absl::UnavailableError(absl::StrCat(Describe(server), ", and is told to stop"));
   }
   // A server repeats its first call until it is told its view.
@@ -141,6 +142,7 @@ absl::Status ShardViews::Load(const CoordinatorCheckpoint& checkpoint, absl::Tim
         server.view(),
         /*told=*/true,
         /*deposed=*/false,
+        /*claimed=*/absl::InfinitePast(),
         /*last_call=*/now,
         /*standby_last_call=*/server.standby_server() != 0 ? now : absl::InfinitePast(),
         /*standby_dead=*/false,

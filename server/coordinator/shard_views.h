@@ -73,9 +73,10 @@ class ShardViews {
   struct Shard {
     ShardAddress server;
     uint64_t view_on_disk = 0;
-    bool told = false;     // the primary knows its view
-    bool deposed = false;  // another server waits to take over
-    absl::Time last_call;  // of the primary, while it is not deposed
+    bool told = false;                          // the primary knows its view
+    bool deposed = false;                       // another server waits to take over
+    absl::Time claimed = absl::InfinitePast();  // when that one called last
+    absl::Time last_call;                       // of the primary, while it is not deposed
     absl::Time standby_last_call = absl::InfinitePast();
     bool standby_dead = false;  // without doubt
     // Where the standby leaves: the primary may have been told that it is alone. As long as it was not, the

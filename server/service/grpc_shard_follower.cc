@@ -39,6 +39,7 @@ std::shared_ptr<ParameterShard> GrpcShardFollower::TakeShard() {
 
 void GrpcShardFollower::Follow(const RegisterShardReply& registered, uint64_t server) {
   TakeShard();
+  keep_(nullptr, registered);
   {
     absl::MutexLock lock(&mutex_);
     stopping_ = false;
@@ -77,7 +78,7 @@ absl::Status GrpcShardFollower::FollowFrom(const RegisterShardReply& registered,
   call.StartWrite(SerializeMessage(request), /*last=*/false);
   call.Await();
   FollowedShard followed(options[registered.shard()]);
-  absl::Status status = TakeAll(&call, &followed);
+  absl::Status status = TakeAll(registered, &call, &followed);
   {
     absl::MutexLock lock(&mutex_);
     call_ = nullptr;
@@ -86,7 +87,8 @@ absl::Status GrpcShardFollower::FollowFrom(const RegisterShardReply& registered,
   return status.ok() ? absl::UnavailableError("it has ended the stream") : status;
 }
 
-absl::Status GrpcShardFollower::TakeAll(RawCall* call, FollowedShard* followed) {
+absl::Status GrpcShardFollower::TakeAll(const RegisterShardReply& registered, RawCall* call,
+                                        FollowedShard* followed) {
   std::vector<float> buffer(kMostPlanes * kChunkElements);
   grpc::ByteBuffer bytes;
   FollowRequest applied;
@@ -98,11 +100,14 @@ absl::Status GrpcShardFollower::TakeAll(RawCall* call, FollowedShard* followed) 
                      DecodeChunk(&bytes, MutableTensorView(absl::MakeSpan(buffer)).bytes(), &message));
     RETURN_IF_ERROR(followed->Take(message, payload));
     if (followed->shard() == nullptr) continue;
+    bool first;
     {
       absl::MutexLock lock(&mutex_);
       if (stopping_) return absl::CancelledError("stopped");
+      first = shard_ == nullptr;
       shard_ = followed->shard();
     }
+    if (first) keep_(followed->shard(), registered);
     applied.set_applied(followed->applied());
     call->StartWrite(SerializeMessage(applied), /*last=*/false);
     if (!call->Await()) return absl::OkStatus();

@@ -2,8 +2,10 @@
 #ifndef DOWNPOUR_SERVER_SERVICE_GRPC_SHARD_FOLLOWER_H_
 #define DOWNPOUR_SERVER_SERVICE_GRPC_SHARD_FOLLOWER_H_
 
+#include <functional>
 #include <memory>
 #include <thread>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -16,7 +18,10 @@ namespace downpour {
 // ShardFollower over gRPC. A thread reads, applies and tells the primary so, one message after the other.
 class GrpcShardFollower final : public ShardFollower {
  public:
-  GrpcShardFollower() = default;
+  // `keep` is called with the shard by the thread, when it has all of it and before the primary is told so;
+  // and with null by Follow(), which gives it up.
+  using Keep = std::function<void(std::shared_ptr<ParameterShard>, const RegisterShardReply&)>;
+  explicit GrpcShardFollower(Keep keep) : keep_(std::move(keep)) {}
   ~GrpcShardFollower() override { Stop(); }
   void Follow(const RegisterShardReply& registered, uint64_t server) override;
   bool follows() const override ABSL_LOCKS_EXCLUDED(mutex_);
@@ -27,8 +32,10 @@ class GrpcShardFollower final : public ShardFollower {
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
   void Work(const RegisterShardReply& registered, uint64_t server) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status FollowFrom(const RegisterShardReply& registered, uint64_t server) ABSL_LOCKS_EXCLUDED(mutex_);
-  absl::Status TakeAll(RawCall* call, FollowedShard* followed) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status TakeAll(const RegisterShardReply& registered, RawCall* call, FollowedShard* followed)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
+  const Keep keep_;
   std::thread thread_;
   mutable absl::Mutex mutex_;
   RawCall* call_ ABSL_GUARDED_BY(mutex_) = nullptr;  // that is under way

@@ -31,10 +31,12 @@ absl::StatusOr<ShardSnapshot> LoadShardSnapshot(const std::string& path);
 // copy in memory, never for the disk. A failed write is logged and leaves the last good file. Thread-safe.
 class Checkpointer {
  public:
-  // `shard` must outlive it. The first is due after `interval`; InfiniteDuration(): CheckpointNow() only.
-  Checkpointer(const ParameterShard* shard, std::string path, absl::Duration interval)
-      : writer_(interval,
-                [shard, path = std::move(path)] { return SaveShardSnapshot(path, shard->Snapshot()); }) {}
+  // `shard` must outlive it. The first is due after `interval`, or at once; InfiniteDuration():
+  // CheckpointNow() only.
+  Checkpointer(const ParameterShard* shard, std::string path, absl::Duration interval, bool at_once = false)
+      : writer_(
+            interval, [shard, path = std::move(path)] { return SaveShardSnapshot(path, shard->Snapshot()); },
+            [] { return true; }, Clock::Real(), at_once) {}
 
   // Statuses as WriteCheckpointFile. A clean end calls this; the destructor only waits for a write under way.
   absl::Status CheckpointNow() { return writer_.WriteNow(); }

@@ -4,7 +4,9 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "common/program/memory.h"
 #include "common/status_macros.h"
+#include "server/shard/shard_start.h"
 
 namespace downpour {
 namespace {
@@ -34,6 +36,8 @@ absl::Status FollowedShard::TakeHeader(const FollowReply& message, absl::string_
   if (filled_ < message.header_bytes()) return absl::OkStatus();
   if (!snapshot_.header.ParseFromString(header_))
     return absl::DataLossError("the primary sent a snapshot whose header is malformed");
+  ASSIGN_OR_RETURN(const double bytes, ShardBytes(options_));
+  RETURN_IF_ERROR(CheckMemory(absl::StrCat("the standby of shard ", options_.shard), bytes));
   ASSIGN_OR_RETURN(const std::unique_ptr<Optimizer> optimizer,
                    Optimizer::Create(options_.optimizer, options_.warm_start, options_.rounds));
   snapshot_.parameters.resize(options_.range.size());

@@ -21,7 +21,7 @@ class FollowedShard {
 
   // The next message of the primary, in order. `payload` is aligned as its elements, and may be written over
   // when this returns. DATA_LOSS: it does not follow from those before. FAILED_PRECONDITION: the snapshot is
-  // of another run, layout, range or optimizer.
+  // of another run, layout, range or optimizer, or this process cannot have as much memory as it needs.
   absl::Status Take(const FollowReply& message, absl::string_view payload);
 
   // Null until the snapshot is complete.

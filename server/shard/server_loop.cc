@@ -56,7 +56,7 @@ class ServerLoop {
     const bool primary = registered.role() == RegisterShardReply::PRIMARY;
     if (primary) {
       std::shared_ptr<ParameterShard> followed;
-      if (request.follows() && options_.follower->has_shard()) followed = options_.follower->TakeShard();
+      if (request.follows()) followed = options_.follower->TakeShard();
       ASSIGN_OR_RETURN(shard_, options_.serve(registered, std::move(followed)));
     } else {
       options_.follower->Follow(registered, request.server());

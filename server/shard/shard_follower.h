@@ -20,7 +20,7 @@ class ShardFollower {
   virtual bool follows() const = 0;
   // Whether the primary may have been told that this server has the shard.
   virtual bool has_shard() const = 0;
-  // Follows no more, and returns the shard with all that was told the primary. To be called if has_shard().
+  // Follows no more, and returns the shard with all that was told the primary; null: it does not have it.
   virtual std::shared_ptr<ParameterShard> TakeShard() = 0;
 };
 

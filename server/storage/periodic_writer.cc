@@ -14,10 +14,13 @@ constexpr absl::Duration kLongestInterval = absl::Hours(24 * 365 * 100);
 }  // namespace
 
 PeriodicWriter::PeriodicWriter(absl::Duration interval, std::function<absl::Status()> write,
-                               std::function<bool()> due, Clock* clock)
-    : interval_(interval), write_(std::move(write)), due_(std::move(due)), clock_(clock), thread_([this] {
-        Run();
-      }) {}
+                               std::function<bool()> due, Clock* clock, bool at_once)
+    : interval_(interval),
+      write_(std::move(write)),
+      due_(std::move(due)),
+      clock_(clock),
+      at_once_(at_once),
+      thread_([this] { Run(); }) {}
 
 PeriodicWriter::~PeriodicWriter() {
   {
@@ -66,12 +69,12 @@ void PeriodicWriter::AddTo(MetricFamilies* families) const {
 }
 
 void PeriodicWriter::Run() {
-  const auto stopped = [this] {
+  const auto stopped = [this](absl::Duration wait) {
     std::unique_lock lock(mutex_);
-    return stopping_.wait_for(lock, absl::ToChronoNanoseconds(std::min(interval_, kLongestInterval)),
-                              [this] { return stop_; });
+    return stopping_.wait_for(lock, absl::ToChronoNanoseconds(wait), [this] { return stop_; });
   };
-  while (!stopped()) {
+  const absl::Duration interval = std::min(interval_, kLongestInterval);
+  for (absl::Duration wait = at_once_ ? absl::ZeroDuration() : interval; !stopped(wait); wait = interval) {
     absl::MutexLock lock(&write_mutex_);
     if (!due_()) continue;
     if (const absl::Status status = Write(); !status.ok())

@@ -21,10 +21,10 @@ class PeriodicWriter {
  public:
   // Every `interval`, counted from the end of the call before, the thread asks `due` and then calls `write`.
   // Neither is called while WriteNow() runs. InfiniteDuration(): `write` is called by WriteNow() only. The
-  // clock is not owned and measures how long `write` takes.
+  // clock is not owned and measures how long `write` takes. `at_once`: the first call is not waited for.
   PeriodicWriter(
       absl::Duration interval, std::function<absl::Status()> write,
-      std::function<bool()> due = [] { return true; }, Clock* clock = Clock::Real());
+      std::function<bool()> due = [] { return true; }, Clock* clock = Clock::Real(), bool at_once = false);
   // Waits for a write under way; begins none. A clean end calls WriteNow() first.
   ~PeriodicWriter();
 
@@ -44,6 +44,7 @@ class PeriodicWriter {
   const std::function<absl::Status()> write_;
   const std::function<bool()> due_;
   Clock* const clock_;
+  const bool at_once_;
   absl::Mutex write_mutex_;  // held by whoever calls due_ or write_
   mutable absl::Mutex written_mutex_;
   int64_t written_ ABSL_GUARDED_BY(written_mutex_) = 0;

@@ -80,6 +80,17 @@ TEST_F(CiRun, LeavesOutWhatThereIsNoTimeFor) {
                              ContainsRegex("\ndeploy/test --tsan +left out ")));
 }
 
+TEST_F(CiRun, SaysWhatATimeLimitBrokeOffAndHowManyTestsWereSkipped) {
+  Script("path/timeout", "shift 3\n[[ $* != *check* ]] || { echo 'checked 7'; exit 124; }\nexec \"$@\"\n");
+  Script("deploy/test",
+         "echo '1/2 Test #1: a ...***Skipped 0.1 sec'\n"
+         "echo '100% tests passed, 0 tests failed out of 2'\n");
+  EXPECT_EQ(Run(), 0) << output_;
+  EXPECT_THAT(output_, ContainsRegex("\ndeploy/check --all --no-tests +broken off .*its 1320 s were over; it "
+                                     "was at: checked 7"));
+  EXPECT_THAT(output_, ContainsRegex("\ndeploy/test +passed .*failed out of 2, 1 skipped"));
+}
+
 TEST_F(CiRun, EndsWithTheTableAlsoAfterAFailure) {
   Script("deploy/check", "echo 'a.cc: error [-warnings-as-errors]'; exit 1\n");
   EXPECT_EQ(Run(), 1);

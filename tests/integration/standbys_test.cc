@@ -31,9 +31,13 @@ class Standbys : public Processes {
  protected:
   void SetUp() override {
     Processes::SetUp();
-    more_settings_ = {
-        "--cluster.shards=1",   "--cluster.standbys=1",        "--cluster.replica_timeout_s=600",
-        "--optimizer.kind=SGD", "--optimizer.learning_rate=1", "--budget.updates=1000000000"};
+    more_settings_ = {"--cluster.shards=1",
+                      "--cluster.standbys=1",
+                      "--cluster.replica_timeout_s=600",
+                      "--optimizer.kind=SGD",
+                      "--optimizer.learning_rate=1",
+                      "--budget.updates=1000000000",
+                      absl::StrCat("--checkpoint.every_s=", checkpoint_every_s_)};
     StartCoordinator();
   }
   void TearDown() override {
@@ -145,6 +149,7 @@ class Standbys : public Processes {
       ASSERT_EQ(std::lround(parameters[key] - initial[key]), acknowledged_) << "key " << key;
   }
 
+  double checkpoint_every_s_ = 0.5;
   std::unique_ptr<ChildProcess> a_, b_;
   std::vector<std::thread> replicas_;
   std::atomic<bool> stopped_ = false;
@@ -166,6 +171,37 @@ TEST_F(Standbys, TheStandbyTakesThePlaceOfAPrimaryThatIsKilled) {
   EXPECT_FALSE(HasStandby());
   StopReplicas();
   ExpectNothingLost(initial);
+}
+
+class StandbysWithOneCheckpoint : public Standbys {
+ protected:
+  StandbysWithOneCheckpoint() { checkpoint_every_s_ = 100'000; }
+};
+
+TEST_F(StandbysWithOneCheckpoint, AStandbyThatTookThePrimarysPlaceGoesOnFromACheckpointOfItsOwn) {
+  a_ = StartServer("a");
+  Join(SmallJoin("host"));
+  const std::vector<float> initial = Fetch();
+  StartReplicas();
+  ASSERT_TRUE(WaitFor([&] { return acknowledged_ > 50; }));
+  b_ = StartServer("b");
+  ASSERT_TRUE(AwaitStandby());
+  const std::string checkpoint = folder_ + "/b/shard-0.ckpt";
+  ASSERT_TRUE(WaitFor([&] { return std::filesystem::exists(checkpoint); }, absl::Seconds(20)));
+  a_->KillAndWait();
+  ASSERT_TRUE(WaitFor([&] {
+    const absl::StatusOr<JoinReply> found = LookUp(stub_.get());
+    return found.ok() && found->shards(0).address() == AddressOf("b");
+  }));
+  const int then = acknowledged_;
+  ASSERT_TRUE(WaitFor([&] { return acknowledged_ > then + kReplicas; }));
+  b_->KillAndWait();
+  b_ = StartServer("b");
+  const std::vector<float> parameters = Fetch();
+  ASSERT_EQ(parameters.size(), initial.size());
+  for (size_t key = 0; key < initial.size(); ++key)
+    ASSERT_GE(parameters[key] - initial[key], 50) << "key " << key;
+  StopReplicas();
 }
 
 // DOWNPOUR_KILLS and DOWNPOUR_SEED make it longer and another one.

@@ -11,7 +11,6 @@
 #include <cstdio>
 #include <iostream>
 #include <memory>
-#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -19,11 +18,10 @@
 #include "absl/strings/str_cat.h"
 #include "common/back_off.h"
 #include "common/status_macros.h"
-#include "server/shard/followed_shard.h"
 #include "server/shard/server_loop.h"
-#include "server/shard/shard_feed.h"
 #include "server/shard/shard_start.h"
 #include "tests/testing/simulated_coordinator.h"
+#include "tests/testing/simulated_follower.h"
 #include "tests/testing/simulated_threads.h"
 #include "tests/testing/simulation_seeds.h"
 #include "tests/testing/synthetic_data.h"
@@ -36,43 +34,7 @@ constexpr int kReplicas = 3;
 constexpr int kSteps = 400;  // in which something goes wrong, on average a tenth of a second each
 constexpr absl::Duration kLongestAway = absl::Seconds(8);
 
-class Simulation;
-
-// One process of a server.
-struct Process : Party {
-  std::shared_ptr<ParameterShard> serving;  // that it answers with
-  bool ended = false;
-  absl::Status end;
-};
-
-// What a process follows the primary with: a thread for each stream.
-class SimulatedFollower final : public ShardFollower {
- public:
-  SimulatedFollower(Simulation* simulation, Process* process) : simulation_(simulation), process_(process) {}
-  void Follow(const RegisterShardReply& registered, uint64_t server) override;
-  bool follows() const override { return stream_ != nullptr && stream_->stands; }
-  bool has_shard() const override { return stream_ != nullptr && stream_->followed.shard() != nullptr; }
-  void Stop() {
-    if (stream_ != nullptr) stream_->stands = false;
-  }
-  std::shared_ptr<ParameterShard> TakeShard() override {
-    Stop();
-    return stream_->followed.shard();
-  }
-
- private:
-  struct Stream {
-    explicit Stream(const ParameterShard::Options& options) : followed(options) {}
-    bool stands = true;
-    FollowedShard followed;
-  };
-  // The primary notices it later.
-  void Break(Stream* stream);
-
-  Simulation* const simulation_;
-  Process* const process_;
-  std::shared_ptr<Stream> stream_;
-};
+using Process = ServingParty;
 
 class Simulation {
  public:
@@ -114,8 +76,6 @@ class Simulation {
   int kills_of_primaries_ = 0, kills_of_standbys_ = 0;
 
  private:
-  friend class SimulatedFollower;
-
   static RunDescription Description() {
     RunDescription description = SyntheticRun();
     description.mutable_cluster()->set_shards(1);
@@ -129,6 +89,10 @@ class Simulation {
   }
 
   void StartServer(int host);
+  SimulatedFollower::Options FollowerOptions() {
+    return {options_, [this](const std::string& address) { return At(address); }, &coordinator_, &threads_,
+            &random_};
+  }
   absl::StatusOr<std::shared_ptr<ParameterShard>> Serve(Process* process,
                                                         const RegisterShardReply& registered,
                                                         std::shared_ptr<ParameterShard> followed);
@@ -179,48 +143,6 @@ class Simulation {
   int pushing_ = kReplicas;
 };
 
-void SimulatedFollower::Break(Stream* stream) {
-  stream->stands = false;
-  simulation_->coordinator_.Travel();
-  simulation_->coordinator_.Travel();
-}
-
-void SimulatedFollower::Follow(const RegisterShardReply& registered, uint64_t server) {
-  Stop();
-  stream_ = std::make_shared<Stream>(simulation_->options_);
-  simulation_->threads_.Start([this, stream = stream_, address = registered.primary(), server] {
-    SimulatedCoordinator& network = simulation_->coordinator_;
-    network.Travel();
-    Process* const primary = simulation_->At(address);
-    const auto reaches = [&] {
-      return stream->stands && !process_->killed && !network.Cut(*process_) && primary != nullptr &&
-             !primary->killed && !network.Cut(*primary) && primary->serving != nullptr;
-    };
-    absl::StatusOr<std::unique_ptr<ShardFeed>> feed = absl::UnavailableError("nobody answers");
-    if (reaches()) feed = ShardFeed::Create(primary->serving, server);
-    while (feed.ok() && reaches()) {
-      std::vector<std::pair<FollowReply, std::string>> under_way;  // at the same time
-      for (bool more = true; more;) {
-        const auto message = (*feed)->Next(/*wait=*/false);
-        if (!message.ok()) return Break(stream.get());
-        more = *message != nullptr;
-        if (more) under_way.emplace_back((*message)->fields, (*message)->payload);
-      }
-      network.Travel();
-      for (const auto& [fields, payload] : under_way) {
-        // It may be lost, and the stream with it.
-        if (!reaches() || simulation_->random_.Uniform() < 0.0005) return Break(stream.get());
-        EXPECT_EQ(stream->followed.Take(fields, payload), absl::OkStatus());
-      }
-      if (under_way.empty() || stream->followed.shard() == nullptr) continue;
-      const uint64_t applied = stream->followed.applied();
-      network.Travel();
-      if (reaches()) (*feed)->Applied(applied);
-    }
-    Break(stream.get());
-  });
-}
-
 void Simulation::StartServer(int host) {
   Process* const process = processes_.emplace_back(std::make_unique<Process>()).get();
   current_[host] = process;
@@ -228,7 +150,7 @@ void Simulation::StartServer(int host) {
   back_[host] = absl::InfiniteFuture();
   process->reached_since = threads_.Now();
   SimulatedFollower* const follower =
-      followers_.emplace_back(std::make_unique<SimulatedFollower>(this, process)).get();
+      followers_.emplace_back(std::make_unique<SimulatedFollower>(FollowerOptions(), process)).get();
   threads_.Start([this, host, process, follower] {
     ServerLoopOptions options;
     options.get_run_status = [this, process] {
@@ -290,13 +212,7 @@ absl::StatusOr<PushOutcome> Simulation::PushOnce(const PushHeader& header) {
     if (random_.Uniform() < 0.2) threads_.SleepFor(absl::Milliseconds(5));
     if (process->killed) return absl::UnavailableError("killed");
   }
-  const auto shared = std::make_shared<std::optional<absl::Status>>();
-  serving->log().WhenSafe([shared](const absl::Status& status) { *shared = status; });
-  const absl::Time give_up = threads_.Now() + absl::Seconds(3);
-  while (!shared->has_value() && !process->killed && threads_.Now() < give_up)
-    threads_.SleepFor(absl::Milliseconds(10));
-  if (process->killed || !shared->has_value()) return absl::UnavailableError("no reply");
-  RETURN_IF_ERROR(**shared);
+  RETURN_IF_ERROR(AwaitSafe(serving, *process, &threads_));
   return outcome;
 }
 

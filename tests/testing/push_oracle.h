@@ -24,6 +24,11 @@ inline PushId IdOf(const PushHeader& header) {
 struct HeldPushes {
   std::map<PushId, int64_t> reached;  // pushes that have come to it, and up to which key
   std::set<PushId> acknowledged;
+
+  void Reach(const PushId& id, int64_t end) {
+    int64_t& key = reached[id];
+    key = std::max(key, end);
+  }
 };
 
 // What each element of a shard, and of each vector of its optimizer's state, holds after n = 0, 1, 2, ...

@@ -22,6 +22,9 @@ SimulatedHost::SimulatedHost(Options options, SimulatedCoordinator* coordinator,
 void SimulatedHost::StartServer() {
   Process* const process = processes_.emplace_back(std::make_unique<Process>()).get();
   process->reached_since = threads_->Now();
+  if (options_.following.has_value())
+    process->follower = std::make_unique<SimulatedFollower>(
+        *options_.following, process, [this] { WriteCheckpoint(/*full=*/false); });  // as server_main.cc does
   threads_->Start([this, process] { RunProcess(process); });
 }
 
@@ -37,46 +40,72 @@ void SimulatedHost::RunProcess(Process* process) {
   options.request.set_address(options_.address);
   options.request.set_folder(std::hash<std::string>()(options_.folder));
   options.request.set_take_over(options_.take_over);
-  options.serve = [this](const RegisterShardReply& registered, const std::shared_ptr<ParameterShard>&) {
-    return Serve(registered);
+  options.follower = process->follower.get();
+  options.new_number = [this, process] {
+    const uint64_t number = 1'000'000 * (1 + std::stoull(options_.address)) + last_number_++;
+    process->numbers.insert(number);
+    return number;
   };
+  options.serve = [this](const RegisterShardReply& registered, std::shared_ptr<ParameterShard> followed) {
+    return Serve(registered, std::move(followed));
+  };
+  options.stop_serving = [process] { process->serving.reset(); };
   options.clock = threads_;
   options.stopped = [process] { return process->stopping || process->killed; };
   process->end = RunServer(options);
-  if (!process->killed && serving_ != nullptr) {
+  if (!process->killed) {  // as server_main.cc ends
+    if (process->serving != nullptr) process->serving->log().Close();
     WriteCheckpoint(/*full=*/false);
-    serving_.reset();
+    process->serving.reset();
   }
+  if (process->follower != nullptr) process->follower->Stop();
   process->ended = true;
 }
 
-absl::StatusOr<std::shared_ptr<ParameterShard>> SimulatedHost::Serve(const RegisterShardReply& registered) {
+absl::StatusOr<std::shared_ptr<ParameterShard>> SimulatedHost::Serve(
+    const RegisterShardReply& registered, std::shared_ptr<ParameterShard> followed) {
+  Process& server = process();
+  if (followed != nullptr) {
+    server.held = server.follower->held();
+    followed->set_view(registered.view());
+    return server.serving = std::move(followed);
+  }
   const LostState lost = options_.take_over ? LostState::kInitialParameters : LostState::kRefused;
-  ASSIGN_OR_RETURN(serving_, StartShard(registered, options_.folder, lost, options_.segment_elements));
+  ASSIGN_OR_RETURN(server.serving, StartShard(registered, options_.folder, lost, options_.segment_elements));
   if (!newest_.has_value()) newest_ = older_;
   if (!newest_.has_value()) newest_.emplace();  // its first checkpoint, of the initial parameters
-  held_ = *newest_;
-  return serving_;
+  server.held = std::make_shared<HeldPushes>(*newest_);
+  return server.serving;
 }
 
 void SimulatedHost::Kill() {
-  process().killed = true;
-  serving_.reset();
+  Process& server = process();
+  server.killed = true;
+  if (server.serving != nullptr) server.serving->log().Close();
+  server.serving.reset();
   std::ofstream(ShardCheckpointPath(options_.folder, options_.shard) + ".partial") << "half a checkpoint";
 }
 
 void SimulatedHost::WriteCheckpoint(bool full) {
-  if (serving_ == nullptr) return;
+  const Process& server = process();
+  if (server.serving != nullptr) {
+    Write(*server.serving, *server.held, full);
+  } else if (server.follows_with_shard()) {
+    Write(*server.follower->shard(), *server.follower->held(), full);
+  }
+}
+
+void SimulatedHost::Write(const ParameterShard& shard, const HeldPushes& held, bool full) {
   const std::string path = ShardCheckpointPath(options_.folder, options_.shard);
   const std::string partial = path + ".partial";
   if (full) {
     std::filesystem::remove(partial);
     std::filesystem::create_symlink("/dev/full", partial);
   }
-  const absl::Status written = SaveShardSnapshot(path, serving_->Snapshot());
+  const absl::Status written = SaveShardSnapshot(path, shard.Snapshot());
   EXPECT_EQ(written.ok(), !full) << written;
   std::filesystem::remove(partial);
-  if (!full) older_ = std::exchange(newest_, held_);
+  if (!full) older_ = std::exchange(newest_, held);
 }
 
 void SimulatedHost::DamageNewestCheckpoint(Random* random) {

@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "server/shard/parameter_shard.h"
 #include "tests/testing/push_oracle.h"
 #include "tests/testing/simulated_coordinator.h"
+#include "tests/testing/simulated_follower.h"
 #include "tests/testing/simulated_threads.h"
 
 namespace downpour {
@@ -26,10 +28,14 @@ class SimulatedHost {
     bool take_over = false;  // its server has --take_over and --initial_parameters
     int64_t segment_elements = ParameterShard::kSegmentElements;
     std::string folder;  // is made anew
+    // What its server follows a primary with; none where cluster.standbys is 0.
+    std::optional<SimulatedFollower::Options> following = std::nullopt;
   };
-  struct Process : Party {
-    bool stopping = false, ended = false;
-    absl::Status end;
+  struct Process : ServingParty {
+    bool stopping = false;
+    std::set<uint64_t> numbers;  // that it has had (RegisterShardRequest.server)
+    std::unique_ptr<SimulatedFollower> follower;
+    bool follows_with_shard() const { return !killed && follower != nullptr && follower->has_shard(); }
   };
 
   // Nothing is owned.
@@ -37,26 +43,26 @@ class SimulatedHost {
 
   const Options& options() const { return options_; }
   // What answers at the host's address; null: nothing.
-  ParameterShard* serving() const { return serving_.get(); }
-  HeldPushes& held() { return held_; }
-  Process& process() { return *processes_.back(); }
+  ParameterShard* serving() const { return process().serving.get(); }
+  Process& process() const { return *processes_.back(); }
 
   void StartServer();
   void Kill();
-  // `full`: the disk has no place for it.
+  // Of what its server serves or has as a follower, if it has anything. `full`: the disk has no place for it.
   void WriteCheckpoint(bool full);
   // Flips one bit of the newest checkpoint, if the one before it is there and whole.
   void DamageNewestCheckpoint(Random* random);
 
  private:
-  absl::StatusOr<std::shared_ptr<ParameterShard>> Serve(const RegisterShardReply& registered);
+  absl::StatusOr<std::shared_ptr<ParameterShard>> Serve(const RegisterShardReply& registered,
+                                                        std::shared_ptr<ParameterShard> followed);
   void RunProcess(Process* process);
+  void Write(const ParameterShard& shard, const HeldPushes& held, bool full);
 
   const Options options_;
   SimulatedCoordinator* const coordinator_;
   SimulatedThreads* const threads_;
-  std::shared_ptr<ParameterShard> serving_;
-  HeldPushes held_;                           // by serving_
+  uint64_t last_number_ = 0;
   std::optional<HeldPushes> newest_, older_;  // by the checkpoints that are whole
   std::vector<std::unique_ptr<Process>> processes_;
 };

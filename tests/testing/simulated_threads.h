@@ -25,7 +25,7 @@ class SimulatedThreads final : public Clock {
     for (const auto& thread : threads_) thread->thread.join();
   }
 
-  // `body` runs on a thread of its own, from the next RunUntil() on. Call it from outside the threads.
+  // `body` runs on a thread of its own. Call it from outside the threads, or from the one that runs.
   void Start(std::function<void()> body);
   // Lets the threads run up to the time `end`, or until all of them have ended; returns whether they have.
   bool RunUntil(absl::Time end);
@@ -44,17 +44,18 @@ class SimulatedThreads final : public Clock {
     std::condition_variable its_turn;
   };
 
-  // Gives the turn back to RunUntil()'s caller; with mutex_ held.
-  void EndTurn() {
-    turn_ = nullptr;
-    callers_turn_.notify_one();
-  }
+  // Null: all have ended. With mutex_ held.
+  Thread* NextToWake() const;
+  // Gives the turn to the thread that wakes next, which may be the one that runs, or back to RunUntil()'s
+  // caller; with mutex_ held.
+  void PassTurn();
 
   std::mutex mutex_;
   std::condition_variable callers_turn_;
   std::vector<std::unique_ptr<Thread>> threads_;
   Thread* turn_ =
       nullptr;  // who runs; null: RunUntil()'s caller. Guarded by mutex_, as what it hands over is
+  absl::Time end_ = absl::InfinitePast();  // of the RunUntil() that runs
   absl::Time now_ = absl::UnixEpoch() + absl::Hours(24 * 365);
   absl::Duration wall_offset_;
   static inline thread_local Thread* self_ = nullptr;
@@ -72,32 +73,44 @@ inline void SimulatedThreads::Start(std::function<void()> body) {
     body();
     const std::lock_guard lock(mutex_);
     thread->ended = true;
-    EndTurn();
+    PassTurn();
   });
+}
+
+inline SimulatedThreads::Thread* SimulatedThreads::NextToWake() const {
+  Thread* next = nullptr;
+  for (const auto& thread : threads_) {
+    if (!thread->ended && (next == nullptr || thread->wakes < next->wakes)) next = thread.get();
+  }
+  return next;
+}
+
+inline void SimulatedThreads::PassTurn() {
+  Thread* const next = NextToWake();
+  if (next == nullptr || next->wakes > end_) {
+    turn_ = nullptr;
+    callers_turn_.notify_one();
+    return;
+  }
+  now_ = std::max(now_, next->wakes);
+  turn_ = next;
+  if (next != self_) next->its_turn.notify_one();
 }
 
 inline void SimulatedThreads::SleepFor(absl::Duration duration) {
   if (self_ == nullptr) return;
   std::unique_lock lock(mutex_);
   self_->wakes = now_ + duration;
-  EndTurn();
+  PassTurn();
   self_->its_turn.wait(lock, [&] { return turn_ == self_; });
 }
 
 inline bool SimulatedThreads::RunUntil(absl::Time end) {
   std::unique_lock lock(mutex_);
-  for (;;) {
-    Thread* next = nullptr;
-    for (const auto& thread : threads_) {
-      if (!thread->ended && (next == nullptr || thread->wakes < next->wakes)) next = thread.get();
-    }
-    if (next == nullptr) return true;
-    if (next->wakes > end) break;
-    now_ = std::max(now_, next->wakes);
-    turn_ = next;
-    next->its_turn.notify_one();
-    callers_turn_.wait(lock, [&] { return turn_ == nullptr; });
-  }
+  end_ = end;
+  PassTurn();
+  callers_turn_.wait(lock, [&] { return turn_ == nullptr; });
+  if (NextToWake() == nullptr) return true;
   now_ = end;
   return false;
 }

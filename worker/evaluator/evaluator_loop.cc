@@ -67,7 +67,15 @@ absl::Status EvaluatorLoop::Run() {
 }
 
 absl::StatusOr<NextEvaluationReply::Directive> EvaluatorLoop::Step() {
-  if (shards_.empty()) RETURN_IF_ERROR(Join());
+  if (shards_.empty()) {
+    // After a failure: the result may have been recorded though no reply came, or by another evaluator. The
+    // shards of a run that is over are gone.
+    if (handed_out_.has_value()) {
+      ASSIGN_OR_RETURN(const RunStatus run, options_.coordinator->GetRunStatus({}));
+      if (run.phase() == RunStatus::FINISHED) return NextEvaluationReply::STOP;
+    }
+    RETURN_IF_ERROR(Join());
+  }
   if (!handed_out_.has_value()) {
     ASSIGN_OR_RETURN(const NextEvaluationReply next, options_.coordinator->NextEvaluation({}));
     if (next.directive() != NextEvaluationReply::EVALUATE) return next.directive();

@@ -217,6 +217,28 @@ TEST_F(ShardStandbys, AThirdServerIsNotNeeded) {
   EXPECT_EQ(views_.StandbyOf(0, now_), "");
 }
 
+TEST_F(ShardStandbys, APrimaryThatIsToStopDoesNotTakeTheShardBackFromTheServerThatTakesOver) {
+  Register(Start(kA));
+  RegisterShardRequest take_over = Start(kC);
+  take_over.set_take_over(true);
+  RegisterShardRequest again = Start({kA.address, kA.folder, 10});
+  again.set_follows(true);  // as a primary calls that has stopped for another
+  EXPECT_EQ(CodeOf(take_over), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(CodeOf(CallOf(kA, 1)), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(CodeOf(again), absl::StatusCode::kUnavailable);
+  now_ += ShardViews::kSilent;
+  EXPECT_EQ(Register(take_over).role, RegisterShardReply::PRIMARY);
+  EXPECT_EQ(Register(again).role, RegisterShardReply::FOLLOWER);
+
+  RegisterShardRequest late = Start(kB);
+  late.set_take_over(true);
+  EXPECT_EQ(CodeOf(late), absl::StatusCode::kUnavailable);
+  now_ += ShardViews::kSilent;  // that one is gone
+  RegisterShardRequest back = Start({kC.address, kC.folder, 30});
+  back.set_follows(true);
+  EXPECT_EQ(Register(back).role, RegisterShardReply::PRIMARY);
+}
+
 TEST_F(ShardStandbys, AServerWithThePrimarysFolderButNotItsLockIsRefused) {
   Register(Start(kA));
   RegisterShardRequest second = Start({"a:2", kA.folder, 10});

@@ -10,6 +10,7 @@
 #include "common/program/update_rules.h"
 #include "common/random.h"
 #include "common/tensor/bfloat16.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/shard/followed_shard.h"
 #include "server/shard/shard_feed.h"
@@ -152,6 +153,20 @@ INSTANTIATE_TEST_SUITE_P(Rules, Standby,
                                            OptimizerDescription::DIAGONAL_HESSIAN,
                                            OptimizerDescription::VSGD),
                          [](const auto& info) { return OptimizerDescription::Kind_Name(info.param); });
+
+TEST(StandbyChanges, AShardThatNoMemoryCanHoldIsNotFollowed) {
+  ParameterShard::Options options = OptionsWith(OptimizerDescription::ADADELTA);
+  options.range = {0, int64_t{1} << 50};
+  FollowedShard followed(options);
+  ShardCheckpoint header;
+  header.set_shard(1);
+  const std::string bytes = header.SerializeAsString();
+  FollowReply first;
+  first.set_header_bytes(bytes.size());
+  const absl::Status refused = followed.Take(first, bytes);
+  EXPECT_TRUE(absl::IsFailedPrecondition(refused)) << refused;
+  EXPECT_THAT(std::string(refused.message()), ::testing::HasSubstr("the standby of shard 0"));
+}
 
 TEST(StandbyChanges, RefusesAChangeThatDoesNotFollow) {
   const ParameterShard::Options options = OptionsWith(OptimizerDescription::SGD);

@@ -36,6 +36,17 @@ TEST(PeriodicWriterTest, WritesNothingByItselfWithoutAnInterval) {
   EXPECT_EQ(writes, 2);
 }
 
+TEST(PeriodicWriterTest, TheFirstOneMayBeWrittenAtOnce) {
+  std::atomic<int> writes = 0;
+  const auto write = [&] {
+    ++writes;
+    return absl::OkStatus();
+  };
+  PeriodicWriter writer(
+      absl::Hours(1), write, [] { return true; }, Clock::Real(), /*at_once=*/true);
+  EXPECT_TRUE(Eventually([&] { return writes == 1; }));
+}
+
 TEST(PeriodicWriterTest, WhatIsNotDueIsWrittenByWriteNowOnly) {
   std::atomic<int> asked = 0, writes = 0;
   std::atomic<bool> due = false;

@@ -67,6 +67,13 @@ TEST_F(EvaluatorLoopTest, StoppedWhileAShardIsAwayAllIsWell) {
   EXPECT_EQ(Run(), absl::OkStatus());
 }
 
+TEST_F(EvaluatorLoopTest, EndsWhereItsLastResultIsRecordedThoughTheShardsAreGone) {
+  cluster_.really_at.erase("s0");
+  cluster_.on_lookup = [&] { cluster_.finished = cluster_.lookups == 3; };
+  EXPECT_EQ(Run(), absl::OkStatus());
+  EXPECT_EQ(cluster_.lookups, 3);
+}
+
 TEST_F(EvaluatorLoopTest, RefusesARunOfAnotherLayout) {
   cluster_.run.set_layout_fingerprint(1);
   EXPECT_EQ(Run().code(), absl::StatusCode::kFailedPrecondition);
