@@ -18,7 +18,7 @@ inline void FillRunIdentity(const RunKey& run, RunIdentity* identity) {
 }
 
 inline PushHeader ToPushHeader(const PushIdentity& push) {
-  return {push.replica_id(), push.incarnation(), push.sequence(), push.fetched_version()};
+  return {push.replica_id(), push.incarnation(), push.sequence(), push.fetched_version(), push.token()};
 }
 
 inline void FillPushIdentity(const RunKey& run, const PushHeader& header, PushIdentity::Elements elements,
@@ -28,6 +28,7 @@ inline void FillPushIdentity(const RunKey& run, const PushHeader& header, PushId
   push->set_incarnation(header.incarnation);
   push->set_sequence(header.sequence);
   push->set_fetched_version(header.fetched_version);
+  push->set_token(header.token);
   push->set_elements(elements);
 }
 

@@ -4,9 +4,11 @@
 
 #include <memory>
 #include <thread>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "common/rpc/credentials.h"
 #include "common/rpc/raw_call.h"
 #include "server/shard/followed_shard.h"
 #include "server/shard/shard_follower.h"
@@ -16,7 +18,9 @@ namespace downpour {
 // ShardFollower over gRPC. A thread reads, applies and tells the primary so, one message after the other.
 class GrpcShardFollower final : public ShardFollower {
  public:
-  GrpcShardFollower() = default;
+  // `credentials` may be null: without TLS.
+  explicit GrpcShardFollower(std::shared_ptr<Credentials> credentials)
+      : credentials_(std::move(credentials)) {}
   ~GrpcShardFollower() override { Stop(); }
   void Follow(const RegisterShardReply& registered, uint64_t server) override;
   bool follows() const override ABSL_LOCKS_EXCLUDED(mutex_);
@@ -29,6 +33,7 @@ class GrpcShardFollower final : public ShardFollower {
   absl::Status FollowFrom(const RegisterShardReply& registered, uint64_t server) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status TakeAll(RawCall* call, FollowedShard* followed) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  const std::shared_ptr<Credentials> credentials_;
   std::thread thread_;
   mutable absl::Mutex mutex_;
   RawCall* call_ ABSL_GUARDED_BY(mutex_) = nullptr;  // that is under way

@@ -22,6 +22,7 @@ SimulatedHost::SimulatedHost(Options options, SimulatedCoordinator* coordinator,
 void SimulatedHost::StartServer() {
   Process* const process = processes_.emplace_back(std::make_unique<Process>()).get();
   process->reached_since = threads_->Now();
+  process->caller = Caller({ShardRole(options_.shard)});
   threads_->Start([this, process] { RunProcess(process); });
 }
 

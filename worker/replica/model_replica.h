@@ -36,6 +36,7 @@ class ModelReplica {
     int32_t classes = 1;
     uint64_t seed = 0;  // the run's, from which noise is drawn
     NoiseDescription noise = {};
+    std::string token = {};  // JoinReply.token
   };
   // The pools have buffers of `parameters` elements and outlive the replica, which holds one buffer from
   // ComputeGradient() until its gradient was pushed or dropped. With a `rounded_pool` a gradient that is due
