@@ -77,12 +77,11 @@ const std::map<std::string, std::string>& Schema() {
       {"NameRef", "name:string!"},
       {"Port", "name:string containerPort:int!"},
       {"Probe",
-       "exec:Exec grpc:Grpc initialDelaySeconds:int periodSeconds:int timeoutSeconds:int "
-       "failureThreshold:int"},
-      {"Grpc", "port:int! service:string"},
+       "exec:Exec initialDelaySeconds:int periodSeconds:int timeoutSeconds:int failureThreshold:int"},
       {"Exec", "command:string[]!"},
       {"Mount", "name:string! mountPath:string! readOnly:bool"},
-      {"Volume", "name:string! persistentVolumeClaim:ClaimVolume emptyDir:EmptyDir"},
+      {"Volume", "name:string! persistentVolumeClaim:ClaimVolume emptyDir:EmptyDir secret:SecretVolume"},
+      {"SecretVolume", "secretName:string! defaultMode:int"},
       {"ClaimVolume", "claimName:string! readOnly:bool"},
       {"EmptyDir", "medium:string sizeLimit:quantity"},
       {"NetworkPolicySpec",
@@ -234,8 +233,7 @@ Faults ResourceFaults(const Object& object) {
     if (object.Role() != "corpus" && object.Role() != "results") probes.push_back("livenessProbe");
     if (container["ports"]) probes.insert(probes.end(), {"startupProbe", "readinessProbe"});
     for (const std::string& probe : probes)
-      if (!Find(container, {probe, "exec"}) && !Find(container, {probe, "grpc"}))
-        faults.push_back(object.name + ": no " + probe);
+      if (!Find(container, {probe, "exec"})) faults.push_back(object.name + ": no " + probe);
   }
   return faults;
 }
@@ -275,17 +273,15 @@ TEST(Kubernetes, ObjectsHaveTheShapeOfTheirApi) {
 
 TEST(Kubernetes, PodsFitTheRestrictedProfile) {
   for (const Object& object : AllObjects()) {
-    if (object.HasPods()) {
-      EXPECT_THAT(ProfileFaults(object), IsEmpty());
-    }
+    if (!object.HasPods()) continue;
+    EXPECT_THAT(ProfileFaults(object), IsEmpty());
   }
 }
 
 TEST(Kubernetes, ContainersHaveLimitsAndProbes) {
   for (const Object& object : AllObjects()) {
-    if (object.HasPods()) {
-      EXPECT_THAT(ResourceFaults(object), IsEmpty());
-    }
+    if (!object.HasPods()) continue;
+    EXPECT_THAT(ResourceFaults(object), IsEmpty());
   }
 }
 
@@ -315,7 +311,9 @@ TEST(Kubernetes, PodsReachOnlyWhatTheyNeed) {
 
 TEST(Kubernetes, NamesReferToSomething) {
   const std::vector<Object> objects = AllObjects();
-  std::set<std::string> names, roles;
+  std::set<std::string> names, roles, secrets;
+  const auto kustomization = YAML::LoadFile(DOWNPOUR_SOURCE_DIR "/deploy/kubernetes/kustomization.yaml");
+  for (const YAML::Node& secret : kustomization["secretGenerator"]) secrets.insert(secret["name"].Scalar());
   for (const Object& object : objects) {
     EXPECT_TRUE(names.insert(object.name).second) << "twice: " << object.name;
     if (object.HasPods()) roles.insert(object.Role());
@@ -339,6 +337,8 @@ TEST(Kubernetes, NamesReferToSomething) {
       if (const YAML::Node claim = volume["persistentVolumeClaim"]) {
         EXPECT_TRUE(names.contains("PersistentVolumeClaim/" + claim["claimName"].Scalar())) << object.name;
       }
+      const YAML::Node secret = volume["secret"];
+      EXPECT_TRUE(!secret || secrets.contains(secret["secretName"].Scalar())) << object.name;
     }
     for (const YAML::Node& claim : spec["volumeClaimTemplates"])
       volumes.insert(claim["metadata"]["name"].Scalar());
