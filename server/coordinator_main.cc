@@ -1,4 +1,5 @@
 // Where on the data's way: the coordinator's program; it directs the processes of a run and keeps its folder.
+#include <memory>
 #include <string>
 
 #include "absl/flags/flag.h"
@@ -14,6 +15,7 @@
 #include "common/rpc/channel.h"
 #include "common/rpc/health.h"
 #include "common/status_macros.h"
+#include "common/tls/tls_flags.h"
 #include "server/coordinator/run_folder.h"
 #include "server/service/coordinator_service.h"
 #include "server/shard/checkpointer.h"
@@ -102,6 +104,9 @@ absl::Status Run(const CommandLine& command_line) {
   if (absl::GetFlag(FLAGS_restart)) RETURN_IF_ERROR(RemoveRun(folder));
   RETURN_IF_ERROR(
       SetUpLogging("coordinator", absl::StrCat(folder, "/log.txt"), absl::GetFlag(FLAGS_verbose)));
+  ASSIGN_OR_RETURN(const Security security, SecurityFromFlags({"coordinator"}));
+  ASSIGN_OR_RETURN(const HostPort where, ParseHostPort(absl::GetFlag(FLAGS_listen)));
+  RETURN_IF_ERROR(CheckMayListen(where, security));  // before a run begins
   Clock* const clock = Clock::Real();
   RunFolderOptions options;
   if (absl::GetFlag(FLAGS_from_log)) options.lost = LostCheckpoint::kFromLog;
@@ -112,8 +117,11 @@ absl::Status Run(const CommandLine& command_line) {
   if (options.reshard && run.resumed() && CheckpointExists(ShardCheckpointPath(checkpoints, 0)))
     RETURN_IF_ERROR(RecutCheckpoints(checkpoints, description.cluster().shards()));
   CoordinatorService service(&run.coordinator(), clock);
-  ASSIGN_OR_RETURN(const auto metrics, ServeMetrics([&](MetricFamilies* all) { run.AddMetrics(all); }));
-  ASSIGN_OR_RETURN(ListeningServer server, ListenAt(absl::GetFlag(FLAGS_listen), {&service}));
+  ASSIGN_OR_RETURN(const auto metrics,
+                   ServeMetrics(security, [&](MetricFamilies* all) { run.AddMetrics(all); }));
+  ASSIGN_OR_RETURN(ListeningServer server,
+                   ListenAt(absl::GetFlag(FLAGS_listen), {&service},
+                            {.credentials = std::make_shared<Credentials>(security)}));
   LogInfo(run.resumed() ? "resumed" : "began", " a run at ", server.address);
   if (const std::string file = absl::GetFlag(FLAGS_port_file); !file.empty()) {
     RETURN_IF_ERROR(ReplaceFile(file, {server.address, "\n"}));

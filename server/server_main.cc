@@ -22,6 +22,8 @@
 #include "common/rpc/coordinator_stub.h"
 #include "common/rpc/health.h"
 #include "common/status_macros.h"
+#include "common/tls/permissions.h"
+#include "common/tls/tls_flags.h"
 #include "common/wire/chunk_codec.h"
 #include "server/service/grpc_shard_follower.h"
 #include "server/service/parameter_service.h"
@@ -40,8 +42,8 @@ ABSL_FLAG(std::string, advertise, "",
           "address");
 ABSL_FLAG(
     int, shard, -1,
-    "index of the shard, from 0; -1: one that was served from state_dir and has no server now, else the one "
-    "that the coordinator gives");
+    "index of the shard, from 0; -1: that of --tls_certificate, or without one a shard that was served from "
+    "state_dir and has no server now, else the one that the coordinator gives");
 ABSL_FLAG(std::string, state_dir, "", "folder of shard-K.ckpt, from which the shard resumes");
 ABSL_FLAG(bool, initial_parameters, false,
           "begin with the run's initial parameters if the shard's checkpoint is missing in a run that has "
@@ -101,10 +103,25 @@ absl::StatusOr<std::string> AdvertisedAddress(const std::string& listen) {
       " takes every address of this machine"));
 }
 
+// With TLS a server serves the shard that its certificate names. -1: any. PERMISSION_DENIED: that is another than
+// `wanted`. INVALID_ARGUMENT: it names several, and `wanted` none of them.
+absl::StatusOr<int> ShardToServe(int wanted, const Security& security) {
+  if (security.identity == nullptr) return wanted;
+  if (wanted >= 0) {
+    RETURN_IF_ERROR(Caller(security.identity->roles)
+                        .CheckIsShard(static_cast<uint32_t>(wanted), absl::StrCat("--shard=", wanted)));
+    return wanted;
+  }
+  if (const std::optional<uint32_t> named = security.identity->Shard()) return static_cast<int>(*named);
+  return absl::InvalidArgumentError(
+      "--shard is not set, want one of the shards that --tls_certificate has a role of");
+}
+
 // The services of the shard, and what they serve once the coordinator has named it.
 class Server {
  public:
-  explicit Server(std::string state_dir) : state_dir_(std::move(state_dir)) {}
+  Server(std::string state_dir, std::shared_ptr<Credentials> credentials)
+      : state_dir_(std::move(state_dir)), credentials_(std::move(credentials)) {}
 
   // `wanted`: the shard; -1: any. ABORTED: another process serves it.
   absl::Status Claim(int wanted) {
@@ -121,8 +138,9 @@ class Server {
     if (const std::string directory = absl::GetFlag(FLAGS_shared_memory_dir); !directory.empty())
       services.push_back(&shared_memory_.emplace(SharedMemoryService::Options{.directory = directory}));
     report_.emplace(&service_, shared_memory_.has_value() ? &*shared_memory_ : nullptr, state_dir_);
-    ASSIGN_OR_RETURN(metrics_, ServeMetrics([this](MetricFamilies* all) { report_->AddTo(all); }));
-    ASSIGN_OR_RETURN(server_, ListenAt(address, services, kMostMessage));
+    ASSIGN_OR_RETURN(metrics_, ServeMetrics(credentials_->security(),
+                                            [this](MetricFamilies* all) { report_->AddTo(all); }));
+    ASSIGN_OR_RETURN(server_, ListenAt(address, services, {credentials_, kMostMessage}));
     SetMakesProgress(server_, kHealthService, true);  // as it has nothing to do before it has a shard
     const std::string file = absl::GetFlag(FLAGS_port_file);
     return file.empty() ? absl::OkStatus() : ReplaceFile(file, {server_.address, "\n"});
@@ -144,6 +162,7 @@ class Server {
     RETURN_IF_ERROR(ClaimIfNone(registered.shard()));
     if (followed != nullptr) {
       followed->set_view(registered.view());
+      followed->set_run_secret(registered.run_secret());
     } else {
       const LostState lost =
           absl::GetFlag(FLAGS_initial_parameters) ? LostState::kInitialParameters : LostState::kRefused;
@@ -221,6 +240,7 @@ class Server {
   }
 
   const std::string state_dir_;
+  const std::shared_ptr<Credentials> credentials_;
   std::optional<ShardClaim> claim_;  // none: the coordinator chooses
   ParameterService service_{{}};
   ReplicationService replication_;
@@ -229,7 +249,7 @@ class Server {
   std::shared_ptr<ParameterShard> shard_;
   std::shared_ptr<Checkpointer> checkpointer_;
   GrpcShardFollower follower_{
-      [this](std::shared_ptr<ParameterShard> shard, const RegisterShardReply& registered) {
+      credentials_, [this](std::shared_ptr<ParameterShard> shard, const RegisterShardReply& registered) {
         KeepFollowed(std::move(shard), registered);
       }};
   ProgressWatch progress_{kPatience};
@@ -249,12 +269,16 @@ absl::Status Run(const CommandLine& /*command_line*/) {
   RETURN_IF_ERROR(SetUpClusterProcess("server"));
   if (reshard_to > 0) return RecutCheckpoints(state_dir, reshard_to);
 
-  Server server(state_dir);
-  RETURN_IF_ERROR(server.Claim(wanted));
+  ASSIGN_OR_RETURN(const Security security, SecurityFromFlags({kAnyShard}));
+  ASSIGN_OR_RETURN(const int shard, ShardToServe(wanted, security));
+  const auto credentials = std::make_shared<Credentials>(security);
+  Server server(state_dir, credentials);
+  RETURN_IF_ERROR(server.Claim(shard));
   RETURN_IF_ERROR(server.Listen(listen));
   ASSIGN_OR_RETURN(options.request, server.FirstRequest(advertised));
   CoordinatorStub::Options coordinator;
   coordinator.address = absl::GetFlag(FLAGS_coordinator);
+  coordinator.credentials = credentials;
   coordinator.retry.give_up_after = absl::ZeroDuration();
   CoordinatorStub stub(coordinator);
   options.get_run_status = [&] {

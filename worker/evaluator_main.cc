@@ -11,6 +11,7 @@
 #include "common/program/interrupt.h"
 #include "common/program/run_program.h"
 #include "common/status_macros.h"
+#include "common/tls/tls_flags.h"
 #include "worker/data/data_flags.h"
 #include "worker/evaluator/evaluator_loop.h"
 #include "worker/replica/described_run.h"
@@ -41,10 +42,12 @@ absl::Status Run(const CommandLine& command_line) {
   if (options.threads == 0) options.threads = std::max<int>(1, std::thread::hardware_concurrency());
   ASSIGN_OR_RETURN(options.give_up_after, FlagFrom(FLAGS_give_up_after, absl::ZeroDuration()));
   RETURN_IF_ERROR(SetUpClusterProcess("evaluator"));
+  ASSIGN_OR_RETURN(const Security security, SecurityFromFlags({"evaluator"}));
+  const auto credentials = std::make_shared<Credentials>(security);
   Transfers transfers;
   DurationCounter evaluations;
   options.evaluations = &evaluations;
-  ASSIGN_OR_RETURN(const auto metrics, ServeMetrics([&](MetricFamilies* all) {
+  ASSIGN_OR_RETURN(const auto metrics, ServeMetrics(security, [&](MetricFamilies* all) {
                      transfers.AddTo("any", all);
                      all->AddDurations("downpour_evaluation_duration_seconds",
                                        "Time to fetch the parameters and score them on the test sets.",
@@ -52,6 +55,7 @@ absl::Status Run(const CommandLine& command_line) {
                    }));
   CoordinatorStub::Options coordinator_options;
   coordinator_options.address = absl::GetFlag(FLAGS_coordinator);
+  coordinator_options.credentials = credentials;
   coordinator_options.retry.stopped = Interrupted;
   coordinator_options.retry.give_up_after = options.give_up_after;
   GrpcCoordinatorClient coordinator(coordinator_options);
@@ -66,7 +70,7 @@ absl::Status Run(const CommandLine& command_line) {
                    }));
   options.coordinator = &coordinator;
   options.connect_shard =
-      Measured(GrpcShardConnector(0, Interrupted, shared_memory_dir, memory.get()), &transfers);
+      Measured(GrpcShardConnector(0, Interrupted, credentials, shared_memory_dir, memory.get()), &transfers);
   options.data = &run.data;
   options.run_id = run.run_id;
   options.stopped = Interrupted;

@@ -19,6 +19,7 @@
 #include "common/program/run_program.h"
 #include "common/random.h"
 #include "common/status_macros.h"
+#include "common/tls/tls_flags.h"
 #include "worker/data/data_flags.h"
 #include "worker/replica/described_run.h"
 #include "worker/replica/measured_shard_client.h"
@@ -60,14 +61,17 @@ absl::Status Run(const CommandLine& command_line) {
   ASSIGN_OR_RETURN(const int compute_threads, FlagFrom(FLAGS_compute_threads, 1));
   ASSIGN_OR_RETURN(const absl::Duration give_up_after, FlagFrom(FLAGS_give_up_after, absl::ZeroDuration()));
   RETURN_IF_ERROR(SetUpClusterProcess("worker"));
+  ASSIGN_OR_RETURN(const Security security, SecurityFromFlags({"worker"}));
+  const auto credentials = std::make_shared<Credentials>(security);
   Counted counted;
   ASSIGN_OR_RETURN(const auto metrics,
-                   ServeMetrics([&](MetricFamilies* all) { counted.AddTo(replicas, all); }));
+                   ServeMetrics(security, [&](MetricFamilies* all) { counted.AddTo(replicas, all); }));
   // When one replica fails, all of them stop and the process fails, so that a supervisor starts it anew.
   std::atomic<bool> failed = false;
   const auto stopped = [&failed] { return failed || Interrupted(); };
   CoordinatorStub::Options coordinator_options;
   coordinator_options.address = absl::GetFlag(FLAGS_coordinator);
+  coordinator_options.credentials = credentials;
   coordinator_options.retry.stopped = stopped;
   coordinator_options.retry.give_up_after = give_up_after;
   GrpcCoordinatorClient patient(coordinator_options);
@@ -87,8 +91,8 @@ absl::Status Run(const CommandLine& command_line) {
   for (int index = 0; index < replicas; ++index) {
     ReplicaLoopOptions options;
     options.coordinator = &coordinator;
-    options.connect_shard =
-        Measured(GrpcShardConnector(index, stopped, shared_memory_dir, memory.get()), &counted.transfers);
+    options.connect_shard = Measured(
+        GrpcShardConnector(index, stopped, credentials, shared_memory_dir, memory.get()), &counted.transfers);
     options.gradients = &counted.gradients;
     if (memory != nullptr) options.memory = memory.get();
     options.data = run.data.train;

@@ -25,9 +25,13 @@ absl::Status WriteAll(int fd, const std::string& path, absl::string_view bytes) 
   return absl::OkStatus();
 }
 
-absl::Status WriteNew(const std::string& path, absl::Span<const absl::string_view> pieces) {
-  FileDescriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+absl::Status WriteNew(const std::string& path, absl::Span<const absl::string_view> pieces,
+                      FileReaders readers) {
+  const bool only_owner = readers == FileReaders::kOwner;
+  FileDescriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, only_owner ? 0600 : 0644));
   if (!file.valid()) return FileError("create", path);
+  // It may have been there with another mode.
+  if (only_owner && fchmod(file.get(), 0600) != 0) return FileError("change the mode of", path);
   for (const absl::string_view piece : pieces) RETURN_IF_ERROR(WriteAll(file.get(), path, piece));
   if (fsync(file.get()) != 0) return FileError("sync", path);
   return file.Close() ? absl::OkStatus() : FileError("close", path);
@@ -83,9 +87,9 @@ absl::Status SyncDirectory(const std::string& directory) {
 }
 
 absl::Status ReplaceFile(const std::string& path, absl::Span<const absl::string_view> pieces,
-                         const std::string& keep_old_as) {
+                         const std::string& keep_old_as, FileReaders readers) {
   const std::string partial = path + ".partial";
-  absl::Status status = WriteNew(partial, pieces);
+  absl::Status status = WriteNew(partial, pieces, readers);
   if (status.ok() && !keep_old_as.empty()) status = KeepOld(path, keep_old_as);
   if (status.ok() && std::rename(partial.c_str(), path.c_str()) != 0) status = FileError("replace", path);
   if (!status.ok()) unlink(partial.c_str());

@@ -22,11 +22,14 @@ absl::StatusOr<std::string> ReadFile(const std::string& path);
 // Puts on the disk which files `directory` has: a new or renamed file lasts only after that.
 absl::Status SyncDirectory(const std::string& directory);
 
+// Who may read a file that is written: everybody, as far as the process's umask lets them, or its owner alone.
+enum class FileReaders { kEverybody, kOwner };
+
 // Writes `pieces` one after the other to `path`.partial, syncs, and renames it over `path`: a full disk or a
 // crash leaves the old file as it was. If `keep_old_as` is not empty, the old file, if there is one, then has
 // that name, in place of what had it. Fails as FileError() says; the message names file and cause.
 absl::Status ReplaceFile(const std::string& path, absl::Span<const absl::string_view> pieces,
-                         const std::string& keep_old_as = "");
+                         const std::string& keep_old_as = "", FileReaders readers = FileReaders::kEverybody);
 
 }  // namespace downpour
 

@@ -2,11 +2,13 @@
 #ifndef DOWNPOUR_COMMON_HTTP_HTTP_LISTENER_H_
 #define DOWNPOUR_COMMON_HTTP_HTTP_LISTENER_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
 
 #include "absl/status/statusor.h"
+#include "common/tls/identity.h"
 
 namespace httplib {
 class Server;
@@ -14,24 +16,29 @@ class Server;
 
 namespace downpour {
 
-// Serves requests on threads of its own until it is destroyed. The connections are not encrypted; one line of
-// the log warns if others than this machine may connect. Thread-safe.
+// Serves requests on threads of its own until it is destroyed. On loopback connections are plain HTTP, for
+// people and what runs beside the program. Off loopback they are HTTPS, and a client shows a certificate of the
+// authority with the role observer, or is answered 403; without TLS one line of the log warns. Thread-safe.
 class HttpListener {
  public:
-  // Listens at host:port; port 0 takes a free one. `server` has its handlers. INVALID_ARGUMENT: `address` is
-  // not host:port. UNAVAILABLE: the port is in use, or host is not this machine.
-  static absl::StatusOr<std::unique_ptr<HttpListener>> Start(const std::string& address,
-                                                             std::unique_ptr<httplib::Server> server);
+  // Listens at host:port; port 0 takes a free one. `set_up` gives the server its handlers. INVALID_ARGUMENT:
+  // `address` is not host:port, or as CheckMayListen(). UNAVAILABLE: the port is in use, or host is not this
+  // machine.
+  static absl::StatusOr<std::unique_ptr<HttpListener>> Start(
+      const std::string& address, const Security& security,
+      const std::function<void(httplib::Server*)>& set_up);
   // Ends when the requests under way have ended. Handlers that stream without end must look for that.
   ~HttpListener();
 
   const std::string& address() const { return address_; }  // host:port, with the port that was taken
+  const std::string& url() const { return url_; }          // with http or https before it
 
  private:
-  HttpListener(std::unique_ptr<httplib::Server> server, std::string address);
+  HttpListener(std::unique_ptr<httplib::Server> server, std::string address, bool has_tls);
 
   const std::unique_ptr<httplib::Server> server_;
   const std::string address_;
+  const std::string url_;
   std::thread thread_;
 };
 

@@ -16,7 +16,7 @@ using CollectMetrics = std::function<void(MetricFamilies* families)>;
 
 // Serves GET /metrics at the host:port of the flag --metrics, until it is destroyed. Null if the flag is
 // empty, as it is by default. Statuses as HttpListener::Start().
-absl::StatusOr<std::unique_ptr<HttpListener>> ServeMetrics(CollectMetrics collect);
+absl::StatusOr<std::unique_ptr<HttpListener>> ServeMetrics(const Security& security, CollectMetrics collect);
 
 }  // namespace downpour
 

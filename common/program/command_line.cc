@@ -50,8 +50,8 @@ absl::Status CheckFlag(absl::string_view argument) {
   absl::PrintF("%s\n\nFlags:\n", usage);
   absl::btree_map<absl::string_view, absl::CommandLineFlag*> flags;
   for (const auto& [name, flag] : absl::GetAllFlags()) {
-    if (absl::EndsWith(flag->Filename(), "_main.cc") || absl::EndsWith(flag->Filename(), "/cluster_flags.cc"))
-      flags[name] = flag;
+    for (const char* file : {"_main.cc", "/cluster_flags.cc", "/metrics_endpoint.cc", "/tls_flags.cc"})
+      if (absl::EndsWith(flag->Filename(), file)) flags[name] = flag;
   }
   for (const auto& [name, flag] : flags) {
     absl::PrintF("  --%s (default: \"%s\")\n      %s\n", name, flag->DefaultValue(), flag->Help());

@@ -1,6 +1,8 @@
 // Where on the data's way: common/program, before a connection; splits an address at its last colon.
 #include "common/program/host_port.h"
 
+#include <arpa/inet.h>
+
 #include "absl/algorithm/container.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -12,6 +14,14 @@ namespace downpour {
 
 std::string HostPort::HostInUrl() const {
   return absl::StrContains(host, ':') ? absl::StrCat("[", host, "]") : host;
+}
+
+bool HostPort::IsLoopback() const {
+  in_addr v4{};
+  in6_addr v6{};
+  if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return ntohl(v4.s_addr) >> 24 == 127;
+  if (inet_pton(AF_INET6, host.c_str(), &v6) == 1) return IN6_IS_ADDR_LOOPBACK(&v6);
+  return host == "localhost";
 }
 
 absl::StatusOr<HostPort> ParseHostPort(const std::string& address) {

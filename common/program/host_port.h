@@ -14,6 +14,8 @@ struct HostPort {
 
   // In brackets if it is an IPv6 address, as it stands before ":port".
   std::string HostInUrl() const;
+  // Whether only this machine can connect there: the name localhost, or an address of the loopback interface.
+  bool IsLoopback() const;
 };
 
 // INVALID_ARGUMENT: `address` is not host:port with a host of letters, digits, dots, hyphens and underscores,

@@ -41,6 +41,8 @@ int RunProgram(int argc, char** argv, const Program& program) {
     case absl::StatusCode::kOutOfRange:
     case absl::StatusCode::kDataLoss:
     case absl::StatusCode::kUnimplemented:
+    case absl::StatusCode::kPermissionDenied:
+    case absl::StatusCode::kUnauthenticated:
       return kExitUsage;
     default:
       return kExitFailed;

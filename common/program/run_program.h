@@ -24,8 +24,8 @@ struct Program {
 
 // For main to return: parses the arguments, runs the program, and prints "name: message" to stderr unless its
 // status is OK. Returns kExitInterrupted for CANCELLED; kExitUsage for INVALID_ARGUMENT, NOT_FOUND,
-// FAILED_PRECONDITION, OUT_OF_RANGE, DATA_LOSS and UNIMPLEMENTED; kExitFailed for other errors, and where
-// there is no memory left.
+// FAILED_PRECONDITION, OUT_OF_RANGE, DATA_LOSS, UNIMPLEMENTED, PERMISSION_DENIED and UNAUTHENTICATED;
+// kExitFailed for other errors, and where there is no memory left.
 int RunProgram(int argc, char** argv, const Program& program);
 
 }  // namespace downpour

@@ -51,7 +51,7 @@ void SetTransportArguments(Set set) {
 
 }  // namespace
 
-std::shared_ptr<grpc::Channel> ConnectTo(const std::string& address, int connection) {
+std::shared_ptr<grpc::Channel> ConnectTo(const std::string& address, const Peer& peer, int connection) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMostMessageBytes);
   SetTransportArguments([&](const char* name, int value) { arguments.SetInt(name, value); });
@@ -64,7 +64,9 @@ std::shared_ptr<grpc::Channel> ConnectTo(const std::string& address, int connect
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetInt("downpour.connection", connection);
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+  const std::shared_ptr<grpc::ChannelCredentials> credentials =
+      peer.credentials == nullptr ? grpc::InsecureChannelCredentials() : peer.credentials->ForPeer(peer.role);
+  return grpc::CreateCustomChannel(address, credentials, arguments);
 }
 
 absl::Status AwaitConnection(grpc::Channel& channel, const std::string& address) {
@@ -80,10 +82,13 @@ void ShutDownServer::operator()(grpc::Server* server) const {
 
 absl::StatusOr<ListeningServer> ListenAt(const std::string& address,
                                          const std::vector<grpc::Service*>& services,
-                                         int most_message_bytes) {
+                                         const ListenOptions& options) {
   const absl::StatusOr<HostPort> where = ParseHostPort(address);
   if (!where.ok())
     return absl::InvalidArgumentError(absl::StrCat("cannot listen: ", where.status().message()));
+  const std::shared_ptr<Credentials> credentials =
+      options.credentials == nullptr ? std::make_shared<Credentials>(Security()) : options.credentials;
+  RETURN_IF_ERROR(CheckMayListen(*where, credentials->security()));
   ASSIGN_OR_RETURN(std::shared_ptr<ConnectionAcceptor> acceptor,
                    ConnectionAcceptor::Listen(where->HostInUrl(), where->port));
   // What the log should have of a server's troubles, these programs say themselves.
@@ -92,9 +97,8 @@ absl::StatusOr<ListeningServer> ListenAt(const std::string& address,
   grpc::ServerBuilder builder;
   using External = grpc::ServerBuilder::experimental_type::ExternalConnectionType;
   const std::shared_ptr<grpc::experimental::ExternalConnectionAcceptor> connections =
-      builder.experimental().AddExternalConnectionAcceptor(External::FROM_FD,
-                                                           grpc::InsecureServerCredentials());
-  builder.SetMaxReceiveMessageSize(most_message_bytes);
+      builder.experimental().AddExternalConnectionAcceptor(External::FROM_FD, credentials->ForServer());
+  builder.SetMaxReceiveMessageSize(options.most_message_bytes);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMostStreams);
   for (const auto algorithm : {GRPC_COMPRESS_DEFLATE, GRPC_COMPRESS_GZIP})
     builder.SetCompressionAlgorithmSupportStatus(algorithm, false);

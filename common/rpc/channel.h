@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/rpc/connection_acceptor.h"
+#include "common/rpc/credentials.h"
 
 namespace grpc {
 class Channel;
@@ -23,8 +24,16 @@ namespace downpour {
 inline constexpr int kMostMessageBytes = 4 * 1024 * 1024;
 inline constexpr int kMostStreams = 128;
 
-// A channel to host:port. Those of one process with equal `address` and `connection` share a TCP connection.
-std::shared_ptr<grpc::Channel> ConnectTo(const std::string& address, int connection = 0);
+// Whom a client expects at an address, and how it proves who it is itself.
+struct Peer {
+  std::string role;                          // that the certificate must have; empty: any
+  std::shared_ptr<Credentials> credentials;  // null: without TLS
+};
+
+// A channel to host:port. Those of one process with equal `address`, `connection` and `peer` share a TCP
+// connection.
+std::shared_ptr<grpc::Channel> ConnectTo(const std::string& address, const Peer& peer = {},
+                                         int connection = 0);
 
 // Waits until the channel is connected. Call it before each RPC: gRPC connects only while a thread waits for
 // it, and none does between RPCs that fail fast. UNAVAILABLE: nobody answers at `address` within a second.
@@ -47,16 +56,22 @@ struct ListeningServer {
   std::string address;                                   // host:port, with the port that was taken
 };
 
+struct ListenOptions {
+  std::shared_ptr<Credentials> credentials;  // null: without TLS, and on loopback only
+  int most_message_bytes = kMostMessageBytes;
+};
+
 // Serves `services` (not owned; they outlive the server), and gRPC's standard health check
 // (common/rpc/health.h), at host:port; port 0 takes a free one. A call with a
 // compressed message ends with UNIMPLEMENTED, one with a message that is longer than kMostMessageBytes or
-// `most_message_bytes` with RESOURCE_EXHAUSTED. A client has kMostStreams calls under way on a connection at
+// `most_message_bytes` with RESOURCE_EXHAUSTED. With TLS, a caller without a certificate of the authority does not
+// get through, and one without a role for a method is answered PERMISSION_DENIED. A client has kMostStreams calls under way on a connection at
 // most; more wait at the client. Connections are closed that are idle for a minute, or that do not complete
 // HTTP/2's handshake within ten seconds, and those for which there is no descriptor (ConnectionAcceptor).
-// INVALID_ARGUMENT: `address` is not host:port. UNAVAILABLE: port in use, or host is not this machine.
+// INVALID_ARGUMENT: `address` is not host:port, or as CheckMayListen(). UNAVAILABLE: port in use, or host is not this machine.
 absl::StatusOr<ListeningServer> ListenAt(const std::string& address,
                                          const std::vector<grpc::Service*>& services,
-                                         int most_message_bytes = kMostMessageBytes);
+                                         const ListenOptions& options = {});
 
 }  // namespace downpour
 

@@ -23,7 +23,8 @@ namespace downpour {
 class CoordinatorStub {
  public:
   struct Options {
-    std::string address;  // host:port
+    std::string address;                       // host:port
+    std::shared_ptr<Credentials> credentials;  // null: without TLS
     RetryPolicy retry;
     absl::Duration rpc_timeout = absl::Seconds(10);  // of one attempt
     Clock* clock = Clock::Real();                    // not owned; for the back-off
@@ -31,7 +32,7 @@ class CoordinatorStub {
   };
   explicit CoordinatorStub(Options options)
       : options_(std::move(options)),
-        channel_(ConnectTo(options_.address)),
+        channel_(ConnectTo(options_.address, {"coordinator", options_.credentials})),
         stub_(ClusterCoordinator::NewStub(channel_)),
         reachability_(absl::StrCat("the coordinator at ", options_.address), options_.clock) {}
 

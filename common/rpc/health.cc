@@ -22,9 +22,10 @@ void SetMakesProgress(const ListeningServer& server, const std::string& service,
   server.server->GetHealthCheckService()->SetServingStatus(service, makes_progress);
 }
 
-absl::Status CheckHealth(const std::string& address, const std::string& service, absl::Duration timeout) {
+absl::Status CheckHealth(const std::string& address, const std::string& service, absl::Duration timeout,
+                         const std::shared_ptr<Credentials>& credentials) {
   RETURN_IF_ERROR(ParseHostPort(address).status());
-  const std::unique_ptr<Health::Stub> stub = Health::NewStub(ConnectTo(address));
+  const std::unique_ptr<Health::Stub> stub = Health::NewStub(ConnectTo(address, {"", credentials}));
   grpc::ClientContext context;
   context.set_deadline(DeadlineIn(timeout));
   context.set_wait_for_ready(true);

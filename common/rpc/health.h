@@ -17,7 +17,9 @@ void SetMakesProgress(const ListeningServer& server, const std::string& service,
 
 // Asks the server at host:port. OK: the service is SERVING. UNAVAILABLE: it is not, or nobody answers within
 // `timeout`. NOT_FOUND: the server has no such service. INVALID_ARGUMENT: `address` is not host:port.
-absl::Status CheckHealth(const std::string& address, const std::string& service, absl::Duration timeout);
+// `credentials` may be null: without TLS.
+absl::Status CheckHealth(const std::string& address, const std::string& service, absl::Duration timeout,
+                         const std::shared_ptr<Credentials>& credentials = nullptr);
 
 }  // namespace downpour
 

@@ -17,11 +17,13 @@ struct RunKey {
 };
 
 // (replica_id, incarnation, sequence) identifies a push for ever: no other push has the same three numbers.
+// The token proves the first two.
 struct PushHeader {
   uint64_t replica_id = 0;
   uint64_t incarnation = 0;      // grows each time the replica restarts
   uint64_t sequence = 0;         // 1, 2, 3, ... within one incarnation
   uint64_t fetched_version = 0;  // of the parameters that the gradient was computed from
+  std::string token = {};        // JoinReply.token; empty where shard and replica are one process
 };
 
 struct PushOutcome {

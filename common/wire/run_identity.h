@@ -21,7 +21,7 @@ inline void FillRunIdentity(const RunKey& run, RunIdentity* identity) {
 }
 
 inline PushHeader ToPushHeader(const PushIdentity& push) {
-  return {push.replica_id(), push.incarnation(), push.sequence(), push.fetched_version()};
+  return {push.replica_id(), push.incarnation(), push.sequence(), push.fetched_version(), push.token()};
 }
 
 // INVALID_ARGUMENT: more planes than a push can have.
@@ -38,6 +38,7 @@ inline void FillPushIdentity(const RunKey& run, const PushHeader& header, PushId
   push->set_incarnation(header.incarnation);
   push->set_sequence(header.sequence);
   push->set_fetched_version(header.fetched_version);
+  push->set_token(header.token);
   push->set_elements(elements);
   if (planes > 1) push->set_planes(static_cast<uint32_t>(planes));
 }

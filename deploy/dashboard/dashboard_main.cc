@@ -13,6 +13,7 @@
 #include "common/program/run_program.h"
 #include "common/rpc/coordinator_stub.h"
 #include "common/status_macros.h"
+#include "common/tls/tls_flags.h"
 #include "deploy/dashboard/dashboard_server.h"
 
 ABSL_FLAG(std::string, runs, "runs", "folder of runs, or one run folder");
@@ -32,19 +33,23 @@ change as the runs do. It only reads. Ctrl-C stops it.
 
   downpour-dashboard --runs=runs --listen=127.0.0.1:7300
 
-The connection is neither encrypted nor asks who reads: leave it on loopback, and reach another machine's by
-`ssh -L 7300:127.0.0.1:7300 MACHINE`.)";
+On loopback the page is plain HTTP: reach another machine's by `ssh -L 7300:127.0.0.1:7300 MACHINE`. Elsewhere
+it is HTTPS, and a browser must show a certificate of the cluster's authority with the role observer. A cluster
+with TLS is asked with the certificate of --tls_certificate, whose role is observer, too.)";
 
 constexpr absl::Duration kTick = absl::Milliseconds(100);
 
 // Not thread-safe: Page asks for one run after the other.
 class Coordinators {
  public:
+  explicit Coordinators(const Security& security) : credentials_(std::make_shared<Credentials>(security)) {}
+
   absl::StatusOr<Overview> Ask(const std::string& address) {
     std::unique_ptr<CoordinatorStub>& stub = stubs_[address];
     if (stub == nullptr) {
       CoordinatorStub::Options options;
       options.address = address;
+      options.credentials = credentials_;
       options.retry.give_up_after = absl::ZeroDuration();
       options.rpc_timeout = absl::Seconds(1);
       stub = std::make_unique<CoordinatorStub>(options);
@@ -53,6 +58,7 @@ class Coordinators {
   }
 
  private:
+  const std::shared_ptr<Credentials> credentials_;
   std::map<std::string, std::unique_ptr<CoordinatorStub>> stubs_;
 };
 
@@ -61,15 +67,16 @@ absl::Status Serve(const CommandLine& /*command_line*/) {
   if (std::error_code error; !std::filesystem::is_directory(runs, error))
     return absl::NotFoundError(absl::StrCat("--runs is ", runs, ", want a folder that is there"));
   RETURN_IF_ERROR(SetUpLogging("dashboard", "", absl::GetFlag(FLAGS_verbose)));
-  Coordinators coordinators;
+  ASSIGN_OR_RETURN(const Security security, SecurityFromFlags({"observer"}));
+  Coordinators coordinators(security);
   Page page(
       runs, absl::GetFlag(FLAGS_coordinator),
       [&](const std::string& address) { return coordinators.Ask(address); }, Clock::Real());
   ASSIGN_OR_RETURN(const auto server,
-                   DashboardServer::Start(absl::GetFlag(FLAGS_listen), &page, Clock::Real()));
+                   DashboardServer::Start(absl::GetFlag(FLAGS_listen), security, &page, Clock::Real()));
   if (const std::string file = absl::GetFlag(FLAGS_port_file); !file.empty())
     RETURN_IF_ERROR(ReplaceFile(file, {server->address(), "\n"}));
-  std::cout << "http://" << server->address() << "/" << std::endl;
+  std::cout << server->url() << "/" << std::endl;
   while (!Interrupted()) Clock::Real()->SleepFor(kTick);
   return absl::CancelledError("stopped");
 }

@@ -75,21 +75,23 @@ class Viewer {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<DashboardServer>> DashboardServer::Start(const std::string& address,
-                                                                        Page* page, Clock* clock) {
+                                                                        const Security& security, Page* page,
+                                                                        Clock* clock) {
   std::unique_ptr<DashboardServer> dashboard(new DashboardServer(page, clock));
-  auto server = std::make_unique<httplib::Server>();
-  server->new_task_queue = [] { return new httplib::ThreadPool(kMostViewers + kOtherThreads); };
-  server->set_keep_alive_timeout(2);
-  server->set_default_headers(
-      {{"Cache-Control", "no-store"},
-       {"X-Content-Type-Options", "nosniff"},
-       {"Referrer-Policy", "no-referrer"},
-       {"Content-Security-Policy",
-        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
-        "img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"}});
-  dashboard->AddHandlers(server.get());
-  dashboard->AddDownloads(server.get());
-  ASSIGN_OR_RETURN(dashboard->listener_, HttpListener::Start(address, std::move(server)));
+  const auto set_up = [&](httplib::Server* server) {
+    server->new_task_queue = [] { return new httplib::ThreadPool(kMostViewers + kOtherThreads); };
+    server->set_keep_alive_timeout(2);
+    server->set_default_headers(
+        {{"Cache-Control", "no-store"},
+         {"X-Content-Type-Options", "nosniff"},
+         {"Referrer-Policy", "no-referrer"},
+         {"Content-Security-Policy",
+          "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+          "img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"}});
+    dashboard->AddHandlers(server);
+    dashboard->AddDownloads(server);
+  };
+  ASSIGN_OR_RETURN(dashboard->listener_, HttpListener::Start(address, security, set_up));
   return dashboard;
 }
 

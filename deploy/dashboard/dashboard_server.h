@@ -23,11 +23,13 @@ class DashboardServer {
   static constexpr int kMostViewers = 64;
 
   // Statuses as HttpListener::Start(). `page` and `clock` are not owned and outlive the server.
-  static absl::StatusOr<std::unique_ptr<DashboardServer>> Start(const std::string& address, Page* page,
+  static absl::StatusOr<std::unique_ptr<DashboardServer>> Start(const std::string& address,
+                                                                const Security& security, Page* page,
                                                                 Clock* clock);
   ~DashboardServer();
 
   const std::string& address() const { return listener_->address(); }
+  const std::string& url() const { return listener_->url(); }
 
  private:
   DashboardServer(Page* page, Clock* clock) : page_(page), clock_(clock) {}

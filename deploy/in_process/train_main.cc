@@ -13,6 +13,7 @@
 #include "common/program/run_program.h"
 #include "common/program/run_status.h"
 #include "common/status_macros.h"
+#include "common/tls/tls_flags.h"
 #include "deploy/in_process/training_job.h"
 #include "worker/data/data_flags.h"
 
@@ -62,6 +63,7 @@ absl::Status Train(const CommandLine& command_line) {
   for (const std::string& note : data.notes) LogWarning(note);
 
   TrainingJob job;
+  ASSIGN_OR_RETURN(job.security, SecurityFromFlags());
   job.description = description;
   job.data = std::make_shared<RunData>(std::move(data));
   job.run_dir = run_dir;

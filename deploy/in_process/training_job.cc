@@ -83,7 +83,7 @@ absl::StatusOr<RunStatus> RunVirtualJob(const TrainingJob& job) {
   ASSIGN_OR_RETURN(const std::unique_ptr<VirtualCluster> cluster,
                    VirtualCluster::Create(std::move(options), resumed ? &*checkpoint : nullptr));
   checkpoint.reset();
-  ASSIGN_OR_RETURN(const auto metrics, ServeMetrics([&](MetricFamilies* all) {
+  ASSIGN_OR_RETURN(const auto metrics, ServeMetrics(job.security, [&](MetricFamilies* all) {
                      cluster->AddMetrics(all);
                      AddDiskMetrics(job.run_dir, all);
                    }));

@@ -4,6 +4,7 @@
 
 #include <functional>
 
+#include "common/tls/identity.h"
 #include "server/coordinator/run_folder.h"
 #include "server/shard/shard_start.h"
 #include "worker/data/run_data.h"
@@ -14,6 +15,7 @@ struct TrainingJob {
   RunDescription description;           // valid by ValidateRunDescription
   std::shared_ptr<const RunData> data;  // what description.data names
   std::string run_dir;                  // made ready by PrepareRunFolder
+  Security security = {};               // of metrics; there are no other connections
   int threads = 1;                      // compute evaluations and, by the virtual clock, gradients
   // By the wall clock: what is done where a checkpoint is lost.
   LostState lost = LostState::kRefused;

@@ -114,7 +114,7 @@ absl::StatusOr<RunStatus> WallCluster::Run() {
   coordinator_ = std::make_unique<InProcessCoordinatorClient>(&coordinator);
   RETURN_IF_ERROR(StartShards());
   ASSIGN_OR_RETURN(const auto metrics,
-                   ServeMetrics([this](MetricFamilies* all) { folder_->AddMetrics(all); }));
+                   ServeMetrics(job_.security, [this](MetricFamilies* all) { folder_->AddMetrics(all); }));
   ASSIGN_OR_RETURN(RunStatus status, coordinator.GetRunStatus({}));
   job_.begun(status, folder_->resumed());
   if (status.phase() == RunStatus::FINISHED) return status;

@@ -16,6 +16,7 @@ namespace downpour {
 
 Coordinator::Coordinator(Options options)
     : options_(std::move(options)),
+      tokens_(options_.run_secret, options_.run_id),
       views_(options_.description.cluster().shards(), options_.checkpointed,
              options_.description.cluster().standbys()),
       progress_(options_.description, options_.clock, options_.wall_clock),
@@ -67,6 +68,7 @@ absl::StatusOr<RegisterShardReply> Coordinator::RegisterShard(const RegisterShar
   reply.set_updates(progress_.updates());
   reply.set_last_replica_id(membership_.last_replica_id());
   reply.set_last_incarnation(membership_.last_incarnation());
+  reply.set_run_secret(tokens_.secret());
   return reply;
 }
 
@@ -102,7 +104,6 @@ absl::StatusOr<JoinReply> Coordinator::JoinLocked(const JoinRequest& request) {
   RETURN_IF_ERROR(CheckName("host", request.host()));
   if (!request.evaluator() && !request.has_data())
     return absl::InvalidArgumentError("data is missing, want the summary of the replica's data");
-  // Whoever says that it is a replica is taken for one: nobody's role is checked.
   if (!data_.has_value() && !request.evaluator()) RETURN_IF_ERROR(FixData(request.data()));
   if (!data_.has_value())
     return absl::UnavailableError("the run's data is not known yet: no replica has joined");
@@ -125,6 +126,7 @@ absl::StatusOr<JoinReply> Coordinator::JoinLocked(const JoinRequest& request) {
           request.host(), "' joined; ", membership_.size(), " replicas live");
   reply.set_replica_id(member.state.replica_id());
   reply.set_incarnation(member.state.incarnation());
+  reply.set_token(tokens_.Of(reply.replica_id(), reply.incarnation()));
   return reply;
 }
 
@@ -151,8 +153,10 @@ void Coordinator::Remove(uint64_t replica_id, const char* why) {
 
 absl::StatusOr<LeaveReply> Coordinator::Leave(const LeaveRequest& request) {
   absl::MutexLock lock(&mutex_);
-  if (membership_.Find(request.replica_id(), request.incarnation()).ok())
+  if (membership_.Find(request.replica_id(), request.incarnation()).ok()) {
+    RETURN_IF_ERROR(tokens_.Check(request));
     Remove(request.replica_id(), "left");
+  }
   return LeaveReply();
 }
 
@@ -203,6 +207,7 @@ ReportReply::Directive Coordinator::DirectiveFor(MembershipState::Replica* repli
 absl::StatusOr<ReportReply> Coordinator::Report(const ReportRequest& request) {
   absl::MutexLock lock(&mutex_);
   ASSIGN_OR_RETURN(Member * member, membership_.Find(request.replica_id(), request.incarnation()));
+  RETURN_IF_ERROR(tokens_.Check(request));
   ReportReply reply;
   if (request.still_busy()) {
     member->last_seen = options_.clock->Now();
@@ -337,6 +342,7 @@ CoordinatorCheckpoint Coordinator::Checkpoint() const {
   CoordinatorCheckpoint checkpoint;
   *checkpoint.mutable_description() = options_.description;
   checkpoint.set_run_id(options_.run_id);
+  checkpoint.set_run_secret(tokens_.secret());
   if (data_.has_value()) {
     *checkpoint.mutable_data() = *data_;
     *checkpoint.mutable_slices() = slices_->Save();

@@ -9,6 +9,7 @@
 #include "server/coordinator/barrier.h"
 #include "server/coordinator/data_slices.h"
 #include "server/coordinator/membership.h"
+#include "server/coordinator/replica_tokens.h"
 #include "server/coordinator/run_observer.h"
 #include "server/coordinator/run_progress.h"
 #include "server/coordinator/shard_views.h"
@@ -30,7 +31,8 @@ class Coordinator {
     // Whether checkpoints are written. If so, STOP and FINISHED wait until CheckpointWritten() says that the
     // state behind them is on disk: who is told them does not ask again, so a crash must not undo it.
     bool checkpointed = false;
-    int max_replicas = 10'000;  // in the cluster at one time; more are not let in
+    std::string run_secret = {};  // of the tokens (common/tls/token.h); empty: none are given or wanted
+    int max_replicas = 10'000;    // in the cluster at one time; more are not let in
   };
 
   // INVALID_ARGUMENT: run_id is empty.
@@ -58,12 +60,11 @@ class Coordinator {
   // checkpoint only, so that the reports which would explain its totals may be lost; or it wants a slice and
   // holds kMostLeases, and is removed with them.
   absl::StatusOr<ReportReply> Report(const ReportRequest& request);
-  // Always OK. A replica or incarnation that is not in the cluster changes nothing.
+  // A replica or incarnation that is not in the cluster changes nothing, and that is OK.
   absl::StatusOr<LeaveReply> Leave(const LeaveRequest& request);
   // One evaluator at a time gets EVALUATE. If its result stays away for replica_timeout_s (by `clock`), the
   // next call gets EVALUATE again, so that a restarted evaluator gets it too; `updates` and the log line are
-  // then as of that call. WAIT: none is due, or a shard is missing. STOP: the last one is recorded. Whoever
-  // asks is taken for the evaluator: nobody's role is checked.
+  // then as of that call. WAIT: none is due, or a shard is missing. STOP: the last one is recorded.
   absl::StatusOr<NextEvaluationReply> NextEvaluation(const NextEvaluationRequest& request);
   // A result changes nothing if its evaluation is not under way: it is recorded already, was handed out again
   // since, or was handed out before the coordinator was restored from an older checkpoint.
@@ -105,6 +106,7 @@ class Coordinator {
   void Remove(uint64_t replica_id, const char* why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Options options_;
+  const ReplicaTokens tokens_;
   // Held from a change until the observer knows of it: calls keep their order, no checkpoint is in between.
   mutable absl::Mutex observer_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
   mutable absl::Mutex mutex_;

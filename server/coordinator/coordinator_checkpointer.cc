@@ -59,7 +59,9 @@ absl::Status CoordinatorCheckpointer::Write() {
   if (status.ok()) status = file.SetHeader(checkpoint);
   // Who is told that the run is over does not ask again, so both generations have to hold the reason.
   const int generations = checkpoint.budget_reached() ? 2 : 1;
-  for (int i = 0; status.ok() && i < generations; ++i) status = WriteCheckpointFile(path_, file);
+  // It has the run's secret.
+  for (int i = 0; status.ok() && i < generations; ++i)
+    status = WriteCheckpointFile(path_, file, FileReaders::kOwner);
   if (status.ok()) coordinator_->CheckpointWritten(checkpoint);
   schedule_.Tried(clock_->Now(), Milestones(checkpoint), status.ok());
   return status;

@@ -12,6 +12,7 @@
 #include "common/program/logging.h"
 #include "common/program/run_description_rules.h"
 #include "common/status_macros.h"
+#include "common/tls/token.h"
 #include "server/coordinator/coordinator_metrics.h"
 #include "server/storage/checkpoint_file.h"
 #include "server/storage/folder_number.h"
@@ -135,6 +136,10 @@ absl::StatusOr<RunFolder> RunFolder::Open(const std::string& folder, const RunDe
       run.resumed_ ? checkpoint->run_id()
                    : absl::StrCat(RunIdStem(description.name()), "-",
                                   absl::FormatTime("%Y%m%d-%H%M%E6S", clock->WallNow(), absl::UTCTimeZone()));
+  if (run.resumed_) options.run_secret = checkpoint->run_secret();
+  if (options.run_secret.empty()) {
+    ASSIGN_OR_RETURN(options.run_secret, MakeRunSecret());
+  }
   options.clock = options.wall_clock = clock;
   options.checkpointed = true;
   // Checked before the log is opened, which cuts it back to the checkpoint.

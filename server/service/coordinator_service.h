@@ -14,7 +14,8 @@
 
 namespace downpour {
 
-// Hands each RPC to the coordinator, which never blocks, and sends its answer back. Thread-safe.
+// Hands each RPC to the coordinator, which never blocks, and sends its answer back. Who may call which RPC is
+// checked before it gets here (common/rpc/credentials.h); what depends on the request, here. Thread-safe.
 class CoordinatorService final : public ClusterCoordinator::Service {
  public:
   // Neither is owned; both must outlive the service.
@@ -33,17 +34,24 @@ class CoordinatorService final : public ClusterCoordinator::Service {
   grpc::Status Describe(Context*, const DescribeRequest* request, DescribeReply* reply) override {
     return Answer(coordinator_->Describe(*request), reply);
   }
-  grpc::Status RegisterShard(Context*, const RegisterShardRequest* request,
+  grpc::Status RegisterShard(Context* context, const RegisterShardRequest* request,
                              RegisterShardReply* reply) override {
-    // Whoever says that it is a shard is taken for one: nobody's role is checked. gRPC itself would also take
-    // unix:path as an address.
+    const Caller caller = CallerOf(*context->auth_context());
+    if (caller.proven() && !request->has_shard())
+      return ToGrpcStatus(
+          absl::InvalidArgumentError("shard is missing, want the index of the certificate's role"));
+    const absl::Status allowed = caller.CheckIsShard(request->shard(), "to serve a shard");
+    if (!allowed.ok()) return ToGrpcStatus(allowed);
+    // gRPC itself would also take unix:path as an address.
     const absl::StatusOr<HostPort> address = ParseHostPort(request->address());
     if (!address.ok()) return ToGrpcStatus(address.status());
     if (address->port == 0)
       return ToGrpcStatus(absl::InvalidArgumentError("address has port 0, want another"));
     return Answer(coordinator_->RegisterShard(*request), reply);
   }
-  grpc::Status Join(Context*, const JoinRequest* request, JoinReply* reply) override {
+  grpc::Status Join(Context* context, const JoinRequest* request, JoinReply* reply) override {
+    const absl::Status allowed = CheckMayJoin(CallerOf(*context->auth_context()), request->evaluator());
+    if (!allowed.ok()) return ToGrpcStatus(allowed);
     return Answer(coordinator_->Join(*request), reply);
   }
   grpc::Status Report(Context*, const ReportRequest* request, ReportReply* reply) override {

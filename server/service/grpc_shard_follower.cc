@@ -63,7 +63,8 @@ absl::Status GrpcShardFollower::FollowFrom(const RegisterShardReply& registered,
                    ShardOptions(registered.description(), registered.run().run_id(), registered.data()));
   if (registered.shard() >= options.size())
     return absl::FailedPreconditionError(absl::StrCat("the run has no shard ", registered.shard()));
-  const std::shared_ptr<grpc::Channel> channel = ConnectTo(registered.primary());
+  const std::shared_ptr<grpc::Channel> channel =
+      ConnectTo(registered.primary(), {ShardRole(registered.shard()), credentials_});
   RETURN_IF_ERROR(AwaitConnection(*channel, registered.primary()));
   RawCall call(channel, "/downpour.ShardReplication/Follow", absl::InfiniteDuration());
   {

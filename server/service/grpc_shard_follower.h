@@ -9,6 +9,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "common/rpc/credentials.h"
 #include "common/rpc/raw_call.h"
 #include "server/shard/followed_shard.h"
 #include "server/shard/shard_follower.h"
@@ -18,10 +19,11 @@ namespace downpour {
 // ShardFollower over gRPC. A thread reads, applies and tells the primary so, one message after the other.
 class GrpcShardFollower final : public ShardFollower {
  public:
-  // `keep` is called with the shard by the thread, when it has all of it and before the primary is told so;
-  // and with null by Follow(), which gives it up.
+  // `credentials` may be null: without TLS. `keep` is called with the shard by the thread, when it has all of it
+  // and before the primary is told so; and with null by Follow(), which gives it up.
   using Keep = std::function<void(std::shared_ptr<ParameterShard>, const RegisterShardReply&)>;
-  explicit GrpcShardFollower(Keep keep) : keep_(std::move(keep)) {}
+  GrpcShardFollower(std::shared_ptr<Credentials> credentials, Keep keep)
+      : credentials_(std::move(credentials)), keep_(std::move(keep)) {}
   ~GrpcShardFollower() override { Stop(); }
   void Follow(const RegisterShardReply& registered, uint64_t server) override;
   bool follows() const override ABSL_LOCKS_EXCLUDED(mutex_);
@@ -35,6 +37,7 @@ class GrpcShardFollower final : public ShardFollower {
   absl::Status TakeAll(const RegisterShardReply& registered, RawCall* call, FollowedShard* followed)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
+  const std::shared_ptr<Credentials> credentials_;
   const Keep keep_;
   std::thread thread_;
   mutable absl::Mutex mutex_;

@@ -6,6 +6,7 @@
 
 #include "absl/synchronization/mutex.h"
 #include "common/program/logging.h"
+#include "common/rpc/credentials.h"
 #include "common/rpc/grpc_chunk.h"
 #include "common/rpc/grpc_status.h"
 #include "common/status_macros.h"
@@ -30,7 +31,9 @@ grpc::Slice SliceOf(const ShardFeed::Message& message) {
 class ReplicationService::FollowReactor final
     : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
-  explicit FollowReactor(ReplicationService* service) : service_(service) { StartRead(&request_); }
+  FollowReactor(ReplicationService* service, Caller caller) : service_(service), caller_(std::move(caller)) {
+    StartRead(&request_);
+  }
 
   void OnReadDone(bool ok) override {
     FollowRequest request;
@@ -74,6 +77,7 @@ class ReplicationService::FollowReactor final
 
   absl::Status Send(const FollowRequest& request) {
     ASSIGN_OR_RETURN(const std::shared_ptr<ParameterShard> shard, service_->shard_.Get());
+    RETURN_IF_ERROR(caller_.CheckIsShard(shard->Status().shard(), "to follow this shard"));
     RETURN_IF_ERROR(shard->CheckRun(ToRunKey(request.run())));
     ASSIGN_OR_RETURN(const std::shared_ptr<ShardFeed> feed, ShardFeed::Create(shard, request.server()));
     {
@@ -104,6 +108,7 @@ class ReplicationService::FollowReactor final
   }
 
   ReplicationService* const service_;
+  const Caller caller_;
   std::thread thread_;  // used by reads, of which one is under way at a time, and at the end
   grpc::ByteBuffer request_;
   grpc::ByteBuffer reply_;
@@ -114,8 +119,8 @@ class ReplicationService::FollowReactor final
 };
 
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* ReplicationService::Follow(
-    grpc::CallbackServerContext* /*context*/) {
-  return new FollowReactor(this);
+    grpc::CallbackServerContext* context) {
+  return new FollowReactor(this, CallerOf(*context->auth_context()));
 }
 
 }  // namespace downpour

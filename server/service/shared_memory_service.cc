@@ -1,6 +1,7 @@
 // Where on the data's way: between the shard and replicas on its host; gives each stream a session.
 #include "server/service/shared_memory_service.h"
 
+#include "common/rpc/credentials.h"
 #include "common/rpc/grpc_status.h"
 #include "server/service/shared_memory_session.h"
 
@@ -11,11 +12,12 @@ namespace downpour {
 class SharedMemoryService::Stream final
     : public grpc::ServerBidiReactor<SharedMemoryRequest, SharedMemoryReply> {
  public:
-  explicit Stream(SharedMemoryService* service)
+  Stream(SharedMemoryService* service, const Caller& caller)
       : service_(service),
         session_({.shard = &service->shard_,
                   .directory = service->options_.directory,
                   .parallel_for = service->parallel_for_,
+                  .caller = caller,
                   .replica_gone = [this] { return cancelled_.load(); }}) {
     const int limit = service->options_.max_sessions;
     if (++service->sessions_ > limit) {
@@ -89,8 +91,8 @@ void SharedMemoryService::AddTo(MetricFamilies* families) const {
 }
 
 grpc::ServerBidiReactor<SharedMemoryRequest, SharedMemoryReply>* SharedMemoryService::Attach(
-    grpc::CallbackServerContext*) {
-  return new Stream(this);
+    grpc::CallbackServerContext* context) {
+  return new Stream(this, CallerOf(*context->auth_context()));
 }
 
 }  // namespace downpour

@@ -90,6 +90,7 @@ absl::StatusOr<absl::Span<Element>> SharedMemorySession::View(uint64_t offset, S
 }
 
 absl::Status SharedMemorySession::Push(const SharedMemoryRequest::Push& push, SharedMemoryReply* reply) {
+  RETURN_IF_ERROR(CheckMayPush(options_.caller));
   const PushIdentity& identity = push.header();
   RETURN_IF_ERROR(shard_->CheckRun(ToRunKey(identity.run())));
   ASSIGN_OR_RETURN(const size_t planes, PlanesOf(identity));

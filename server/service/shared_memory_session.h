@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "common/tls/permissions.h"
 #include "common/wire/descriptor_socket.h"
 #include "common/wire/push_planes.h"
 #include "common/wire/shared_memory.h"
@@ -26,6 +27,7 @@ class SharedMemorySession {
     const ServedShard* shard;            // not owned
     std::string directory;               // of the socket
     ParallelFor parallel_for;            // for pushes and fetches
+    Caller caller = Caller::Unproven();  // whose session it is
     std::function<bool()> replica_gone;  // asked now and then while a push is applied
   };
   explicit SharedMemorySession(Options options) : options_(std::move(options)) {}

@@ -71,6 +71,12 @@ class ParameterShard {
     ledger_.set_last_joined(replica_id, incarnation);
   }
 
+  // RegisterShardReply gives it. From now on each push must have its replica's token (common/tls/token.h); empty,
+  // as in the in-process cluster: none is wanted.
+  void set_run_secret(const std::string& run_secret) {
+    ledger_.set_run_secret(options_.run.run_id, run_secret);
+  }
+
   // FAILED_PRECONDITION: `run` is not this shard's (message says which part differs). UNAVAILABLE: it is, but
   // of another view, so the coordinator has another address for this shard.
   absl::Status CheckRun(const RunKey& run) const;
@@ -88,7 +94,7 @@ class ParameterShard {
   //   FAILED_PRECONDITION: the sequence is too far ahead; or the optimizer has a compensation and `fetched`,
   //     the parameters that the gradient was computed at, is not of the gradient's size; or it takes another
   //     number of planes; or they are not of one size.
-  //   RESOURCE_EXHAUSTED, UNAVAILABLE, also ABORTED: as PushLedger::EntryFor().
+  //   RESOURCE_EXHAUSTED, UNAVAILABLE, UNAUTHENTICATED, also ABORTED: as PushLedger::EntryFor().
   absl::StatusOr<PushOutcome> ApplyChunk(const PushHeader& header, int64_t begin, const PushPlanes& planes,
                                          TensorView fetched = {})
       ABSL_LOCKS_EXCLUDED(ledger_.snapshot_mutex());
@@ -101,8 +107,8 @@ class ParameterShard {
                                             const PlaneReader& read, const ParallelFor& parallel_for)
       ABSL_LOCKS_EXCLUDED(ledger_.snapshot_mutex());
 
-  // Ends push `header` because a message of it is no chunk. Always INVALID_ARGUMENT; if the push is begun and
-  // not complete, it is rejected as by ApplyChunk().
+  // Ends push `header` because a message of it is no chunk. INVALID_ARGUMENT, and if the push is begun and not
+  // complete, it is rejected as by ApplyChunk(). UNAUTHENTICATED: the token is not the replica's.
   absl::Status RejectPush(const PushHeader& header, absl::string_view why) {
     return ledger_.RejectIfUnderWay(header, why);
   }

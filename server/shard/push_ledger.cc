@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/program/logging.h"
 #include "common/status_macros.h"
+#include "common/tls/token.h"
 
 namespace downpour {
 namespace {
@@ -40,6 +41,7 @@ absl::StatusOr<std::shared_ptr<PushLedger::Entry>> PushLedger::EntryFor(const Pu
         Describe(header), ": the coordinator has given out ids up to ", last_replica_id_,
         " and incarnations up to ", last_incarnation_, ", as far as shard ", shard_, " knows yet"));
   }
+  RETURN_IF_ERROR(CheckProven(header));
   auto known = replicas_.find(header.replica_id);
   if (known == replicas_.end()) {
     if (forgotten_incarnation_ > 0 && header.incarnation <= forgotten_incarnation_) {
@@ -52,7 +54,21 @@ absl::StatusOr<std::shared_ptr<PushLedger::Entry>> PushLedger::EntryFor(const Pu
   }
   known->second.incarnation = std::max(known->second.incarnation, header.incarnation);
   known->second.last_chunk = now;
+  known->second.token = header.token;
+  known->second.token_incarnation = header.incarnation;
   return known->second.entry;
+}
+
+absl::Status PushLedger::CheckProven(const PushHeader& header) const {
+  if (run_secret_.empty()) return absl::OkStatus();
+  const auto known = replicas_.find(header.replica_id);
+  // Of the chunks of a push only the first has the token made.
+  if (known != replicas_.end() && known->second.token_incarnation == header.incarnation &&
+      !known->second.token.empty()) {
+    return CheckToken(header.token, known->second.token, header.replica_id, header.incarnation);
+  }
+  return CheckToken(header.token, ReplicaToken(run_secret_, run_id_, header.replica_id, header.incarnation),
+                    header.replica_id, header.incarnation);
 }
 
 uint64_t PushLedger::MostSilent() const {
@@ -120,6 +136,14 @@ void PushLedger::set_last_joined(uint64_t replica_id, uint64_t incarnation) {
   joins_known_ = true;
   last_replica_id_ = std::max(last_replica_id_, replica_id);
   last_incarnation_ = std::max(last_incarnation_, incarnation);
+}
+
+void PushLedger::set_run_secret(const std::string& run_id, const std::string& run_secret) {
+  absl::MutexLock lock(&map_mutex_);
+  if (run_id == run_id_ && run_secret == run_secret_) return;
+  run_id_ = run_id;
+  run_secret_ = run_secret;
+  for (auto& [replica_id, known] : replicas_) known.token.clear();
 }
 
 absl::Status PushLedger::CheckPlausible(const PushHeader& header, const Entry& entry) const {
@@ -208,6 +232,7 @@ absl::Status PushLedger::RejectIfUnderWay(const PushHeader& header, absl::string
   std::shared_ptr<Entry> entry;
   {
     absl::MutexLock lock(&map_mutex_);
+    RETURN_IF_ERROR(CheckProven(header));
     const auto known = replicas_.find(header.replica_id);
     if (known == replicas_.end()) return absl::InvalidArgumentError(why);
     entry = known->second.entry;
@@ -242,7 +267,10 @@ absl::Status PushLedger::Restore(const ShardCheckpoint& header) {
       if (push.plateau_factor() == 0) entry->push_.set_plateau_factor(1);
     }
     absl::MutexLock lock(&map_mutex_);
-    replicas_[push.replica_id()] = {std::move(entry), push.incarnation(), now};
+    Known& known = replicas_[push.replica_id()];
+    known.entry = std::move(entry);
+    known.incarnation = push.incarnation();
+    known.last_chunk = now;
     last_replica_id_ = std::max(last_replica_id_, push.replica_id());
     last_incarnation_ = std::max(last_incarnation_, push.incarnation());
   }

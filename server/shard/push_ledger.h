@@ -85,11 +85,16 @@ class PushLedger {
   // taken. Lower numbers than before change nothing.
   void set_last_joined(uint64_t replica_id, uint64_t incarnation) ABSL_LOCKS_EXCLUDED(map_mutex_);
 
+  // The run's secret, with which the tokens of pushes are checked from now on (common/tls/token.h). Until the
+  // first call, and where it is empty, no token is wanted: shard and replicas are one process.
+  void set_run_secret(const std::string& run_id, const std::string& run_secret)
+      ABSL_LOCKS_EXCLUDED(map_mutex_);
+
   // The entry of the replica that sent a chunk of `size` keys from `begin` on. It is not forgotten while the
   // caller has it.
   //   INVALID_ARGUMENT: sequence 0. OUT_OF_RANGE: keys outside the shard's range.
   //   UNAVAILABLE: the coordinator is not known to have given out the id or the incarnation; it may have
-  //   since. RESOURCE_EXHAUSTED: as many replicas as the ledger takes have pushed within kForgetAfter.
+  //   since. UNAUTHENTICATED: the token is not that of the id and the incarnation. RESOURCE_EXHAUSTED: as many replicas as the ledger takes have pushed within kForgetAfter.
   //   ABORTED: the replica has been silent so long that it may have been forgotten; it must join again.
   absl::StatusOr<std::shared_ptr<Entry>> EntryFor(const PushHeader& header, int64_t begin, int64_t size)
       ABSL_LOCKS_EXCLUDED(map_mutex_);
@@ -114,7 +119,8 @@ class PushLedger {
   // Ends an admitted push: INVALID_ARGUMENT, with `why` in the message. The 1st, 2nd, 4th, ... is logged.
   absl::Status Reject(const PushHeader& header, absl::string_view why, Entry* entry)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(entry->mutex()) ABSL_LOCKS_EXCLUDED(snapshot_mutex_);
-  // As Reject(), of a push that may not be under way; then only the status is returned.
+  // As Reject(), of a push that may not be under way; then only the status is returned. UNAUTHENTICATED: as
+  // EntryFor().
   absl::Status RejectIfUnderWay(const PushHeader& header, absl::string_view why)
       ABSL_LOCKS_EXCLUDED(map_mutex_, snapshot_mutex_);
 
@@ -145,9 +151,14 @@ class PushLedger {
   struct Known {
     std::shared_ptr<Entry> entry = std::make_shared<Entry>();
     uint64_t incarnation = 0;  // the highest that has sent a chunk
+    // That was shown last, and is that incarnation's; empty: none was.
+    std::string token;
+    uint64_t token_incarnation = 0;
     absl::Time last_chunk = absl::InfinitePast();
   };
 
+  // UNAUTHENTICATED: the token is not that of the id and the incarnation.
+  absl::Status CheckProven(const PushHeader& header) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(map_mutex_);
   absl::Status CheckPlausible(const PushHeader& header, const Entry& entry) const
       ABSL_SHARED_LOCKS_REQUIRED(entry.mutex_);
   // Forgets a replica if there are as many as the ledger takes.
@@ -172,6 +183,8 @@ class PushLedger {
   mutable absl::Mutex map_mutex_;                                              // the last in the lock order
   absl::flat_hash_map<uint64_t, Known> replicas_ ABSL_GUARDED_BY(map_mutex_);  // by id
   uint64_t forgotten_incarnation_ ABSL_GUARDED_BY(map_mutex_) = 0;             // the highest; 0: none
+  std::string run_id_ ABSL_GUARDED_BY(map_mutex_);
+  std::string run_secret_ ABSL_GUARDED_BY(map_mutex_);
   bool joins_known_ ABSL_GUARDED_BY(map_mutex_) = false;
   uint64_t last_replica_id_ ABSL_GUARDED_BY(map_mutex_) = 0;
   uint64_t last_incarnation_ ABSL_GUARDED_BY(map_mutex_) = 0;

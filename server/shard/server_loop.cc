@@ -104,6 +104,7 @@ class ServerLoop {
   void TakeAnswer(const RegisterShardReply& registered) {
     RegisterShardRequest& request = options_.request;
     shard_->set_last_joined(registered.last_replica_id(), registered.last_incarnation());
+    shard_->set_run_secret(registered.run_secret());
     shard_->log().Expect(registered.follower());
     if (registered.view() <= request.view()) return;
     if (request.lost() != 0 && registered.standby() == 0) shard_->log().GoAlone();

@@ -166,6 +166,7 @@ absl::StatusOr<std::unique_ptr<ParameterShard>> StartShard(const RegisterShardRe
     ASSIGN_OR_RETURN(std::unique_ptr<ParameterShard> created, CreateShard(std::move(options), description));
     RETURN_IF_ERROR(SaveShardSnapshot(path, created->Snapshot()));
     created->set_view(registered.view());
+    created->set_run_secret(registered.run_secret());
     return created;
   }
   RETURN_IF_ERROR(snapshot.status());
@@ -174,6 +175,7 @@ absl::StatusOr<std::unique_ptr<ParameterShard>> StartShard(const RegisterShardRe
   if (!shard.ok())
     return absl::Status(shard.status().code(), absl::StrCat(path, ": ", shard.status().message()));
   (*shard)->set_view(registered.view());
+  (*shard)->set_run_secret(registered.run_secret());
   LogInfo("shard ", registered.shard(), " goes on from ", path, " at version ", (*shard)->version(),
           "; the run has ", registered.updates(), " updates");
   return shard;

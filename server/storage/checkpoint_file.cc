@@ -130,7 +130,7 @@ bool CheckpointExists(const std::string& path) {
   return std::filesystem::exists(path, ignored) || std::filesystem::exists(PreviousGeneration(path), ignored);
 }
 
-absl::Status WriteCheckpointFile(const std::string& path, const CheckpointFile& file) {
+absl::Status WriteCheckpointFile(const std::string& path, const CheckpointFile& file, FileReaders readers) {
   std::deque<std::string> numbers;  // a deque does not move its elements when it grows
   std::vector<absl::string_view> pieces = {kMagic};
   const auto add_number = [&](auto value) {
@@ -151,7 +151,7 @@ absl::Status WriteCheckpointFile(const std::string& path, const CheckpointFile& 
   uint32_t crc = 0;
   for (absl::string_view piece : pieces) crc = Crc32c(piece, crc);
   add_number(crc);
-  RETURN_IF_ERROR(ReplaceFile(path, pieces, PreviousGeneration(path)));
+  RETURN_IF_ERROR(ReplaceFile(path, pieces, PreviousGeneration(path), readers));
   return SyncDirectoryOf(path);
 }
 

@@ -11,6 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "common/file/file.h"
 
 namespace downpour {
 
@@ -70,7 +71,8 @@ bool CheckpointExists(const std::string& path);           // either of them
 // Writes as ReplaceFile() of common/file/file.h, with its statuses, and syncs the directory: a full disk or a
 // crash leaves the old file as it was. The old file becomes the previous generation. While it writes, the
 // disk holds three files. Two threads must not write one path at once.
-absl::Status WriteCheckpointFile(const std::string& path, const CheckpointFile& file);
+absl::Status WriteCheckpointFile(const std::string& path, const CheckpointFile& file,
+                                 FileReaders readers = FileReaders::kEverybody);
 
 // The newest generation that is whole. If that is the previous one, it says so in the log, and renames a
 // damaged newest to <path>.damaged, so that the next write does not take that for a generation. The sections

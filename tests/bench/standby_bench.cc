@@ -113,7 +113,7 @@ class Cluster {
     registered->set_shard(options.shard);
     registered->set_primary(shard->server.address);
     shard->primary->log().Expect(kServer);
-    shard->standby = std::make_unique<GrpcShardFollower>();
+    shard->standby = std::make_unique<GrpcShardFollower>(nullptr, [](const auto&, const auto&) {});
     shard->standby->Follow(*registered, kServer);
     while (shard->primary->log().TakeFollowing().ready != kServer) std::this_thread::yield();
   }

@@ -188,6 +188,7 @@ bool GoesByTheTimeOfDay(const std::string& line) {
 
 TEST(Architecture, OnlyTimeStampsGoByTheTimeOfDay) {
   const std::set<std::string> may = {"common/clock.h",                     // offers it
+                                     "common/tls/tls_flags.cc",            // whether a certificate is valid
                                      "server/coordinator/coordinator.cc",  // incarnations
                                      "server/coordinator/coordinator_metrics.cc",
                                      "server/coordinator/run_folder.cc",    // the run's name
@@ -196,6 +197,7 @@ TEST(Architecture, OnlyTimeStampsGoByTheTimeOfDay) {
                                      "server/storage/periodic_writer.cc",
                                      "deploy/in_process/virtual_time.h",  // has none
                                      "tests/testing/fake_clock.h",
+                                     "tests/testing/processes.h",
                                      "tests/testing/simulated_threads.h",
                                      "tests/testing/wall_clock_jump.cc",
                                      "tests/integration/architecture_test.cc"};

@@ -45,7 +45,7 @@ class CleanStop : public Processes {
 class PushingReplica {
  public:
   PushingReplica(const JoinReply& joined, SharedMemoryResource* memory)
-      : replica_id_(joined.replica_id()), incarnation_(joined.incarnation()) {
+      : replica_id_(joined.replica_id()), incarnation_(joined.incarnation()), token_(joined.token()) {
     const auto layout = NetworkLayout(joined.description().network(), 6, 4);
     GrpcShardClient::Options options;
     options.address = joined.shards(0).address();
@@ -64,7 +64,7 @@ class PushingReplica {
   // After its first push, which is refused until the shard has heard that the replica has joined.
   void PushUntilAFailure() {
     do {
-      status_ = client_->Push({replica_id_, incarnation_, pushes_ + 1, 0}, gradient_).status();
+      status_ = client_->Push({replica_id_, incarnation_, pushes_ + 1, 0, token_}, gradient_).status();
       if (status_.ok()) ++pushes_;
     } while (status_.ok() || pushes_ == 0);
   }
@@ -75,6 +75,7 @@ class PushingReplica {
 
  private:
   const uint64_t replica_id_, incarnation_;
+  const std::string token_;
   std::vector<float> gradient_;
   std::unique_ptr<ShardClient> client_;
   std::atomic<uint64_t> pushes_ = 0;
@@ -122,6 +123,7 @@ TEST_F(CleanStop, EveryAnsweredReportIsInTheCoordinatorsCheckpoint) {
     const JoinReply joined = Join();
     report.set_replica_id(joined.replica_id());
     report.set_incarnation(joined.incarnation());
+    report.set_token(joined.token());
   }
   for (int i = 0; i < kReplicas; ++i) {
     threads.emplace_back([&, i] {

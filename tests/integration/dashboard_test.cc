@@ -60,6 +60,7 @@ class Dashboard : public Processes {
       ReportRequest& report = reports_.emplace_back();
       report.set_replica_id(joined.replica_id());
       report.set_incarnation(joined.incarnation());
+      report.set_token(joined.token());
     }
   }
   // Each has read a minibatch more and pushed it; every seventh only half the time.

@@ -1,5 +1,4 @@
-// Where on the data's way: before it; what can be known of deploy/kubernetes/ without a cluster: shapes of
-// objects, the restricted profile, limits, probes, and that names refer to something.
+// Where on the data's way: before it; what can be known of deploy/kubernetes/ without a cluster.
 #include <yaml-cpp/yaml.h>
 
 #include <filesystem>
@@ -63,7 +62,9 @@ const std::map<std::string, std::string>& Schema() {
        "volumes:Volume[] topologySpreadConstraints:Spread[]"},
       {"PodSecurity", "runAsNonRoot:bool runAsUser:int runAsGroup:int fsGroup:int seccompProfile:Seccomp"},
       {"Seccomp", "type:string!"},
-      {"Spread", "maxSkew:int! topologyKey:string! whenUnsatisfiable:string! labelSelector:Selector"},
+      {"Spread",
+       "maxSkew:int! topologyKey:string! whenUnsatisfiable:string! labelSelector:Selector "
+       "matchLabelKeys:string[]"},
       {"Container",
        "name:string! image:string! imagePullPolicy:string args:string[] env:Variable[] envFrom:EnvFrom[] "
        "securityContext:Security! ports:Port[] startupProbe:Probe readinessProbe:Probe livenessProbe:Probe "
@@ -77,12 +78,11 @@ const std::map<std::string, std::string>& Schema() {
       {"NameRef", "name:string!"},
       {"Port", "name:string containerPort:int!"},
       {"Probe",
-       "exec:Exec grpc:Grpc initialDelaySeconds:int periodSeconds:int timeoutSeconds:int "
-       "failureThreshold:int"},
-      {"Grpc", "port:int! service:string"},
+       "exec:Exec initialDelaySeconds:int periodSeconds:int timeoutSeconds:int failureThreshold:int"},
       {"Exec", "command:string[]!"},
       {"Mount", "name:string! mountPath:string! readOnly:bool"},
-      {"Volume", "name:string! persistentVolumeClaim:ClaimVolume emptyDir:EmptyDir"},
+      {"Volume", "name:string! persistentVolumeClaim:ClaimVolume emptyDir:EmptyDir secret:SecretVolume"},
+      {"SecretVolume", "secretName:string! defaultMode:int"},
       {"ClaimVolume", "claimName:string! readOnly:bool"},
       {"EmptyDir", "medium:string sizeLimit:quantity"},
       {"NetworkPolicySpec",
@@ -234,8 +234,7 @@ Faults ResourceFaults(const Object& object) {
     if (object.Role() != "corpus" && object.Role() != "results") probes.push_back("livenessProbe");
     if (container["ports"]) probes.insert(probes.end(), {"startupProbe", "readinessProbe"});
     for (const std::string& probe : probes)
-      if (!Find(container, {probe, "exec"}) && !Find(container, {probe, "grpc"}))
-        faults.push_back(object.name + ": no " + probe);
+      if (!Find(container, {probe, "exec"})) faults.push_back(object.name + ": no " + probe);
   }
   return faults;
 }
@@ -269,30 +268,28 @@ bool LetsIn(const YAML::Node& policy, const std::string& from, const YAML::Node&
 }
 
 TEST(Kubernetes, ObjectsHaveTheShapeOfTheirApi) {
-  EXPECT_GE(AllObjects().size(), 15u);
+  EXPECT_GE(AllObjects().size(), 18u);
   for (const Object& object : AllObjects()) EXPECT_THAT(ShapeFaults(object), IsEmpty());
 }
 
 TEST(Kubernetes, PodsFitTheRestrictedProfile) {
   for (const Object& object : AllObjects()) {
-    if (object.HasPods()) {
-      EXPECT_THAT(ProfileFaults(object), IsEmpty());
-    }
+    if (!object.HasPods()) continue;
+    EXPECT_THAT(ProfileFaults(object), IsEmpty());
   }
 }
 
 TEST(Kubernetes, ContainersHaveLimitsAndProbes) {
   for (const Object& object : AllObjects()) {
-    if (object.HasPods()) {
-      EXPECT_THAT(ResourceFaults(object), IsEmpty());
-    }
+    if (!object.HasPods()) continue;
+    EXPECT_THAT(ResourceFaults(object), IsEmpty());
   }
 }
 
 TEST(Kubernetes, PodsReachOnlyWhatTheyNeed) {
   const std::vector<Object> objects = AllObjects();
-  const std::map<std::string, std::set<std::string>> clients = {
-      {"coordinator", {"shard", "worker", "evaluator"}}, {"shard", {"worker", "evaluator"}}};
+  const std::set<std::string> servers = {"coordinator", "shard", "standby"},
+                              clients = {"shard", "standby", "worker", "evaluator"};
   for (const Object& object : objects) {
     if (!object.HasPods()) continue;
     const YAML::Node labels = object.Pod()["metadata"]["labels"];
@@ -302,12 +299,12 @@ TEST(Kubernetes, PodsReachOnlyWhatTheyNeed) {
           closed || (policy.name == "NetworkPolicy/downpour" &&
                      Selects(policy.yaml["spec"]["podSelector"], labels) && !policy.yaml["spec"]["ingress"]);
     EXPECT_TRUE(closed) << object.name;
-    for (const char* from : {"coordinator", "shard", "worker", "evaluator", "corpus", "results"}) {
-      const bool wanted = clients.contains(object.Role()) && clients.at(object.Role()).contains(from);
+    for (const char* from : {"coordinator", "shard", "standby", "worker", "evaluator", "corpus"}) {
+      const bool wanted = servers.contains(object.Role()) && clients.contains(from);
       bool let_in = false;
       for (const Object& policy : objects)
         let_in = let_in || (policy.kind() == "NetworkPolicy" &&
-                            LetsIn(policy.yaml, from, labels, object.Role() == "shard" ? 7200 : 7100));
+                            LetsIn(policy.yaml, from, labels, object.Role() == "coordinator" ? 7100 : 7200));
       EXPECT_EQ(let_in, wanted) << from << " to " << object.name;
     }
   }
@@ -315,16 +312,17 @@ TEST(Kubernetes, PodsReachOnlyWhatTheyNeed) {
 
 TEST(Kubernetes, NamesReferToSomething) {
   const std::vector<Object> objects = AllObjects();
-  std::set<std::string> names, roles;
+  std::set<std::string> names, roles, secrets;
+  const auto kustomization = YAML::LoadFile(DOWNPOUR_SOURCE_DIR "/deploy/kubernetes/kustomization.yaml");
+  for (const YAML::Node& secret : kustomization["secretGenerator"]) secrets.insert(secret["name"].Scalar());
   for (const Object& object : objects) {
     EXPECT_TRUE(names.insert(object.name).second) << "twice: " << object.name;
     if (object.HasPods()) roles.insert(object.Role());
   }
   for (const Object& object : objects) {
     const YAML::Node spec = object.yaml["spec"];
-    if (object.kind() == "Service") {
+    if (object.kind() == "Service")
       EXPECT_TRUE(roles.contains(spec["selector"]["role"].Scalar())) << object.name;
-    }
     if (object.kind() == "PodDisruptionBudget") {
       EXPECT_TRUE(roles.contains(spec["selector"]["matchLabels"]["role"].Scalar())) << object.name;
     }
@@ -339,6 +337,8 @@ TEST(Kubernetes, NamesReferToSomething) {
       if (const YAML::Node claim = volume["persistentVolumeClaim"]) {
         EXPECT_TRUE(names.contains("PersistentVolumeClaim/" + claim["claimName"].Scalar())) << object.name;
       }
+      const YAML::Node secret = volume["secret"];
+      EXPECT_TRUE(!secret || secrets.contains(secret["secretName"].Scalar())) << object.name;
     }
     for (const YAML::Node& claim : spec["volumeClaimTemplates"])
       volumes.insert(claim["metadata"]["name"].Scalar());

@@ -138,6 +138,11 @@ TEST_F(SlurmScripts, LaunchStartsEveryRoleAndEndsWithTheRun) {
   EXPECT_THAT(calls(), AllOf(HasSubstr("worker --coordinator=10.9.8.7:71 --replicas=2"),
                              HasSubstr("worker --coordinator=10.9.8.7:71 --replicas=3")));
   EXPECT_EQ(Address(), "finished\n") << "so that workers elsewhere end";
+  for (const char* role : {"coordinator", "evaluator", "shard-0", "shard-1", "worker"}) {
+    const std::string key = absl::StrCat(run_dir(), "/tls/", role, "/key.pem");
+    EXPECT_TRUE(fs::exists(key)) << key;
+    EXPECT_THAT(calls(), HasSubstr("--tls_key=" + key));
+  }
 }
 
 TEST_F(SlurmScripts, ARequeuedJobThrowsNothingAway) {
@@ -255,7 +260,9 @@ TEST_F(SlurmScripts, AWorkerFollowsTheRunToAnotherAddress) {
   SetProgram("worker", "[[ $* == *:72* ]] || exit 1\n");
   const auto worker = Start("workers.sbatch", {run_dir(), "--replicas=4"});
   SetAddress("10.9.8.7:71");
-  ASSERT_TRUE(Says("worker --coordinator=10.9.8.7:71 --give_up_after=20s --replicas=4\n"));
+  ASSERT_TRUE(Says(absl::StrCat("worker --coordinator=10.9.8.7:71 --give_up_after=20s --tls_ca=", run_dir(),
+                                "/tls/worker/ca.pem ")));
+  EXPECT_THAT(calls(), HasSubstr("/key.pem --replicas=4\n"));
   EXPECT_EQ(worker->Wait(absl::ZeroDuration()), -1);
   SetAddress("10.9.8.7:72");
   EXPECT_EQ(worker->Wait(), 0);

@@ -58,7 +58,7 @@ class StalledStreams : public ::testing::Test {
   }
 
   std::unique_ptr<ParameterServer::Stub> Stub(int connection) const {
-    return ParameterServer::NewStub(ConnectTo(server_.address, connection));
+    return ParameterServer::NewStub(ConnectTo(server_.address, {}, connection));
   }
   // Opens pushes on so many connections, and sends no more than their headers, if those.
   void OpenPushes(int connections, bool with_header) {

@@ -104,7 +104,7 @@ class Standbys : public Processes {
   void PushUntilStopped(const JoinReply& joined) {
     const auto stub = NewStub();
     for (uint64_t sequence = 1; !stopped_; ++sequence) {
-      const PushHeader header{joined.replica_id(), joined.incarnation(), sequence, 0};
+      const PushHeader header{joined.replica_id(), joined.incarnation(), sequence, 0, joined.token()};
       EXPECT_TRUE(Repeat(stub.get(), [&](GrpcShardClient* client) {
         const absl::StatusOr<PushOutcome> pushed =
             client->Push(header, std::vector<float>(client->range().size(), -1));

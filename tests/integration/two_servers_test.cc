@@ -52,8 +52,9 @@ class TwoServers : public Processes {
     options.run = ToRunKey(joined.run());
     options.run.view = shard.view();
     options.retry.give_up_after = absl::Seconds(5);
-    return GrpcShardClient(options).Push({joined.replica_id(), joined.incarnation(), sequence, 0},
-                                         std::vector<float>(layout->size(), 1));
+    return GrpcShardClient(options).Push(
+        {joined.replica_id(), joined.incarnation(), sequence, 0, joined.token()},
+        std::vector<float>(layout->size(), 1));
   }
 };
 

@@ -1,8 +1,8 @@
 // Where on the data's way: guards the whole way in one simulation: the real coordinator, the real loops of
 // servers, replicas and evaluator, shards with several segments and ADADELTA; the network is faulty and
 // partitioned, everything crashes and comes back from old, failed or damaged checkpoints, a second server
-// claims a shard, replicas join and leave, and somebody sets the time of day. In every second run each shard
-// has a standby.
+// claims a shard, replicas join and leave, a hostile peer attacks, and somebody sets the time of day. In every
+// second run each shard has a standby.
 //
 // Its oracle does not take a shard's word: it notes which pushes were acknowledged. All gradients are ones,
 // so what a key must hold after n pushes is known from a shard without faults.
@@ -17,6 +17,7 @@
 #include "common/status_macros.h"
 #include "server/shard/shard_start.h"
 #include "tests/testing/faulty_shard_client.h"
+#include "tests/testing/hostile_peer.h"
 #include "tests/testing/push_oracle.h"
 #include "tests/testing/simulated_coordinator.h"
 #include "tests/testing/simulated_host.h"
@@ -31,8 +32,7 @@
 namespace downpour {
 namespace {
 
-constexpr int kShards = 2;
-constexpr int kReplicas = 4;
+constexpr int kShards = 2, kReplicas = 4;
 constexpr int64_t kSegment = 24;  // elements
 constexpr int64_t kChunk = 16;    // likewise, of a replica whose push comes in chunks
 constexpr int64_t kPiece = 64;    // likewise, of one whose push is applied by segments
@@ -94,6 +94,7 @@ class Simulation {
     }
     EXPECT_EQ((*coordinator_).GetRunStatus({})->phase(), RunStatus::FINISHED);
     EXPECT_EQ(evaluated_, absl::OkStatus());
+    EXPECT_GT(hostile_.refused(), 1000) << "hardly anybody attacks";
     for (const auto& replica : replicas_) EXPECT_TRUE(replica->killed || replica->end.ok()) << replica->end;
     const CoordinatorCheckpoint last = (*coordinator_).Checkpoint();
     for (const ShardAddress& shard : last.shards())
@@ -167,13 +168,14 @@ class Simulation {
   FaultyNetwork network_;
   const bool standbys_;  // each shard has one
   SimulatedCoordinator coordinator_;
+  HostilePeer hostile_{&coordinator_, /*seed=*/1};
   const std::vector<PushOracle>& oracles_;
   std::vector<std::unique_ptr<SimulatedHost>> hosts_;
   StandbyOracle standby_oracle_{
       [this](const std::string& address) -> SimulatedHost& { return *hosts_[HostAt(address)]; }};
   std::map<std::string, absl::Time> back_;  // when a server that is down starts again, by its host's address
   std::vector<std::unique_ptr<SimulatedReplica>> replicas_;
-  Party evaluator_;
+  Party evaluator_{.caller = Caller({"evaluator"})};
   std::vector<std::unique_ptr<ReplicaLink>> links_;
   absl::Status evaluated_;
   int take_overs_ = 0;
@@ -223,6 +225,7 @@ void Simulation::SomethingHappens() {
 void Simulation::Tick() {
   coordinator_.Tick();
   standby_oracle_.Look(coordinator_.on_disk());
+  hostile_.Attack(hosts_[hostile_.refused() % hosts_.size()]->serving());
   for (const auto& host : hosts_) TickHost(host.get());
   for (const auto& replica : replicas_) coordinator_.NoteWhetherReached(replica.get());
   for (const auto& host : hosts_) CheckHost(*host);

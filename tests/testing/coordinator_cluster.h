@@ -60,6 +60,7 @@ class FakeReplica {
   explicit FakeReplica(const JoinReply& joined) {
     report.set_replica_id(joined.replica_id());
     report.set_incarnation(joined.incarnation());
+    report.set_token(joined.token());
   }
 
   // Makes `updates` pushes of one minibatch of 10 frames each at a loss of 2 nats a frame.

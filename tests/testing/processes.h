@@ -69,7 +69,34 @@ class Processes : public ::testing::Test {
 
   std::unique_ptr<ChildProcess> Start(const std::string& name, std::vector<std::string> arguments) const {
     arguments.insert(arguments.begin(), ProgramPath(name));
+    const std::vector<std::string> tls = TlsFlags(name, arguments);
+    arguments.insert(arguments.end(), tls.begin(), tls.end());
     return std::make_unique<ChildProcess>(arguments, absl::StrCat(folder_, "/", name, ".out"));
+  }
+
+  // With --tls_*, if the test has certificates: those of the program's role.
+  std::vector<std::string> TlsFlags(const std::string& name,
+                                    const std::vector<std::string>& arguments) const {
+    if (certificates_.empty()) return {};
+    std::string role = name.substr(std::string("downpour-").size());
+    if (role == "dashboard" || role == "health") role = "observer";
+    for (const std::string& argument : arguments) {
+      if (role == "server" && argument.starts_with("--shard="))
+        role = absl::StrCat("shard-", argument.substr(8));
+    }
+    const std::string folder = absl::StrCat(certificates_, "/", role);
+    return {absl::StrCat("--tls_ca=", folder, "/ca.pem"),
+            absl::StrCat("--tls_certificate=", folder, "/certificate.pem"),
+            absl::StrCat("--tls_key=", folder, "/key.pem")};
+  }
+  // Of a process of this test with the role: null, if it has no certificates.
+  std::shared_ptr<Credentials> CredentialsOf(const std::string& role) const {
+    if (certificates_.empty()) return nullptr;
+    const std::string folder = absl::StrCat(certificates_, "/", role);
+    const auto identity = TlsIdentity::Read(
+        {folder + "/ca.pem", folder + "/certificate.pem", folder + "/key.pem"}, Clock::Real()->WallNow());
+    EXPECT_TRUE(identity.ok()) << identity.status();
+    return std::make_shared<Credentials>(Security{identity.value_or(nullptr)});
   }
 
   // Starts it at the address of the earlier one, if there was one.
@@ -87,6 +114,7 @@ class Processes : public ::testing::Test {
     ASSERT_THAT(address_, ::testing::Not(::testing::IsEmpty())) << coordinator_->Output();
     CoordinatorStub::Options options;
     options.address = address_;
+    options.credentials = CredentialsOf("worker");
     options.retry.give_up_after = absl::ZeroDuration();
     stub_ = std::make_unique<CoordinatorStub>(options);
   }
@@ -160,6 +188,7 @@ class Processes : public ::testing::Test {
   std::vector<std::string> more_settings_;
   std::string folder_;
   std::string run_dir_;
+  std::string certificates_;  // folder of deploy/certificates; empty: without TLS
   std::string address_;
   std::unique_ptr<CoordinatorStub> stub_;
   std::unique_ptr<ChildProcess> coordinator_;

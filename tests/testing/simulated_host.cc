@@ -22,6 +22,7 @@ SimulatedHost::SimulatedHost(Options options, SimulatedCoordinator* coordinator,
 void SimulatedHost::StartServer() {
   Process* const process = processes_.emplace_back(std::make_unique<Process>()).get();
   process->reached_since = threads_->Now();
+  process->caller = Caller({ShardRole(options_.shard)});
   if (options_.following.has_value())
     process->follower = std::make_unique<SimulatedFollower>(
         *options_.following, process, [this] { WriteCheckpoint(/*full=*/false); });  // as server_main.cc does
@@ -68,6 +69,7 @@ absl::StatusOr<std::shared_ptr<ParameterShard>> SimulatedHost::Serve(
   if (followed != nullptr) {
     server.held = server.follower->held();
     followed->set_view(registered.view());
+    followed->set_run_secret(registered.run_secret());
     return server.serving = std::move(followed);
   }
   const LostState lost = options_.take_over ? LostState::kInitialParameters : LostState::kRefused;

@@ -8,6 +8,7 @@
 namespace downpour {
 
 struct SimulatedReplica : Party {
+  SimulatedReplica() { caller = Caller({"worker"}); }
   bool leaves = false, ended = false;
   absl::Status end;
   uint64_t id = 0, incarnation = 0;  // as it was told last

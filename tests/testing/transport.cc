@@ -12,6 +12,7 @@
 #include "server/service/parameter_service.h"
 #include "server/service/shared_memory_service.h"
 #include "tests/testing/faulty_shard_client.h"
+#include "tests/testing/test_authority.h"
 #include "worker/transport/grpc_shard_client.h"
 #include "worker/transport/grpc_shared_memory_client.h"
 
@@ -32,9 +33,15 @@ class InProcessTransport final : public Transport {
 // Both services on one port, as in downpour-server.
 class Server {
  public:
-  explicit Server(std::shared_ptr<ParameterShard> shard)
+  Server(std::shared_ptr<ParameterShard> shard, bool tls)
       : shard_(std::move(shard)), service_(ParameterService::Options()), shared_({.directory = "/dev/shm"}) {
-    absl::StatusOr<ListeningServer> server = ListenAt("127.0.0.1:0", {&service_, &shared_});
+    std::shared_ptr<Credentials> credentials;
+    if (tls) {
+      const TestAuthority authority;
+      credentials = authority.For({"shard/0"});
+      peer_ = {"shard/0", authority.For({"worker"})};
+    }
+    absl::StatusOr<ListeningServer> server = ListenAt("127.0.0.1:0", {&service_, &shared_}, {credentials});
     DOWNPOUR_CHECK(server.ok());
     server_ = *std::move(server);
     service_.Serve(shard_);
@@ -43,6 +50,7 @@ class Server {
   GrpcShardClient::Options ClientOptions(const RunKey& run) {
     GrpcShardClient::Options options;
     options.address = server_.address;
+    options.peer = peer_;
     options.connection = clients_++ % 4;
     options.range = shard_->range();
     options.run = run;
@@ -54,14 +62,15 @@ class Server {
   std::shared_ptr<ParameterShard> shard_;
   ParameterService service_;
   SharedMemoryService shared_;
+  Peer peer_;
   ListeningServer server_;
   std::atomic<int> clients_ = 0;
 };
 
 class GrpcTransport final : public Transport {
  public:
-  explicit GrpcTransport(std::shared_ptr<ParameterShard> shard, bool packed = false)
-      : server_(std::move(shard)), packed_(packed) {}
+  explicit GrpcTransport(std::shared_ptr<ParameterShard> shard, bool packed = false, bool tls = false)
+      : server_(std::move(shard), tls), packed_(packed) {}
   std::unique_ptr<ShardClient> Connect(const RunKey& run) override {
     GrpcShardClient::Options options = server_.ClientOptions(run);
     options.pack_gradients = packed_;
@@ -75,8 +84,8 @@ class GrpcTransport final : public Transport {
 
 class SharedMemoryTransport final : public Transport {
  public:
-  explicit SharedMemoryTransport(std::shared_ptr<ParameterShard> shard)
-      : server_(std::move(shard)), memory_(*SharedMemoryResource::Create()) {}
+  explicit SharedMemoryTransport(std::shared_ptr<ParameterShard> shard, bool tls = false)
+      : server_(std::move(shard), tls), memory_(*SharedMemoryResource::Create()) {}
   std::unique_ptr<ShardClient> Connect(const RunKey& run) override {
     return std::make_unique<SharedMemoryShardClient>(
         SharedMemoryShardClient::Options{server_.ClientOptions(run), "/dev/shm", memory_.get()});
@@ -162,9 +171,9 @@ class RoundingTransport final : public Transport {
   T transport_;
 };
 
-template <typename T>
+template <typename T, auto... kOptions>
 std::unique_ptr<Transport> Make(std::shared_ptr<ParameterShard> shard) {
-  return std::make_unique<T>(std::move(shard));
+  return std::make_unique<T>(std::move(shard), kOptions...);
 }
 
 }  // namespace
@@ -177,6 +186,9 @@ std::vector<TransportKind> AllTransports() {
           {"Grpc", false, Make<GrpcTransport>},
           {"GrpcBfloat16", true, Make<RoundingTransport<GrpcTransport>>},
           {"GrpcPacked", true, Make<RoundingTransport<GrpcTransport, true>>},
+          {"GrpcTls", false, Make<GrpcTransport, false, true>},
+          {"GrpcPackedTls", true, Make<RoundingTransport<GrpcTransport, true, true>>},
+          {"SharedMemoryTls", false, Make<SharedMemoryTransport, true>},
           {"SharedMemory", false, Make<SharedMemoryTransport>},
           {"SharedMemoryBfloat16", true, Make<RoundingTransport<SharedMemoryTransport>>}};
 }

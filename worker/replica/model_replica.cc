@@ -42,6 +42,7 @@ ModelReplica::ModelReplica(const Options& options, int64_t parameters, Minibatch
       gradient_(options.cluster, parameters, pool, rounded_pool) {
   state_.set_replica_id(options.replica_id);
   state_.set_incarnation(options.incarnation);
+  state_.set_token(options.token);
 }
 
 void ModelReplica::FetchDone(std::vector<uint64_t> versions) {
@@ -97,7 +98,7 @@ ModelReplica::PushAction ModelReplica::NextPushAction() {
 }
 
 PushHeader ModelReplica::NextPush(int shard) const {
-  return {options_.replica_id, options_.incarnation, sequence_, fetched_versions_[shard]};
+  return {options_.replica_id, options_.incarnation, sequence_, fetched_versions_[shard], options_.token};
 }
 
 void ModelReplica::PushDone(absl::Span<const uint64_t> staleness, bool late) {

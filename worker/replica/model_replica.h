@@ -37,6 +37,7 @@ class ModelReplica {
     uint64_t seed = 0;  // the run's, from which noise is drawn
     NoiseDescription noise = {};
     OptimizerDescription optimizer = {};  // the planes that it wants
+    std::string token = {};               // JoinReply.token
   };
   // The pools have buffers of `parameters` elements for each plane that the optimizer's rule wants
   // (common/program/update_rules.h), and outlive the replica, which holds one buffer from

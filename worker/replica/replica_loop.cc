@@ -26,6 +26,14 @@ constexpr absl::Duration kLongestHeartbeat = absl::Minutes(1);
 constexpr absl::Duration kWaitForWork = absl::Milliseconds(200);
 constexpr absl::Duration kFirstWaitForOthers = absl::Milliseconds(5);  // each next is twice as long
 
+// Whether the coordinator's answer, or a shard's, says that the replica is to join again.
+bool IsForgottenByCoordinator(const absl::Status& status) {
+  return absl::IsNotFound(status) || absl::IsUnauthenticated(status);
+}
+bool IsForgottenByShard(const absl::Status& status) {
+  return absl::IsAborted(status) || absl::IsUnauthenticated(status);
+}
+
 class ReplicaLoop {
  public:
   explicit ReplicaLoop(const ReplicaLoopOptions& options) : options_(options) {}
@@ -73,6 +81,7 @@ class ReplicaLoop {
   std::optional<ParameterSnapshot> parameters_;        // as fetched last
   std::unique_ptr<ModelReplica> replica_;
   uint64_t incarnation_ = 0;
+  std::string token_;
   absl::Duration heartbeat_;
   absl::Mutex report_mutex_;
   absl::Time last_report_ ABSL_GUARDED_BY(report_mutex_);
@@ -105,7 +114,7 @@ absl::Status ReplicaLoop::ForEachShard(const Call& call) {
     };
     statuses[index] = Retry([&]() -> absl::StatusOr<bool> {
                         absl::StatusOr<bool> done = attempt();
-                        if (absl::IsAborted(done.status())) forgotten_ = true;
+                        if (IsForgottenByShard(done.status())) forgotten_ = true;
                         const bool foreign =
                             absl::IsOutOfRange(done.status()) || absl::IsDataLoss(done.status());
                         if (!foreign && !IsTransient(done.status())) return done;
@@ -170,6 +179,7 @@ absl::Status ReplicaLoop::Join() {
   ASSIGN_OR_RETURN(const JoinReply reply, Retry([&] { return options_.coordinator->Join(request); }));
   replica_id_ = reply.replica_id();
   incarnation_ = reply.incarnation();
+  token_ = reply.token();
   description_ = reply.description();
   run_ = ToRunKey(reply.run());
   const ClusterDescription& cluster = description_.cluster();
@@ -198,7 +208,7 @@ absl::Status ReplicaLoop::Join() {
     shards_.push_back({map.range(shard), reply.shards(shard), nullptr});
   replica_ = std::make_unique<ModelReplica>(
       ModelReplica::Options{replica_id_, incarnation_, cluster, map.shards(), reply.data().classes(),
-                            description_.seed(), description_.noise(), description_.optimizer()},
+                            description_.seed(), description_.noise(), description_.optimizer(), token_},
       size, MinibatchSource(options_.data, cluster.minibatch(), description_.seed()), pool_.get(),
       rounded_pool_.get());
   LogInfo("replica ", replica_id_, " (incarnation ", incarnation_, ") has joined");
@@ -208,7 +218,7 @@ absl::Status ReplicaLoop::Join() {
 absl::StatusOr<ReportReply::Directive> ReplicaLoop::Report() {
   const ReportRequest request = replica_->TakeReport();
   const absl::StatusOr<ReportReply> reply = Retry([&] { return options_.coordinator->Report(request); });
-  if (absl::IsNotFound(reply.status())) forgotten_ = true;
+  if (IsForgottenByCoordinator(reply.status())) forgotten_ = true;
   RETURN_IF_ERROR(reply.status());
   {
     absl::MutexLock lock(&report_mutex_);
@@ -224,9 +234,10 @@ void ReplicaLoop::SignOfLife() {
   ReportRequest request;
   request.set_replica_id(replica_id_);
   request.set_incarnation(incarnation_);
+  request.set_token(token_);
   request.set_still_busy(true);
   const absl::StatusOr<ReportReply> reply = options_.coordinator->Report(request);
-  if (absl::IsNotFound(reply.status())) forgotten_ = true;
+  if (IsForgottenByCoordinator(reply.status())) forgotten_ = true;
   if (!reply.ok()) return;
   last_report_ = options_.clock->Now();
   if (reply->directive() == ReportReply::STOP) run_finished_ = true;
@@ -327,6 +338,7 @@ void ReplicaLoop::Leave() {
   LeaveRequest request;
   request.set_replica_id(replica_id_);
   request.set_incarnation(incarnation_);
+  request.set_token(token_);
   const absl::Status status = options_.coordinator->Leave(request).status();
   if (!status.ok()) LogInfo("replica ", replica_id_, " left without a good-bye: ", status.message());
 }

@@ -39,7 +39,8 @@ struct ReplicaLoopOptions {
 // Runs one replica until the coordinator says STOP or stopped() is true, then leaves the run and returns OK.
 // Transient failures (common/back_off.h) are retried with back-off and jitter. When a shard does not answer,
 // or answers as another shard would (OUT_OF_RANGE, DATA_LOSS), the coordinator is asked whether it has moved
-// or the run is over. A replica that the coordinator has forgotten (NOT_FOUND) joins again, under another id.
+// or the run is over. A replica that the coordinator has forgotten (NOT_FOUND), or whose token is not taken
+// (UNAUTHENTICATED), joins again, under another id.
 // A push that a shard rejects (INVALID_ARGUMENT) is counted, and training goes on. Several threads may each
 // run a replica with the same coordinator client. A transient status: one party could not be reached for
 // give_up_after. FAILED_PRECONDITION: another run, layout or data set. INVALID_ARGUMENT, UNIMPLEMENTED: a

@@ -56,7 +56,7 @@ class LentMemory {
 GrpcShardClient::GrpcShardClient(const Options& options)
     : options_(options),
       jitter_(options.jitter_seed),
-      channel_(ConnectTo(options.address, options.connection)) {}
+      channel_(ConnectTo(options.address, options.peer, options.connection)) {}
 
 absl::StatusOr<PushOutcome> GrpcShardClient::Push(const PushHeader& header, const PushPlanes& planes) {
   RETURN_IF_ERROR(CheckSize(planes));

@@ -22,7 +22,8 @@ class GrpcShardClient final : public ShardClient {
  public:
   struct Options {
     std::string address;  // host:port
-    int connection = 0;   // clients of a process with the same number share one
+    Peer peer;
+    int connection = 0;  // clients of a process with the same number share one
     KeyRange range;
     RunKey run;
     bool pack_gradients = false;  // whether those in bfloat16 are packed (common/wire/gradient_packing.h)

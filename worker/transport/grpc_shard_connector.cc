@@ -17,15 +17,17 @@ std::unique_ptr<SharedMemoryResource> SharedMemoryFor(const std::string& directo
   return nullptr;
 }
 
-ShardConnector GrpcShardConnector(int index, std::function<bool()> stopped, const std::string& directory,
+ShardConnector GrpcShardConnector(int index, std::function<bool()> stopped,
+                                  std::shared_ptr<Credentials> credentials, const std::string& directory,
                                   SharedMemoryResource* memory) {
   // One TCP connection keeps about one core busy, and a process gains nothing from more than a few.
   constexpr int kConnections = 4;
-  return [index, stopped = std::move(stopped), directory, memory](
+  return [index, stopped = std::move(stopped), credentials = std::move(credentials), directory, memory](
              const ShardAddress& address, const KeyRange& range, const RunKey& run,
              const ClusterDescription& cluster) -> absl::StatusOr<std::unique_ptr<ShardClient>> {
     GrpcShardClient::Options options;
     options.address = address.address();
+    options.peer = {ShardRole(address.shard()), credentials};
     options.connection = index % kConnections;
     options.range = range;
     options.run = run;

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "common/rpc/credentials.h"
 #include "common/wire/shared_memory.h"
 #include "worker/replica/shard_client.h"
 
@@ -18,7 +19,9 @@ std::unique_ptr<SharedMemoryResource> SharedMemoryFor(const std::string& directo
 // coordinator again where a shard is that does not answer. `stopped` is asked between retries. The connector
 // is thread-safe and always succeeds: a shard that cannot be reached is UNAVAILABLE at the first call.
 // `memory` is not owned and comes from SharedMemoryFor(directory); null: always over gRPC.
-ShardConnector GrpcShardConnector(int index, std::function<bool()> stopped, const std::string& directory,
+// `credentials` may be null: without TLS.
+ShardConnector GrpcShardConnector(int index, std::function<bool()> stopped,
+                                  std::shared_ptr<Credentials> credentials, const std::string& directory,
                                   SharedMemoryResource* memory);
 
 }  // namespace downpour

@@ -88,7 +88,7 @@ class SharedMemoryShardClient::Session {
 SharedMemoryShardClient::SharedMemoryShardClient(const Options& options)
     : options_(options),
       grpc_(options.grpc),
-      channel_(ConnectTo(options.grpc.address, options.grpc.connection)),
+      channel_(ConnectTo(options.grpc.address, options.grpc.peer, options.grpc.connection)),
       buffer_(options.memory) {}
 
 SharedMemoryShardClient::~SharedMemoryShardClient() = default;
