@@ -62,7 +62,7 @@ class FuzzedSession {
   const std::unique_ptr<SharedMemoryResource> memory_;
   const std::pmr::vector<float> elements_;
   ServedShard shard_;
-  SharedMemorySession session_{{&shard_, folder_, InTurn, [] { return false; }}};
+  SharedMemorySession session_{{&shard_, folder_, InTurn, Caller::Unproven(), [] { return false; }}};
   uint64_t applied_ = 0;
 };
 

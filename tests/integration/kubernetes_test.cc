@@ -321,10 +321,10 @@ TEST(Kubernetes, NamesReferToSomething) {
   }
   for (const Object& object : objects) {
     const YAML::Node spec = object.yaml["spec"];
-    if (object.kind() == "Service")
-      EXPECT_TRUE(roles.contains(spec["selector"]["role"].Scalar())) << object.name;
-    if (object.kind() == "PodDisruptionBudget") {
-      EXPECT_TRUE(roles.contains(spec["selector"]["matchLabels"]["role"].Scalar())) << object.name;
+    const YAML::Node selector =
+        object.kind() == "Service" ? spec["selector"] : spec["selector"]["matchLabels"];
+    if (object.kind() == "Service" || object.kind() == "PodDisruptionBudget") {
+      EXPECT_TRUE(roles.contains(selector["role"].Scalar())) << object.name;
     }
     if (!object.HasPods()) continue;
     EXPECT_TRUE(!spec["selector"] || Selects(spec["selector"], object.Pod()["metadata"]["labels"]))
