@@ -103,8 +103,8 @@ absl::StatusOr<std::string> AdvertisedAddress(const std::string& listen) {
       " takes every address of this machine"));
 }
 
-// With TLS a server serves the shard that its certificate names. -1: any. PERMISSION_DENIED: that is another than
-// `wanted`. INVALID_ARGUMENT: it names several, and `wanted` none of them.
+// With TLS a server serves the shard that its certificate names. -1: any. PERMISSION_DENIED: that is another
+// than `wanted`. INVALID_ARGUMENT: it names several, and `wanted` none of them.
 absl::StatusOr<int> ShardToServe(int wanted, const Security& security) {
   if (security.identity == nullptr) return wanted;
   if (wanted >= 0) {

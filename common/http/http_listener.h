@@ -17,8 +17,9 @@ class Server;
 namespace downpour {
 
 // Serves requests on threads of its own until it is destroyed. On loopback connections are plain HTTP, for
-// people and what runs beside the program. Off loopback they are HTTPS, and a client shows a certificate of the
-// authority with the role observer, or is answered 403; without TLS one line of the log warns. Thread-safe.
+// people and what runs beside the program. Off loopback they are HTTPS, and a client shows a certificate of
+// the authority with the role observer, or is answered 403; without TLS one line of the log warns.
+// Thread-safe.
 class HttpListener {
  public:
   // Listens at host:port; port 0 takes a free one. `set_up` gives the server its handlers. INVALID_ARGUMENT:

@@ -1,4 +1,5 @@
-// Where on the data's way: at both ends of the wire; reads the three files and looks for what peers would refuse.
+// Where on the data's way: at both ends of the wire; reads the three files and looks for what peers would
+// refuse.
 #include "common/tls/identity.h"
 
 #include <openssl/x509_vfy.h>

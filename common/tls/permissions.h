@@ -45,8 +45,8 @@ class Caller {
   std::vector<std::string> roles_;
 };
 
-// Whether the caller has a role that may call `method`, "/package.Service/Name", whatever it asks for. A method
-// that this does not know is nobody's. PERMISSION_DENIED: it has not.
+// Whether the caller has a role that may call `method`, "/package.Service/Name", whatever it asks for. A
+// method that this does not know is nobody's. PERMISSION_DENIED: it has not.
 absl::Status CheckMayCall(const Caller& caller, absl::string_view method);
 // A replica, which may bring the data summary, is a worker's; who only looks for the shards may be an
 // evaluator's, too.

@@ -10,8 +10,8 @@
 
 namespace downpour {
 
-// The secret of a run: the coordinator makes it at the run's first start, keeps it in its checkpoint, and tells
-// it to the run's shards alone. UNAVAILABLE: the system has no random bytes.
+// The secret of a run: the coordinator makes it at the run's first start, keeps it in its checkpoint, and
+// tells it to the run's shards alone. UNAVAILABLE: the system has no random bytes.
 absl::StatusOr<std::string> MakeRunSecret();
 
 // What the coordinator gives to a replica that joins: HMAC-SHA256 with the run's secret over the run's id and

@@ -71,8 +71,8 @@ class ParameterShard {
     ledger_.set_last_joined(replica_id, incarnation);
   }
 
-  // RegisterShardReply gives it. From now on each push must have its replica's token (common/tls/token.h); empty,
-  // as in the in-process cluster: none is wanted.
+  // RegisterShardReply gives it. From now on each push must have its replica's token (common/tls/token.h);
+  // empty, as in the in-process cluster: none is wanted.
   void set_run_secret(const std::string& run_secret) {
     ledger_.set_run_secret(options_.run.run_id, run_secret);
   }
@@ -107,8 +107,8 @@ class ParameterShard {
                                             const PlaneReader& read, const ParallelFor& parallel_for)
       ABSL_LOCKS_EXCLUDED(ledger_.snapshot_mutex());
 
-  // Ends push `header` because a message of it is no chunk. INVALID_ARGUMENT, and if the push is begun and not
-  // complete, it is rejected as by ApplyChunk(). UNAUTHENTICATED: the token is not the replica's.
+  // Ends push `header` because a message of it is no chunk. INVALID_ARGUMENT, and if the push is begun and
+  // not complete, it is rejected as by ApplyChunk(). UNAUTHENTICATED: the token is not the replica's.
   absl::Status RejectPush(const PushHeader& header, absl::string_view why) {
     return ledger_.RejectIfUnderWay(header, why);
   }

@@ -94,7 +94,8 @@ class PushLedger {
   // caller has it.
   //   INVALID_ARGUMENT: sequence 0. OUT_OF_RANGE: keys outside the shard's range.
   //   UNAVAILABLE: the coordinator is not known to have given out the id or the incarnation; it may have
-  //   since. UNAUTHENTICATED: the token is not that of the id and the incarnation. RESOURCE_EXHAUSTED: as many replicas as the ledger takes have pushed within kForgetAfter.
+  //   since. UNAUTHENTICATED: the token is not that of the id and the incarnation. RESOURCE_EXHAUSTED: as
+  //   many replicas as the ledger takes have pushed within kForgetAfter.
   //   ABORTED: the replica has been silent so long that it may have been forgotten; it must join again.
   absl::StatusOr<std::shared_ptr<Entry>> EntryFor(const PushHeader& header, int64_t begin, int64_t size)
       ABSL_LOCKS_EXCLUDED(map_mutex_);

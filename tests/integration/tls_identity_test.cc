@@ -1,5 +1,5 @@
-// Where on the data's way: guards common/tls/identity.h: what is wrong with a certificate is said before the first
-// connection, in one line.
+// Where on the data's way: guards common/tls/identity.h: what is wrong with a certificate is said before the
+// first connection, in one line.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>

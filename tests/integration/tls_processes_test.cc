@@ -1,4 +1,5 @@
-// Where on the data's way: guards all programs of a cluster with TLS, with the certificates of deploy/certificates.
+// Where on the data's way: guards all programs of a cluster with TLS, with the certificates of
+// deploy/certificates.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <httplib.h>

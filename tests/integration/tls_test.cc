@@ -1,5 +1,5 @@
-// Where on the data's way: guards both ends of the wire with TLS: who is not of the cluster gets nowhere, and who
-// is of it only where its role may.
+// Where on the data's way: guards both ends of the wire with TLS: who is not of the cluster gets nowhere, and
+// who is of it only where its role may.
 #include <gmock/gmock.h>
 #include <google/protobuf/descriptor.h>
 #include <grpcpp/channel.h>

@@ -1,4 +1,5 @@
-// Where on the data's way: guards common/tls/permissions.h; each method is for certain roles, and for no other.
+// Where on the data's way: guards common/tls/permissions.h; each method is for certain roles, and for no
+// other.
 #include "common/tls/permissions.h"
 
 #include <google/protobuf/descriptor.h>
