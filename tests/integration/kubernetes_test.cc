@@ -321,10 +321,9 @@ TEST(Kubernetes, NamesReferToSomething) {
   }
   for (const Object& object : objects) {
     const YAML::Node spec = object.yaml["spec"];
-    const YAML::Node selector =
-        object.kind() == "Service" ? spec["selector"] : spec["selector"]["matchLabels"];
     if (object.kind() == "Service" || object.kind() == "PodDisruptionBudget") {
-      EXPECT_TRUE(roles.contains(selector["role"].Scalar())) << object.name;
+      const YAML::Node labels = spec["selector"]["matchLabels"];
+      EXPECT_TRUE(roles.contains((labels ? labels : spec["selector"])["role"].Scalar())) << object.name;
     }
     if (!object.HasPods()) continue;
     EXPECT_TRUE(!spec["selector"] || Selects(spec["selector"], object.Pod()["metadata"]["labels"]))
