@@ -174,6 +174,7 @@ TEST_F(Processes, ServersEndThoughTheCoordinatorOfAFinishedRunLeavesBeforeAllRep
   ReportRequest report;
   report.set_replica_id(staying->replica_id());
   report.set_incarnation(staying->incarnation());
+  report.set_token(staying->token());
   ASSERT_TRUE(WaitFor([&] {
     report.set_report(report.report() + 1);
     EXPECT_TRUE(stub_->Call(&ClusterCoordinator::Stub::Report, report).ok());
