@@ -22,8 +22,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path);
 // Puts on the disk which files `directory` has: a new or renamed file lasts only after that.
 absl::Status SyncDirectory(const std::string& directory);
 
-// Who may read a file that is written: everybody, as far as the process's umask lets them, or its owner
-// alone.
+// Who may read a file that is written: everybody, as far as the process's umask lets them, or only its owner.
 enum class FileReaders { kEverybody, kOwner };
 
 // Writes `pieces` one after the other to `path`.partial, syncs, and renames it over `path`: a full disk or a

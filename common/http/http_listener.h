@@ -16,15 +16,15 @@ class Server;
 
 namespace downpour {
 
-// Serves requests on threads of its own until it is destroyed. On loopback connections are plain HTTP, for
-// people and what runs beside the program. Off loopback they are HTTPS, and a client shows a certificate of
-// the authority with the role observer, or is answered 403; without TLS one line of the log warns.
-// Thread-safe.
+// Serves requests on threads of its own until it is destroyed. Thread-safe. On loopback connections are plain
+// HTTP, for people and what runs beside the program. Off loopback they are HTTPS, and a client shows a
+// certificate of the authority with the role observer, or is answered 403; without TLS one line of the log
+// says that nothing is encrypted.
 class HttpListener {
  public:
   // Listens at host:port; port 0 takes a free one. `set_up` gives the server its handlers. INVALID_ARGUMENT:
-  // `address` is not host:port, or as CheckMayListen(). UNAVAILABLE: the port is in use, or host is not this
-  // machine.
+  // `address` is not host:port, or as CheckMayListen(). UNAVAILABLE: the port is in use, or the host
+  // is not this machine.
   static absl::StatusOr<std::unique_ptr<HttpListener>> Start(
       const std::string& address, const Security& security,
       const std::function<void(httplib::Server*)>& set_up);

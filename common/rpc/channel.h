@@ -30,8 +30,8 @@ struct Peer {
   std::shared_ptr<Credentials> credentials;  // null: without TLS
 };
 
-// A channel to host:port. Those of one process with equal `address`, `connection` and `peer` share a TCP
-// connection.
+// A channel to host:port. Those of one process share a TCP connection if `address`, `connection` and `peer` are
+// equal.
 std::shared_ptr<grpc::Channel> ConnectTo(const std::string& address, const Peer& peer = {},
                                          int connection = 0);
 
@@ -62,14 +62,13 @@ struct ListenOptions {
 };
 
 // Serves `services` (not owned; they outlive the server), and gRPC's standard health check
-// (common/rpc/health.h), at host:port; port 0 takes a free one. A call with a
-// compressed message ends with UNIMPLEMENTED, one with a message that is longer than kMostMessageBytes or
-// `most_message_bytes` with RESOURCE_EXHAUSTED. With TLS, a caller without a certificate of the authority
-// does not get through, and one without a role for a method is answered PERMISSION_DENIED. A client has
-// kMostStreams calls under way on a connection at most; more wait at the client. Connections are closed that
-// are idle for a minute, or that do not complete HTTP/2's handshake within ten seconds, and those for which
-// there is no descriptor (ConnectionAcceptor). INVALID_ARGUMENT: `address` is not host:port, or as
-// CheckMayListen(). UNAVAILABLE: port in use, or host is not this machine.
+// (common/rpc/health.h), at host:port; port 0 takes a free one. A call with a compressed message ends with
+// UNIMPLEMENTED, one with a message that is longer than `most_message_bytes` with RESOURCE_EXHAUSTED. With TLS,
+// a caller without a certificate of the authority does not get through, and one without a role for a method is
+// answered PERMISSION_DENIED. A client has kMostStreams calls under way on a connection at most; more wait at
+// the client. Connections are closed that are idle for a minute, or that do not complete HTTP/2's handshake
+// within ten seconds, and those for which there is no descriptor (ConnectionAcceptor). INVALID_ARGUMENT:
+// `address` is not host:port, or as CheckMayListen(). UNAVAILABLE: port in use, or host is not this machine.
 absl::StatusOr<ListeningServer> ListenAt(const std::string& address,
                                          const std::vector<grpc::Service*>& services,
                                          const ListenOptions& options = {});

@@ -24,6 +24,14 @@ namespace tls = grpc::experimental;
 
 absl::string_view View(const grpc::string_ref& text) { return {text.data(), text.size()}; }
 
+// With the roles that the URIs in its certificate name.
+Caller CallerWith(const std::vector<grpc::string_ref>& uris) {
+  std::vector<std::string> roles;
+  for (const grpc::string_ref& uri : uris)
+    if (std::optional<std::string> role = RoleOfUri(View(uri))) roles.push_back(*std::move(role));
+  return Caller(std::move(roles));
+}
+
 // At a client, once gRPC has found that the server's certificate is of the authority and valid now.
 class RoleVerifier final : public tls::ExternalCertificateVerifier {
  public:
@@ -39,20 +47,15 @@ class RoleVerifier final : public tls::ExternalCertificateVerifier {
  private:
   absl::Status Check(const tls::TlsCustomVerificationCheckRequest& request) const {
     if (role_.empty()) return absl::OkStatus();
-    std::vector<std::string> roles;
-    for (const grpc::string_ref& uri : request.uri_names())
-      if (std::optional<std::string> role = RoleOfUri(View(uri))) roles.push_back(*std::move(role));
-    return Caller(std::move(roles)).Check({role_}, absl::StrCat("a server at ", View(request.target_name())));
+    return CallerWith(request.uri_names())
+        .Check({role_}, absl::StrCat("a server at ", View(request.target_name())));
   }
 
   const std::string role_;
 };
 
 Caller ProvenCaller(const grpc::AuthContext& context) {
-  std::vector<std::string> roles;
-  for (const grpc::string_ref& uri : context.FindPropertyValues(GRPC_PEER_URI_PROPERTY_NAME))
-    if (std::optional<std::string> role = RoleOfUri(View(uri))) roles.push_back(*std::move(role));
-  return Caller(std::move(roles));
+  return CallerWith(context.FindPropertyValues(GRPC_PEER_URI_PROPERTY_NAME));
 }
 
 // At a server, before each call reaches its service.

@@ -17,6 +17,15 @@
 
 namespace downpour {
 
+// Ends a queue, once all that it waits for has ended, as gRPC wants it before it is destroyed.
+inline void ShutDownAndDrain(grpc::CompletionQueue* queue) {
+  queue->Shutdown();
+  void* tag = nullptr;
+  bool ok = false;
+  while (queue->Next(&tag, &ok)) {
+  }
+}
+
 // A streaming call of "/package.Service/Name" with raw messages, driven step by step by its thread.
 class RawCall {
  public:
@@ -32,11 +41,7 @@ class RawCall {
       context_.TryCancel();
       Finish().IgnoreError();
     }
-    queue_.Shutdown();
-    void* tag = nullptr;
-    bool ok = false;
-    while (queue_.Next(&tag, &ok)) {
-    }
+    ShutDownAndDrain(&queue_);
   }
   RawCall(const RawCall&) = delete;
   RawCall& operator=(const RawCall&) = delete;

@@ -1,5 +1,4 @@
-// Where on the data's way: at both ends of the wire; reads the three files and looks for what peers would
-// refuse.
+// Where on the data's way: at both ends of the wire; reads three files, looks for what peers would refuse.
 #include "common/tls/identity.h"
 
 #include <openssl/x509_vfy.h>
@@ -8,8 +7,6 @@
 
 #include <algorithm>
 
-#include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/check.h"
@@ -64,7 +61,7 @@ absl::Status CheckChain(const std::vector<X509Pointer>& chain, const std::vector
 
 absl::Status CheckPurpose(X509* certificate, const std::vector<std::string>& roles) {
   for (const std::string& role : roles) {
-    const bool serves = role == "coordinator" || absl::StartsWith(role, "shard/");
+    const bool serves = role == "coordinator" || ShardOfRole(role).has_value();
     const bool calls = role != "coordinator";
     if (serves && X509_check_purpose(certificate, X509_PURPOSE_SSL_SERVER, 0) != 1)
       return absl::FailedPreconditionError(
@@ -111,8 +108,8 @@ absl::StatusOr<std::shared_ptr<const TlsIdentity>> TlsIdentity::Read(const Files
 std::optional<uint32_t> TlsIdentity::Shard() const {
   std::optional<uint32_t> found;
   for (const std::string& role : roles) {
-    uint32_t shard = 0;
-    if (!absl::StartsWith(role, "shard/") || !absl::SimpleAtoi(role.substr(6), &shard)) continue;
+    const std::optional<uint32_t> shard = ShardOfRole(role);
+    if (!shard.has_value()) continue;
     if (found.has_value()) return std::nullopt;
     found = shard;
   }

@@ -46,15 +46,20 @@ const std::map<absl::string_view, std::vector<absl::string_view>>& Methods() {
 
 std::string ShardRole(uint32_t shard) { return absl::StrCat(kShard, shard); }
 
+std::optional<uint32_t> ShardOfRole(absl::string_view role) {
+  uint32_t shard = 0;
+  // Roles are compared as text, so only one way of writing an index counts.
+  if (absl::StartsWith(role, kShard) && absl::SimpleAtoi(role.substr(kShard.size()), &shard) &&
+      role == ShardRole(shard))
+    return shard;
+  return std::nullopt;
+}
+
 std::optional<std::string> RoleOfUri(absl::string_view uri) {
   if (!absl::ConsumePrefix(&uri, kScheme)) return std::nullopt;
   for (const absl::string_view role : {kCoordinator, kWorker, kEvaluator, kObserver})
     if (uri == role) return std::string(role);
-  uint32_t shard = 0;
-  // Written as ShardRole() writes it, since roles are compared as text.
-  if (absl::StartsWith(uri, kShard) && absl::SimpleAtoi(uri.substr(kShard.size()), &shard) &&
-      uri == ShardRole(shard))
-    return std::string(uri);
+  if (ShardOfRole(uri).has_value()) return std::string(uri);
   return std::nullopt;
 }
 

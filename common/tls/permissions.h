@@ -18,6 +18,8 @@ namespace downpour {
 // observer may watch, and changes nothing.
 inline constexpr absl::string_view kAnyShard = "shard/*";  // where a role is wanted: that of any one shard
 std::string ShardRole(uint32_t shard);
+// The index in a role that ShardRole() has written; none: it is another role.
+std::optional<uint32_t> ShardOfRole(absl::string_view role);
 
 // A certificate names each of its roles by a URI among its subject alternative names: downpour://role/worker,
 // downpour://role/shard/3. None: `uri` names no role.

@@ -19,8 +19,8 @@ absl::StatusOr<std::string> MakeRunSecret();
 std::string ReplicaToken(absl::string_view run_secret, absl::string_view run_id, uint64_t replica_id,
                          uint64_t incarnation);
 
-// UNAUTHENTICATED: `token` is not `wanted`, which is never told. The comparison takes as long wherever they
-// differ.
+// UNAUTHENTICATED: `token` is not `wanted`, which is never told. The time that the comparison takes does not
+// depend on where the two differ.
 absl::Status CheckToken(absl::string_view token, absl::string_view wanted, uint64_t replica_id,
                         uint64_t incarnation);
 

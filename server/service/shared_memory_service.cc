@@ -1,6 +1,8 @@
 // Where on the data's way: between the shard and replicas on its host; gives each stream a session.
 #include "server/service/shared_memory_service.h"
 
+#include <atomic>
+
 #include "common/rpc/credentials.h"
 #include "common/rpc/grpc_status.h"
 #include "server/service/shared_memory_session.h"
@@ -26,7 +28,6 @@ class SharedMemoryService::Stream final
       StartRead(&request_);
     }
   }
-  ~Stream() override { --service_->sessions_; }
 
   void OnReadDone(bool ok) override {
     if (!ok) return Finish(grpc::Status::OK);
@@ -68,6 +69,12 @@ class SharedMemoryService::Stream final
   }
 
   SharedMemoryService* const service_;
+  // Destroyed after session_: a session counts until it has given up the replica's memory.
+  struct Uncount {
+    std::atomic<int>* const sessions;
+    ~Uncount() { --*sessions; }
+  };
+  const Uncount uncount_{&service_->sessions_};
   SharedMemoryRequest request_;
   SharedMemoryReply reply_;
   std::atomic<bool> cancelled_ = false;

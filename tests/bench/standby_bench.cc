@@ -21,12 +21,12 @@
 #include "server/service/parameter_service.h"
 #include "server/service/replication_service.h"
 #include "server/shard/shard_start.h"
+#include "tests/bench/bench_replica.h"
 #include "tests/bench/gradient.h"
 #include "tests/bench/measure.h"
 #include "tests/bench/run_benchmarks.h"
 #include "tests/bench/speech_network.h"
 #include "worker/replica/parameter_snapshot.h"
-#include "worker/transport/grpc_shard_client.h"
 
 namespace downpour {
 namespace {
@@ -70,13 +70,8 @@ class Cluster {
       shard.server = *ListenAt("127.0.0.1:0", {shard.service.get(), shard.replication.get()});
       gradients_.push_back(MakeGradient(of_shard.range.size(), bfloat16));
       for (int replica = 0; replica < replicas; ++replica) {
-        GrpcShardClient::Options client;
-        client.address = shard.server.address;
-        client.connection = replica % 4;
-        client.range = of_shard.range;
-        client.run = of_shard.run;
-        clients_.push_back({std::make_unique<GrpcShardClient>(client), static_cast<uint64_t>(replica + 1), 0,
-                            ParameterSnapshot(of_shard.range.size(), bfloat16), &gradients_.back()});
+        clients_.push_back(
+            {BenchReplica(shard.server.address, of_shard, replica, bfloat16), &gradients_.back()});
       }
       if (standbys) Follow(of_shard, &registered, &shard);
     }
@@ -85,9 +80,8 @@ class Cluster {
   void Step() {
     OnThreads(static_cast<int>(clients_.size()), [&](int index) {
       Client& client = clients_[index];
-      ExitOnError(client.client->Push({client.replica_id, 1, ++client.sequence, 0}, client.gradient->view())
-                      .status());
-      ExitOnError(client.client->Fetch(client.parameters.memory()).status());
+      client.replica.Push(client.gradient->view());
+      client.replica.Fetch();
     });
   }
 
@@ -100,10 +94,7 @@ class Cluster {
     std::unique_ptr<GrpcShardFollower> standby;
   };
   struct Client {
-    std::unique_ptr<GrpcShardClient> client;
-    uint64_t replica_id;
-    uint64_t sequence;
-    ParameterSnapshot parameters;
+    BenchReplica replica;
     const ParameterSnapshot* gradient;
   };
 

@@ -2,8 +2,7 @@
 //   tls_bench --elements=42800000 --rounds=9
 // One shard with SGD in this process, behind a plaintext port and a TLS port on loopback. In each round a
 // client of each pushes a gradient and fetches the parameters, in turn and in changing order. Prints the
-// medians and the median of the rounds' ratios, for pushes, fetches, whole steps (a fetch and a push) and new
-// connections.
+// medians and the median of the rounds' ratios, for pushes, fetches, steps of both and new connections.
 #include <algorithm>
 #include <cstdio>
 #include <ctime>

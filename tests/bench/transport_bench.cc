@@ -28,12 +28,12 @@
 #include "server/service/parameter_service.h"
 #include "server/shard/parameter_shard.h"
 #include "server/shard/segment.h"
+#include "tests/bench/bench_replica.h"
 #include "tests/bench/gradient.h"
 #include "tests/bench/measure.h"
 #include "tests/bench/run_benchmarks.h"
 #include "tests/bench/speech_network.h"
 #include "worker/replica/parameter_snapshot.h"
-#include "worker/transport/grpc_shard_client.h"
 
 namespace downpour {
 namespace {
@@ -167,23 +167,21 @@ class Cluster {
       }
       shard.server = *ListenAt("127.0.0.1:0", {shard.service.get()});
       for (int replica = 0; replica < replicas; ++replica) {
-        GrpcShardClient::Options options;
-        options.address = shard.server.address;
-        options.connection = replica % 4;
-        options.range = shard_options.range;
-        options.run = shard_options.run;
-        clients_.push_back({std::make_unique<GrpcShardClient>(options), static_cast<uint64_t>(replica + 1), 0,
-                            ParameterSnapshot(parameters / shards, bfloat16)});
+        clients_.emplace_back(shard.server.address, shard_options, replica, bfloat16);
       }
     }
   }
 
-  void Push() { ForEachClient(&Cluster::PushOne); }
-  void Fetch() { ForEachClient(&Cluster::FetchOne); }
+  void Push() {
+    ForEachClient([this](BenchReplica& client) { client.Push(gradient_.view()); });
+  }
+  void Fetch() {
+    ForEachClient([](BenchReplica& client) { client.Fetch(); });
+  }
   void Step() {
-    ForEachClient([](Cluster* cluster, Client& client) {
-      cluster->PushOne(client);
-      cluster->FetchOne(client);
+    ForEachClient([this](BenchReplica& client) {
+      client.Push(gradient_.view());
+      client.Fetch();
     });
   }
 
@@ -192,26 +190,15 @@ class Cluster {
     std::unique_ptr<grpc::Service> service;
     ListeningServer server;
   };
-  struct Client {
-    std::unique_ptr<GrpcShardClient> client;
-    uint64_t replica_id;
-    uint64_t sequence;
-    ParameterSnapshot parameters;
-  };
 
   template <typename Call>
   void ForEachClient(Call call) {
-    OnThreads(static_cast<int>(clients_.size()),
-              [&](int index) { std::invoke(call, this, clients_[index]); });
+    OnThreads(static_cast<int>(clients_.size()), [&](int index) { call(clients_[index]); });
   }
-  void PushOne(Client& client) {
-    ExitOnError(client.client->Push({client.replica_id, 1, ++client.sequence, 0}, gradient_.view()).status());
-  }
-  void FetchOne(Client& client) { ExitOnError(client.client->Fetch(client.parameters.memory()).status()); }
 
   const ParameterSnapshot gradient_;
   std::vector<Shard> shards_;
-  std::vector<Client> clients_;
+  std::vector<BenchReplica> clients_;
 };
 
 // The shards' own work for these pushes and fetches: chunks from memory, on all cores.

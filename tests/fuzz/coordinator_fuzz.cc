@@ -1,8 +1,6 @@
 // Where on the data's way: guards the coordinator against messages of any bytes, in any order, by anybody.
 // An input is a list of messages; each is the number of its RPC (one byte), its size (two bytes, the high one
 // first) and its bytes.
-#include <google/protobuf/stubs/logging.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -13,7 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "common/check.h"
 #include "server/coordinator/coordinator.h"
-#include "spdlog/spdlog.h"
+#include "tests/fuzz/input.h"
 #include "tests/testing/fake_clock.h"
 
 namespace downpour {
@@ -92,15 +90,13 @@ class FuzzedCoordinator {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace downpour;  // NOLINT
-  static google::protobuf::LogSilencer no_complaints_about_utf8;
-  spdlog::default_logger_raw()->set_level(spdlog::level::off);
+  SilenceLogs();
   absl::string_view input(reinterpret_cast<const char*>(data), size);
   FuzzedCoordinator coordinator;
   while (input.size() >= 3) {
     const int rpc = static_cast<uint8_t>(input[0]) % kRpcs;
-    const size_t bytes = size_t{static_cast<uint8_t>(input[1])} << 8 | static_cast<uint8_t>(input[2]);
-    coordinator.Call(rpc, input.substr(3, bytes));
-    input.remove_prefix(std::min(input.size(), 3 + bytes));
+    input.remove_prefix(1);
+    coordinator.Call(rpc, TakeMessage(&input));
   }
   coordinator.CheckState();
   return 0;

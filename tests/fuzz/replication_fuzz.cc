@@ -1,7 +1,5 @@
 // Where on the data's way: guards what a standby takes from its primary against messages of any bytes.
 // An input is a list of FollowReply; each is its size (two bytes, the high one first) and its bytes.
-#include <google/protobuf/stubs/logging.h>
-
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -11,7 +9,7 @@
 #include "absl/strings/string_view.h"
 #include "common/check.h"
 #include "server/shard/followed_shard.h"
-#include "spdlog/spdlog.h"
+#include "tests/fuzz/input.h"
 
 namespace downpour {
 namespace {
@@ -37,14 +35,11 @@ void CheckShard(const FollowedShard& followed) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace downpour;  // NOLINT
-  static google::protobuf::LogSilencer no_complaints_about_utf8;
-  spdlog::default_logger_raw()->set_level(spdlog::level::off);
+  SilenceLogs();
   absl::string_view input(reinterpret_cast<const char*>(data), size);
   FollowedShard followed(Options());
   while (input.size() >= 2) {
-    const size_t bytes = size_t{static_cast<uint8_t>(input[0])} << 8 | static_cast<uint8_t>(input[1]);
-    const absl::string_view message = input.substr(2, bytes);
-    input.remove_prefix(std::min(input.size(), 2 + bytes));
+    const absl::string_view message = TakeMessage(&input);
     FollowReply reply;
     if (!reply.ParseFromArray(message.data(), static_cast<int>(message.size()))) break;
     std::vector<float> aligned(reply.payload().size() / sizeof(float) + 1);

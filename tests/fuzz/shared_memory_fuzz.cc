@@ -1,7 +1,6 @@
 // Where on the data's way: guards a shard's session of shared memory against requests of any bytes.
 // An input is a list of requests; each is its size (two bytes, the high one first) and its bytes. After the
 // first, the replica's memory is sent.
-#include <google/protobuf/stubs/logging.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,7 +15,7 @@
 #include "absl/strings/string_view.h"
 #include "common/check.h"
 #include "server/service/shared_memory_session.h"
-#include "spdlog/spdlog.h"
+#include "tests/fuzz/input.h"
 #include "tests/testing/integer_shard.h"
 
 namespace downpour {
@@ -71,15 +70,10 @@ class FuzzedSession {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace downpour;  // NOLINT
-  static google::protobuf::LogSilencer no_complaints_about_utf8;
-  spdlog::default_logger_raw()->set_level(spdlog::level::off);
+  SilenceLogs();
   absl::string_view input(reinterpret_cast<const char*>(data), size);
   FuzzedSession session;
-  while (input.size() >= 2) {
-    const size_t bytes = size_t{static_cast<uint8_t>(input[0])} << 8 | static_cast<uint8_t>(input[1]);
-    session.Ask(input.substr(2, bytes));
-    input.remove_prefix(std::min(input.size(), 2 + bytes));
-  }
+  while (input.size() >= 2) session.Ask(TakeMessage(&input));
   session.CheckShard();
   return 0;
 }

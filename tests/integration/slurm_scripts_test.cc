@@ -258,6 +258,7 @@ TEST_F(SlurmScripts, LaunchWantsAnAllocation) {
 
 TEST_F(SlurmScripts, AWorkerFollowsTheRunToAnotherAddress) {
   SetProgram("worker", "[[ $* == *:72* ]] || exit 1\n");
+  fs::create_directories(run_dir() + "/tls/worker");  // as the run's job has made it
   const auto worker = Start("workers.sbatch", {run_dir(), "--replicas=4"});
   SetAddress("10.9.8.7:71");
   ASSERT_TRUE(Says(absl::StrCat("worker --coordinator=10.9.8.7:71 --give_up_after=20s --tls_ca=", run_dir(),

@@ -7,6 +7,7 @@
 
 #include "common/program/logging.h"
 #include "common/rpc/grpc_status.h"
+#include "common/rpc/raw_call.h"
 #include "common/status_macros.h"
 #include "common/tensor/copy_past_caches.h"
 #include "common/wire/descriptor_socket.h"
@@ -29,11 +30,7 @@ class SharedMemoryShardClient::Session {
       context_.TryCancel();
       Finish().IgnoreError();
     }
-    queue_.Shutdown();
-    void* tag = nullptr;
-    bool ok = false;
-    while (queue_.Next(&tag, &ok)) {
-    }
+    ShutDownAndDrain(&queue_);
   }
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;

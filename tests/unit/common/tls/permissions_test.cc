@@ -1,5 +1,4 @@
-// Where on the data's way: guards common/tls/permissions.h; each method is for certain roles, and for no
-// other.
+// Where on the data's way: guards common/tls/permissions.h; each method is for certain roles and no others.
 #include "common/tls/permissions.h"
 
 #include <google/protobuf/descriptor.h>
@@ -34,6 +33,7 @@ const std::map<std::string, std::set<std::string>> kMay = {
     {"downpour.ParameterServer.Push", {"worker"}},
     {"downpour.ParameterServer.Fetch", {"worker", "evaluator"}},
     {"downpour.ParameterServer.GetStatus", {"observer"}},
+    {"downpour.ParameterServer.SampleElements", {"observer"}},
     {"downpour.SharedMemory.Attach", {"worker", "evaluator"}},
     {"downpour.ShardReplication.Follow", {"shard/0"}},
     {"grpc.health.v1.Health.Check", {"coordinator", "shard/0", "worker", "evaluator", "observer"}}};
