@@ -29,8 +29,8 @@ struct Plan {
   double push_bytes = 0;  // of one replica to all shards
   double fetch_bytes = 0;
   double standby_bytes = 0;  // of one push, from all shards to their standbys
-  double compute_s = 0;  // mean of one gradient, stragglers included
-  double fetch_s = 0;    // of one fetch and one push while no link is shared
+  double compute_s = 0;      // mean of one gradient, stragglers included
+  double fetch_s = 0;        // of one fetch and one push while no link is shared
   double push_s = 0;
   double asked = 0;        // updates that the workers would make if the shards kept up
   double links_carry = 0;  // updates that the links of cluster.shards carry
