@@ -30,7 +30,7 @@ absl::StatusOr<uint64_t> ReadFolderNumber(const std::string& folder) {
 }
 
 absl::StatusOr<uint64_t> FolderNumber(const std::string& folder) {
-  const absl::StatusOr<uint64_t> number = ReadFolderNumber(folder);
+  absl::StatusOr<uint64_t> number = ReadFolderNumber(folder);
   if (!absl::IsNotFound(number.status())) return number;
   const std::string path = FolderNumberPath(folder);
   // Servers of several shards may come here together: the first one's file stays, and all read that.

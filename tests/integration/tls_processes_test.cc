@@ -61,8 +61,8 @@ TEST_F(TlsProcesses, DeployLocalTrainsWithCertificatesOfItsOwn) {
   updates_ = kEnoughToLearn;
   std::ofstream(folder_ + "/run.textproto") << "name: \"tls\"\n";
   std::vector<std::string> command = {"/usr/bin/env",
-                                      "DOWNPOUR_BIN=" DOWNPOUR_PROGRAM_DIR,
-                                      DOWNPOUR_SOURCE_DIR "/deploy/local",
+                                      absl::StrCat("DOWNPOUR_BIN=", DOWNPOUR_PROGRAM_DIR),
+                                      absl::StrCat(DOWNPOUR_SOURCE_DIR, "/deploy/local"),
                                       folder_ + "/run.textproto",
                                       "--run_dir=" + run_dir_,
                                       "--tls"};
@@ -142,7 +142,7 @@ TEST_F(TlsProcesses, OffLoopbackThePageAndTheMetricsAreForObservers) {
     const std::string folder = absl::StrCat(certificates_, "/", role);
     httplib::SSLClient client("127.0.0.1", where->port, role.empty() ? "" : folder + "/certificate.pem",
                               role.empty() ? "" : folder + "/key.pem");
-    client.set_ca_cert_path((certificates_ + "/observer/ca.pem").c_str());
+    client.set_ca_cert_path(certificates_ + "/observer/ca.pem");
     client.enable_server_certificate_verification(false);  // it names no host
     const httplib::Result result = client.Get("/");
     return result ? result->status : -1;

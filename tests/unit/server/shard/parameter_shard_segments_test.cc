@@ -22,7 +22,7 @@ using ::testing::HasSubstr;
 
 constexpr int64_t kSegment = ParameterShard::kSegmentElements;
 constexpr int64_t kSize = 7 * kSegment + 123;
-constexpr PushHeader kHeader{.replica_id = 1, .incarnation = 1, .sequence = 1};
+const PushHeader kHeader{.replica_id = 1, .incarnation = 1, .sequence = 1};
 
 class ParameterShardSegments : public ::testing::Test {
  protected:
