@@ -40,8 +40,8 @@ absl::StatusOr<ParameterLayout> NetworkLayout(const NetworkDescription& network,
   return ParameterLayout::Create(std::move(specs));
 }
 
-void InitializeParameters(const ParameterLayout& layout, NetworkDescription::Nonlinearity nonlinearity,
-                          uint64_t seed, KeyRange keys, absl::Span<float> parameters) {
+void InitializeParameters(const ParameterLayout& layout, const NetworkDescription& network, uint64_t seed,
+                          KeyRange keys, absl::Span<float> parameters) {
   DOWNPOUR_CHECK(keys.begin >= 0 && keys.end <= layout.size());
   DOWNPOUR_CHECK(static_cast<int64_t>(parameters.size()) == keys.size());
   for (const ParameterLayout::Tensor& tensor : layout.tensors()) {
@@ -49,7 +49,8 @@ void InitializeParameters(const ParameterLayout& layout, NetworkDescription::Non
     const int64_t end = std::min(keys.end, tensor.keys.end);
     const bool bias = tensor.shape.size() == 1;
     const bool output_layer = tensor.keys.end + (bias ? 0 : tensor.shape[0]) == layout.size();
-    const double limit = bias ? 0 : WeightLimit(tensor, nonlinearity, output_layer);
+    const double limit =
+        bias ? 0 : network.weight_scale() * WeightLimit(tensor, network.nonlinearity(), output_layer);
     for (int64_t key = begin; key < end; ++key) {
       const double uniform = static_cast<double>(RandomAt(seed, key) >> 11) * 0x1.0p-53;
       parameters[key - keys.begin] = static_cast<float>(limit * (2 * uniform - 1));

@@ -19,10 +19,11 @@ absl::StatusOr<ParameterLayout> NetworkLayout(const NetworkDescription& network,
                                               int64_t classes);
 
 // Fills `parameters` (keys.size() elements) with the initial values of `keys`. Biases are 0; weights are
-// uniform in [-limit, limit], limit being GlorotLimit() for the output layer, the nonlinearity's
-// WeightLimit() for others. Each value depends on (seed, key) alone, so any split over shards gives the same.
-void InitializeParameters(const ParameterLayout& layout, NetworkDescription::Nonlinearity nonlinearity,
-                          uint64_t seed, KeyRange keys, absl::Span<float> parameters);
+// uniform in [-limit, limit], limit being weight_scale times GlorotLimit() for the output layer, and times the
+// nonlinearity's WeightLimit() for others. Each value depends on (seed, key) alone, so any split over shards
+// gives the same.
+void InitializeParameters(const ParameterLayout& layout, const NetworkDescription& network, uint64_t seed,
+                          KeyRange keys, absl::Span<float> parameters);
 
 }  // namespace downpour
 

@@ -185,6 +185,8 @@ absl::Status ValidateRunDescription(const RunDescription& description) {
   for (int32_t width : network.hidden_width())
     RETURN_IF_ERROR(Want(width, 1, kMaxWidth, "network.hidden_width", "1 to 1048576 units in every layer"));
   RETURN_IF_ERROR(Want(network.loss_scale(), kAboveZero, kLargest, "network.loss_scale", "a number above 0"));
+  RETURN_IF_ERROR(
+      Want(network.weight_scale(), kAboveZero, kLargest, "network.weight_scale", "a number above 0"));
   RETURN_IF_ERROR(ValidateOptimizer(description.optimizer()));
   RETURN_IF_ERROR(ValidateCluster(description.cluster()));
   RETURN_IF_ERROR(ValidatePlanes(description));

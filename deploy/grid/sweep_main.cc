@@ -25,6 +25,7 @@
 #include "deploy/grid/grid_results.h"
 #include "deploy/report/sweep_report.h"
 #include "server/storage/folder_lock.h"
+#include "worker/data/data_flags.h"
 
 ABSL_FLAG(std::string, out, "",
           "folder of all runs and of their report; empty: runs/GRID for GRID.textproto");
@@ -174,6 +175,7 @@ std::vector<std::string> TrainCommand(const GridDescription& grid, const GridRun
   const int threads = absl::GetFlag(FLAGS_threads);
   command.push_back(absl::StrCat("--threads=", threads != 0 ? threads : std::max(1, Cores() / grid.jobs())));
   if (restart) command.emplace_back("--restart");
+  if (DataFlags().allow_commands) command.emplace_back("--allow_commands");
   for (const auto& [path, value] : run.settings) command.push_back(absl::StrCat("--", path, "=", value));
   return command;
 }
@@ -186,6 +188,7 @@ std::vector<std::string> ComposeCommand(const GridRun& run, const fs::path& out)
           absl::StrCat("RUNS_DIR=", fs::absolute(out).string()),
           absl::StrCat("WORKERS=", run.description.cluster().replicas()),
           absl::StrCat("RUN_NAME=", run.name),
+          absl::StrCat("ALLOW_COMMANDS=", DataFlags().allow_commands ? "1" : ""),
           absl::StrCat("SETTINGS=", settings, user == nullptr ? "" : user),
           "bash",
           "-c",

@@ -54,7 +54,7 @@ absl::Status VirtualCluster::CreateComputation() {
   elements_ = networks[0]->layout().size();
   const int64_t in_planes = kUpdateRules[description.optimizer().kind()].planes * elements_;
   gradients_ = std::make_unique<GradientPool>(in_planes);
-  if (TravelsInBfloat16(description.cluster()))
+  if (PushesInBfloat16(description.cluster()))
     rounded_gradients_ = std::make_unique<RoundedGradientPool>(in_planes);
   pool_ = std::make_unique<ComputePool>(
       std::move(networks), description.cluster().replicas(), kAheadPerThread * options_.threads,

@@ -107,7 +107,7 @@ class VirtualCluster {
   std::unique_ptr<Coordinator> coordinator_;
   std::optional<ClusterEvaluator> evaluator_;
   std::unique_ptr<GradientPool> gradients_;
-  std::unique_ptr<RoundedGradientPool> rounded_gradients_;  // null unless the wire is bfloat16
+  std::unique_ptr<RoundedGradientPool> rounded_gradients_;  // null where pushes are in float32
   std::vector<Replica> replicas_;
   EventQueue events_;
   std::vector<int64_t> link_free_ns_;  // as VirtualClusterCheckpoint.link_free_ns

@@ -118,10 +118,11 @@ absl::StatusOr<Plan> MakePlan(const RunDescription& description, int64_t input_d
       further_planes *
       (PlanesOfPush(optimizer, 1) > 1 ? 1.0 : 1.0 / static_cast<double>(optimizer.curvature_every()));
   const bool compresses = cluster.gradient_compression() != ClusterDescription::NONE;
-  plan.push_bytes = parameters * (PushedBits(cluster) + brought * FetchedBits(cluster)) / 8;
+  plan.push_bytes =
+      parameters * (PushedBits(cluster) + brought * (PushesInBfloat16(cluster) ? 16.0 : 32.0)) / 8;
   plan.fetch_bytes = parameters * FetchedBits(cluster) / 8;
   // As the shard applies it: unpacked, and several planes in float32 (server/shard/replication_log.h).
-  const bool in_bfloat16 = further_planes == 0 && (compresses || TravelsInBfloat16(cluster));
+  const bool in_bfloat16 = further_planes == 0 && PushesInBfloat16(cluster);
   plan.standby_bytes = cluster.standbys() * parameters * (1 + brought) * (in_bfloat16 ? 2 : 4);
   PlanRates(description, machines, &plan);
   const double rounded =
@@ -135,7 +136,7 @@ absl::StatusOr<Plan> MakePlan(const RunDescription& description, int64_t input_d
   for (const int32_t width : description.network().hidden_width()) units += 2.0 * width;
   units += 2.0 * description.data().classes();  // activations and their gradients
   plan.worker_memory = parameters * ((1 + further_planes) * sizeof(float) + FetchedBits(cluster) / 8 +
-                                     (compresses ? sizeof(float) : 0)) +
+                                     (compresses ? 2 * (1 + further_planes) + sizeof(float) : 0)) +
                        sizeof(float) * units * cluster.minibatch();
   plan.evaluator_memory = parameters * sizeof(float);
   plan.shard_descriptors = machines.workers + kReservedDescriptors;

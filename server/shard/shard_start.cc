@@ -127,7 +127,7 @@ absl::StatusOr<double> ShardBytes(const ParameterShard::Options& options) {
 absl::StatusOr<std::unique_ptr<ParameterShard>> CreateShard(ParameterShard::Options options,
                                                             const RunDescription& description) {
   std::vector<float> initial(options.range.size());
-  InitializeParameters(options.layout, description.network().nonlinearity(), description.seed(),
+  InitializeParameters(options.layout, description.network(), description.seed(),
                        options.range, absl::MakeSpan(initial));
   return ParameterShard::Create(std::move(options), initial);
 }

@@ -40,7 +40,7 @@ void BM_SpeechNetworkGradient(benchmark::State& state) {
   }
   const ParameterLayout& layout = (*network)->layout();
   std::vector<float> parameters(layout.size());
-  InitializeParameters(layout, description.nonlinearity(), 1, {0, layout.size()}, absl::MakeSpan(parameters));
+  InitializeParameters(layout, description, 1, {0, layout.size()}, absl::MakeSpan(parameters));
   std::vector<float> gradient(layout.size());
   const Minibatch minibatch = MakeMinibatch(frames);
   omp_set_num_threads(threads);

@@ -39,7 +39,7 @@ std::vector<std::unique_ptr<ParameterShard>> MakeShards(const ParameterLayout& l
     options.layout = layout;
     options.range = map.range(shard);
     std::vector<float> initial(options.range.size());
-    InitializeParameters(layout, NetworkDescription::RELU, 1, options.range, absl::MakeSpan(initial));
+    InitializeParameters(layout, NetworkDescription(), 1, options.range, absl::MakeSpan(initial));
     shards.push_back(*ParameterShard::Create(std::move(options), initial));
   }
   return shards;
@@ -59,10 +59,10 @@ class SteppingReplica {
                                    .threads = threads})),
         pool_(network_->layout().size()),
         rounded_pool_(network_->layout().size()),
-        parameters_(network_->layout().size(), cluster.wire() == ClusterDescription::BFLOAT16),
+        parameters_(network_->layout().size(), TravelsInBfloat16(cluster)),
         model_({.replica_id = static_cast<uint64_t>(index + 1), .cluster = cluster, .shards = kShards},
                network_->layout().size(), MinibatchSource(std::move(data), frames, 1), &pool_,
-               cluster.wire() == ClusterDescription::BFLOAT16 ? &rounded_pool_ : nullptr) {}
+               PushesInBfloat16(cluster) ? &rounded_pool_ : nullptr) {}
 
   void Step() {
     if (model_.source().needs_slice()) {

@@ -6,11 +6,14 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "common/program/run_program.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -100,13 +103,31 @@ TEST_F(Sweep, AnotherRunInAFolderIsRefusedBeforeAnyIsMade) {
   EXPECT_THAT(Text("out/sweep.csv"), HasSubstr(",50,"));
 }
 
+TEST_F(Sweep, RunsTheCommandsOfAnScpFileOnlyWhereAFlagAllowsThem) {
+  std::string scp;
+  for (const absl::string_view line : absl::StrSplit(Text("train/feats.scp"), '\n', absl::SkipEmpty())) {
+    const std::pair<absl::string_view, absl::string_view> entry = absl::StrSplit(line, ' ');
+    int64_t offset = 0;
+    ASSERT_TRUE(absl::SimpleAtoi(absl::StripPrefix(entry.second, "feats.ark:"), &offset)) << line;
+    absl::StrAppend(&scp, entry.first, " tail -c +", offset + 1, " '", folder_, "/train/feats.ark' |\n");
+  }
+  std::ofstream(folder_ + "/train/feats.scp") << scp;
+  std::vector<std::string> command =
+      Command("out", {"--only=replicas=1", "--seeds=1", "--budget.updates=100"});
+  ChildProcess refused(command, folder_ + "/log");
+  EXPECT_EQ(refused.Wait(), kExitUsage);
+  EXPECT_THAT(refused.Output(), HasSubstr("--allow_commands"));
+  command.push_back("--allow_commands");
+  ExpectMade(command);
+}
+
 // With a `docker` that only writes down what it is told.
 TEST_F(Sweep, OnComposeEachRunIsAStackOfContainers) {
   fs::create_directories(folder_ + "/path");
   std::ofstream(folder_ + "/path/docker") << "#!/bin/bash\ncd " << folder_ << R"(
 case $* in
   "compose up")
-    echo "up $WORKERS $RUN_NAME $SETTINGS" >>calls
+    echo "up ${ALLOW_COMMANDS:+with commands }$WORKERS $RUN_NAME $SETTINGS" >>calls
     mkdir "$RUNS_DIR/$RUN_NAME"
     echo updates >"$RUNS_DIR/$RUN_NAME/frame_accuracy.csv" ;;
   "compose ps -aq coordinator") echo its_id ;;
@@ -128,10 +149,11 @@ esac)";
   EXPECT_TRUE(fs::exists(folder_ + "/out/report.html"));
 
   std::ofstream(folder_ + "/code") << 2;
-  command.push_back("--only=replicas=9");
+  command.insert(command.end(), {"--only=replicas=9", "--allow_commands"});
   ChildProcess refused(command, folder_ + "/log");
   EXPECT_EQ(refused.Wait(), kExitUsage) << "the coordinator's exit code";
   EXPECT_THAT(refused.Output(), HasSubstr("9-seed5 failed with exit code 2"));
+  EXPECT_THAT(Text("calls"), HasSubstr("up with commands 9 9-seed5 "));
 }
 
 }  // namespace

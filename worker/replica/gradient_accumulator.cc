@@ -18,7 +18,9 @@ GradientAccumulator::GradientAccumulator(const ClusterDescription& cluster, int6
       pool_(pool),
       rounded_pool_(rounded_pool),
       sum_(pool->memory()),
-      rounded_(pool->memory()) {}
+      rounded_(pool->memory()) {
+  DOWNPOUR_CHECK(rounded_pool != nullptr || !compressor_.compresses());
+}
 
 bool GradientAccumulator::Add(bool in_float32, int planes,
                               absl::FunctionRef<bool(MutableTensorView planes)> compute) {
@@ -50,10 +52,23 @@ PushPlanes GradientAccumulator::planes(KeyRange keys) const {
   return planes;
 }
 
+void GradientAccumulator::Compress() {
+  if (!compressor_.compresses()) return;
+  rounded_ = rounded_pool_->Take();
+  compressor_.Compress(absl::MakeConstSpan(sum_).first(elements_), absl::MakeSpan(rounded_).first(elements_));
+  RoundFrom(elements_);
+}
+
 void GradientAccumulator::Round() {
   if (rounded_pool_ == nullptr || !rounded_.empty()) return;
   rounded_ = rounded_pool_->Take();
-  ToBfloat16(absl::MakeConstSpan(sum_).first(size_), absl::MakeSpan(rounded_).first(size_));
+  RoundFrom(0);
+}
+
+void GradientAccumulator::RoundFrom(size_t element) {
+  const size_t left = size_ - element;
+  ToBfloat16(absl::MakeConstSpan(sum_).subspan(element, left),
+             absl::MakeSpan(rounded_).subspan(element, left));
   pool_->Give(&sum_);
 }
 

@@ -19,7 +19,7 @@ class GradientAccumulator {
  public:
   // Uses n_push and gradient_compression of `cluster`. The pools are not owned, outlive this, and have
   // buffers for the planes of a push (common/wire/push_planes.h), each of `elements` elements.
-  // `rounded_pool` is null where pushes are in float32.
+  // `rounded_pool` is null where pushes are in float32, as PushesInBfloat16() says.
   GradientAccumulator(const ClusterDescription& cluster, int64_t elements, GradientPool* pool,
                       RoundedGradientPool* rounded_pool);
 
@@ -30,8 +30,9 @@ class GradientAccumulator {
   // `in_float32`: then `compute` works on the gradient in float32.
   bool Add(bool in_float32, int planes, absl::FunctionRef<bool(MutableTensorView planes)> compute);
 
-  // Adds to the gradient what earlier pushes left out, and takes out what this push leaves for later ones.
-  void Compress() { compressor_.Compress(absl::MakeSpan(sum_).subspan(0, elements_)); }
+  // Where pushes are compressed: adds to the gradient what earlier pushes left out, takes out what this push
+  // leaves for later ones, and converts the sum to bfloat16.
+  void Compress();
   // Converts the sum to bfloat16 if there is a rounded pool.
   void Round();
   // Forgets the sum and gives its buffer back. There is one.
@@ -55,6 +56,9 @@ class GradientAccumulator {
   absl::Status Load(int64_t minibatches, int planes, TensorView sum, absl::Span<const float> residual);
 
  private:
+  // Converts the sum from this element on into rounded_, and gives its buffer back.
+  void RoundFrom(size_t element);
+
   const int64_t elements_;
   const bool network_may_round_;  // nothing is added to a gradient, or left out of it, before it is pushed
   GradientCompressor compressor_;

@@ -1,5 +1,8 @@
-// Where on the data's way: rounds a gradient block by block, and keeps what the rounding leaves out.
+// Where on the data's way: rounds a gradient block by block, and keeps what the rounding leaves out. A block
+// stays in the nearest cache from its first pass to its last.
 #include "worker/replica/gradient_compressor.h"
+
+#include <omp.h>
 
 #include <algorithm>
 #include <cmath>
@@ -7,6 +10,7 @@
 #include <numeric>
 
 #include "common/check.h"
+#include "common/layout/key_range.h"
 #include "common/tensor/bfloat16.h"
 #include "common/tensor/finite.h"
 #include "common/tensor/simd_clones.h"
@@ -78,69 +82,160 @@ void QuantizeToOneBit(absl::Span<float> block) {
                 mean(sums.negative, negatives), block.data(), block.size());
 }
 
-template <typename Quantize>
-void ForEachBlock(absl::Span<float> gradient, const Quantize& quantize) {
-  const auto size = static_cast<int64_t>(gradient.size());
-  for (int64_t begin = 0, end; begin < size; begin = end) {
-    end = GradientBlockEnd(begin, size);
-    quantize(gradient.subspan(begin, end - begin));
-  }
-}
-
-// Keeps the `share` of elements with the largest bfloat16 magnitudes and sets the others to 0. Among elements
-// of the same magnitude the first ones stay.
-void KeepLargest(float share, absl::Span<float> gradient) {
-  std::vector<int64_t> elements_of_magnitude(0x8000);
-  for (const float value : gradient) ++elements_of_magnitude[ToBfloat16(value) & 0x7fff];
-  int64_t places = std::max<int64_t>(1, std::llround(share * static_cast<double>(gradient.size())));
-  uint16_t threshold = 0x7fff;
-  while (threshold > 0 && elements_of_magnitude[threshold] < places)
-    places -= elements_of_magnitude[threshold--];
-  for (float& value : gradient) {
-    const uint16_t rounded = ToBfloat16(value);
-    const uint16_t magnitude = rounded & 0x7fff;
-    const bool kept = magnitude > threshold || (magnitude == threshold && places-- > 0);
-    value = kept ? FromBfloat16(rounded) : 0;
-  }
-}
-
-// Sets gradient and residual to their sum, within kMostMagnitude.
+// Sets `sum` to gradient + residual, within kMostMagnitude.
 DOWNPOUR_SIMD_CLONES
-void AddResidual(float* __restrict gradient, size_t n, float* __restrict residual) {
+void AddResidual(const float* __restrict gradient, const float* __restrict residual, size_t n,
+                 float* __restrict sum) {
   for (size_t i = 0; i < n; ++i) {
-    const float sum = gradient[i] + residual[i];
-    gradient[i] = residual[i] = sum > kMostMagnitude    ? kMostMagnitude
-                                : sum < -kMostMagnitude ? -kMostMagnitude
-                                                        : sum;
+    const float all = gradient[i] + residual[i];
+    sum[i] = all > kMostMagnitude ? kMostMagnitude : all < -kMostMagnitude ? -kMostMagnitude : all;
   }
 }
 
 DOWNPOUR_SIMD_CLONES
-void SubtractPushed(const float* __restrict gradient, size_t n, float* __restrict residual) {
-  for (size_t i = 0; i < n; ++i) residual[i] -= gradient[i];
+void Subtract(const float* __restrict sum, const float* __restrict pushed, size_t n,
+              float* __restrict residual) {
+  for (size_t i = 0; i < n; ++i) residual[i] = sum[i] - pushed[i];
+}
+
+// The blocks of one thread, as a range of elements; each thread has one.
+std::vector<KeyRange> Parts(int64_t size) {
+  constexpr int64_t kLeastBlocks = 64;  // for which it is worth while to wake another thread
+  const int64_t blocks = (size + kGradientBlockElements - 1) / kGradientBlockElements;
+  const int64_t parts = std::clamp<int64_t>(blocks / kLeastBlocks, 1, omp_get_max_threads());
+  std::vector<KeyRange> ranges(parts);
+  for (int64_t part = 0; part < parts; ++part) {
+    ranges[part] = {std::min(size, blocks * part / parts * kGradientBlockElements),
+                    std::min(size, blocks * (part + 1) / parts * kGradientBlockElements)};
+  }
+  return ranges;
+}
+
+// Calls f(part, block) for each block, the parts on a thread each.
+template <typename F>
+void ForEachBlock(absl::Span<const KeyRange> parts, const F& f) {
+#pragma omp parallel for schedule(static) if (parts.size() > 1)
+  for (size_t part = 0; part < parts.size(); ++part) {
+    for (KeyRange block = parts[part]; block.begin < parts[part].end; block.begin = block.end) {
+      block.end = GradientBlockEnd(block.begin, parts[part].end);
+      f(part, block);
+    }
+  }
+}
+
+using BlockOfFloats = float[kGradientBlockElements];
+
+template <typename Quantize>
+void CompressByBlocks(absl::Span<const float> gradient, absl::Span<float> residual,
+                      absl::Span<uint16_t> pushed, const Quantize& quantize) {
+  ForEachBlock(Parts(static_cast<int64_t>(gradient.size())), [&](size_t, KeyRange block) {
+    const size_t n = block.size();
+    float* const left = &residual[block.begin];
+    BlockOfFloats sum, quantized;
+    AddResidual(&gradient[block.begin], left, n, sum);
+    std::copy_n(sum, n, quantized);
+    quantize(absl::MakeSpan(quantized, n));
+    Subtract(sum, quantized, n, left);
+    ToBfloat16(absl::MakeConstSpan(quantized, n), pushed.subspan(block.begin, n));
+  });
+}
+
+// How many elements of a part have each bfloat16 magnitude.
+using Magnitudes = std::vector<uint32_t>;
+constexpr int kMagnitudes = 0x8000;
+
+struct Largest {
+  uint16_t threshold = kMagnitudes - 1;  // larger magnitudes stay
+  int64_t places = 0;                    // for elements of just this one
+};
+
+// The magnitude from which on there are places for the largest elements.
+Largest FindLargest(absl::Span<const Magnitudes> parts, int64_t places) {
+  Largest largest = {.places = places};
+  for (; largest.threshold > 0; --largest.threshold) {
+    int64_t elements = 0;
+    for (const Magnitudes& part : parts) elements += part[largest.threshold];
+    if (elements >= largest.places) break;
+    largest.places -= elements;
+  }
+  return largest;
+}
+
+DOWNPOUR_SIMD_CLONES
+int64_t CountOf(const uint16_t* values, size_t n, uint16_t magnitude) {
+  uint16_t count = 0;
+  for (size_t i = 0; i < n; ++i) count += (values[i] & 0x7fff) == magnitude;
+  return count;
+}
+
+DOWNPOUR_SIMD_CLONES
+void KeepFrom(uint16_t least, uint16_t* values, size_t n) {
+  for (size_t i = 0; i < n; ++i) values[i] = (values[i] & 0x7fff) < least ? 0 : values[i];
+}
+
+// Keeps what is larger than the threshold, and the first `places` elements that are as large; sets others to 0.
+void KeepLargestOf(absl::Span<uint16_t> block, uint16_t threshold, int64_t* places) {
+  const int64_t equal = CountOf(block.data(), block.size(), threshold);
+  if (equal == 0 || *places == 0) {
+    KeepFrom(threshold + 1, block.data(), block.size());
+  } else if (equal <= *places) {
+    KeepFrom(threshold, block.data(), block.size());
+    *places -= equal;
+  } else {
+    KeepFrom(threshold, block.data(), block.size());
+    for (uint16_t& value : block)
+      if ((value & 0x7fff) == threshold && (*places)-- <= 0) value = 0;
+    *places = 0;
+  }
 }
 
 }  // namespace
 
-void GradientCompressor::Compress(absl::Span<float> gradient) {
-  if (compression_ == ClusterDescription::NONE) return;
+void GradientCompressor::Compress(absl::Span<const float> gradient, absl::Span<uint16_t> pushed) {
   residual_.resize(gradient.size());
-  DOWNPOUR_CHECK(residual_.size() == gradient.size());
-  AddResidual(gradient.data(), gradient.size(), residual_.data());
+  DOWNPOUR_CHECK(residual_.size() == gradient.size() && pushed.size() == gradient.size());
   switch (compression_) {
     case ClusterDescription::NONE:
+      DOWNPOUR_CHECK(false);
       break;
     case ClusterDescription::EIGHT_BIT:
-      ForEachBlock(gradient, QuantizeToEightBits);
-      break;
+      return CompressByBlocks(gradient, absl::MakeSpan(residual_), pushed, QuantizeToEightBits);
     case ClusterDescription::ONE_BIT:
-      ForEachBlock(gradient, QuantizeToOneBit);
-      break;
+      return CompressByBlocks(gradient, absl::MakeSpan(residual_), pushed, QuantizeToOneBit);
     case ClusterDescription::TOP_K:
-      KeepLargest(top_k_share_, gradient);
-      break;
+      return KeepLargest(gradient, pushed);
   }
-  SubtractPushed(gradient.data(), gradient.size(), residual_.data());
+}
+
+// Keeps the share top_k_share_ of elements with the largest bfloat16 magnitudes and sets the others to 0. Among
+// elements of the same magnitude the first ones stay.
+void GradientCompressor::KeepLargest(absl::Span<const float> gradient, absl::Span<uint16_t> pushed) {
+  const std::vector<KeyRange> parts = Parts(static_cast<int64_t>(gradient.size()));
+  std::vector<Magnitudes> counts(parts.size(), Magnitudes(kMagnitudes));
+  ForEachBlock(parts, [&](size_t part, KeyRange block) {
+    BlockOfFloats sum;
+    AddResidual(&gradient[block.begin], &residual_[block.begin], block.size(), sum);
+    std::copy_n(sum, block.size(), &residual_[block.begin]);
+    const absl::Span<uint16_t> rounded = pushed.subspan(block.begin, block.size());
+    ToBfloat16(absl::MakeConstSpan(sum, block.size()), rounded);
+    for (const uint16_t value : rounded) ++counts[part][value & 0x7fff];
+  });
+  const int64_t places = std::llround(top_k_share_ * static_cast<double>(gradient.size()));
+  const Largest largest = FindLargest(counts, std::max<int64_t>(1, places));
+  std::vector<int64_t> places_of_part(parts.size());
+  int64_t before = 0;  // elements of the threshold's magnitude in earlier parts
+  for (size_t part = 0; part < parts.size(); ++part) {
+    places_of_part[part] = std::max<int64_t>(0, largest.places - before);
+    before += counts[part][largest.threshold];
+  }
+  ForEachBlock(parts, [&](size_t part, KeyRange block) {
+    const absl::Span<uint16_t> rounded = pushed.subspan(block.begin, block.size());
+    KeepLargestOf(rounded, largest.threshold, &places_of_part[part]);
+    BlockOfFloats sum, kept;
+    std::copy_n(&residual_[block.begin], block.size(), sum);
+    FromBfloat16(rounded, absl::MakeSpan(kept, block.size()));
+    Subtract(sum, kept, block.size(), &residual_[block.begin]);
+  });
 }
 
 bool TravelsInBfloat16(const ClusterDescription& cluster) {

@@ -2,6 +2,7 @@
 #ifndef DOWNPOUR_WORKER_REPLICA_GRADIENT_COMPRESSOR_H_
 #define DOWNPOUR_WORKER_REPLICA_GRADIENT_COMPRESSOR_H_
 
+#include <cstdint>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -10,8 +11,9 @@
 namespace downpour {
 
 // Error feedback (Seide et al. 2014): what a push leaves out of the gradient is kept and added to the next
-// one, so that nothing is lost, only late. Not thread-safe. Compressed elements are values of bfloat16, and
-// PackGradient() of common/wire/gradient_packing.h holds each block of kGradientBlockElements in few bits:
+// one, so that nothing is lost, only late. Not thread-safe; computes on OpenMP's threads, with the same bits on
+// any number of them. What is pushed is in bfloat16, and PackGradient() of common/wire/gradient_packing.h holds
+// each block of kGradientBlockElements in few bits:
 //   EIGHT_BIT  8.03 an element: a multiple, up to 127 times, of the block's own power of two
 //   ONE_BIT    1.08 an element: the mean of the block's positive elements, or of its negative ones
 //   TOP_K      0.05 an element, and 32 for each of the share top_k_share of all elements that is largest by
@@ -21,22 +23,30 @@ class GradientCompressor {
   explicit GradientCompressor(const ClusterDescription& cluster)
       : compression_(cluster.gradient_compression()), top_k_share_(cluster.top_k_share()) {}
 
-  // Adds the residual to `gradient`, takes out what does not travel now, and keeps that as the new residual.
-  // The elements are finite and as many at every call. With NONE this does nothing.
-  void Compress(absl::Span<float> gradient);
+  // Whether there is any compression to do.
+  bool compresses() const { return compression_ != ClusterDescription::NONE; }
+
+  // Sets `pushed` to what travels now of the sum of `gradient` and residual, and the residual to the rest. The
+  // gradient's elements are finite; both spans have the same number of elements at every call.
+  void Compress(absl::Span<const float> gradient, absl::Span<uint16_t> pushed);
 
   // What was kept; empty before the first Compress().
   absl::Span<const float> residual() const { return residual_; }
   void set_residual(absl::Span<const float> residual) { residual_.assign(residual.begin(), residual.end()); }
 
  private:
+  void KeepLargest(absl::Span<const float> gradient, absl::Span<uint16_t> pushed);
+
   const ClusterDescription::GradientCompression compression_;
   const float top_k_share_;
   std::vector<float> residual_;
 };
 
-// Whether gradients and fetched parameters are in bfloat16 on the wire; else they are in float32.
+// Whether fetched parameters are in bfloat16 on the wire, and whether gradients are; else they are in float32.
 bool TravelsInBfloat16(const ClusterDescription& cluster);
+inline bool PushesInBfloat16(const ClusterDescription& cluster) {
+  return TravelsInBfloat16(cluster) || cluster.gradient_compression() != ClusterDescription::NONE;
+}
 // What a push, and a fetch, puts on the wire for each element, in bits.
 double PushedBits(const ClusterDescription& cluster);
 inline double FetchedBits(const ClusterDescription& cluster) { return TravelsInBfloat16(cluster) ? 16 : 32; }

@@ -77,7 +77,7 @@ class ReplicaLoop {
   std::vector<Shard> shards_;
   std::unique_ptr<Network> network_;
   std::unique_ptr<GradientPool> pool_;
-  std::unique_ptr<RoundedGradientPool> rounded_pool_;  // null but for a bfloat16 wire
+  std::unique_ptr<RoundedGradientPool> rounded_pool_;  // null where pushes are in float32
   std::optional<ParameterSnapshot> parameters_;        // as fetched last
   std::unique_ptr<ModelReplica> replica_;
   uint64_t incarnation_ = 0;
@@ -186,19 +186,22 @@ absl::Status ReplicaLoop::Join() {
   heartbeat_ = std::min(absl::Seconds(cluster.replica_timeout_s()) / 4, kLongestHeartbeat);
   if (network_ == nullptr) {
     const int planes = kUpdateRules[description_.optimizer().kind()].planes;
-    // A gradient, and what goes with it, and the parameters as they are sent.
+    // A gradient and what goes with it, the same as it is pushed, what pushes leave out, and the parameters.
+    const bool compresses = cluster.gradient_compression() != ClusterDescription::NONE;
     RETURN_IF_ERROR(
-        CheckMemoryFor(reply, planes * sizeof(float) + (TravelsInBfloat16(cluster) ? 2 : sizeof(float))));
+        CheckMemoryFor(reply, planes * (sizeof(float) + (PushesInBfloat16(cluster) ? sizeof(uint16_t) : 0)) +
+                                  (compresses ? sizeof(float) : 0) +
+                                  (TravelsInBfloat16(cluster) ? sizeof(uint16_t) : sizeof(float))));
     ASSIGN_OR_RETURN(network_, Network::Create({.network = description_.network(),
                                                 .input_dim = reply.data().input_dim(),
                                                 .classes = reply.data().classes(),
                                                 .max_frames = cluster.minibatch(),
                                                 .threads = options_.compute_threads}));
     const int64_t elements = network_->layout().size();
-    const bool bfloat16 = TravelsInBfloat16(cluster);
     pool_ = std::make_unique<GradientPool>(planes * elements, options_.memory);
-    if (bfloat16) rounded_pool_ = std::make_unique<RoundedGradientPool>(planes * elements, options_.memory);
-    parameters_.emplace(elements, bfloat16, options_.memory);
+    if (PushesInBfloat16(cluster))
+      rounded_pool_ = std::make_unique<RoundedGradientPool>(planes * elements, options_.memory);
+    parameters_.emplace(elements, TravelsInBfloat16(cluster), options_.memory);
   }
   RETURN_IF_ERROR(CheckLayout(network_->layout(), reply.run()));
   const int64_t size = network_->layout().size();

@@ -107,8 +107,9 @@ struct FakeCluster final : public CoordinatorClient {
   std::vector<ReportRequest> reports;
   std::vector<EvaluationResult> evaluations;
   size_t evaluations_handed_out = 0;
-  std::vector<PushHeader> pushes;  // that shard 0 has received, repeats included
-  std::string trace;               // what shard 0 has received: F for a fetch, P for a push
+  std::vector<PushHeader> pushes;   // that shard 0 has received, repeats included
+  bool pushed_in_bfloat16 = false;  // the last of them
+  std::string trace;                // what shard 0 has received: F for a fetch, P for a push
   int lookups = 0;
   int leaves = 0;
 };
@@ -119,12 +120,13 @@ class FakeShardClient final : public ShardClient {
       : cluster_(cluster), address_(std::move(address)), range_(range) {}
 
   KeyRange range() const override { return range_; }
-  absl::StatusOr<PushOutcome> Push(const PushHeader& header, const PushPlanes&) override {
+  absl::StatusOr<PushOutcome> Push(const PushHeader& header, const PushPlanes& planes) override {
     const int shard = Find();
     if (shard < 0) return absl::UnavailableError("nobody there");
     if (cluster_->ranges[shard].begin != range_.begin) return absl::OutOfRangeError("of another shard");
     if (shard == 1) return PushOutcome{};
     cluster_->pushes.push_back(header);
+    cluster_->pushed_in_bfloat16 = planes.gradient().is_bfloat16();
     cluster_->trace += 'P';
     const absl::Status status = cluster_->on_push();
     if (!status.ok()) return status;

@@ -47,9 +47,12 @@ class InitialParameters : public ::testing::TestWithParam<NetworkDescription::No
  protected:
   const ParameterLayout layout_ = *NetworkLayout(Network({60, 80}), 50, 40);
 
-  std::vector<float> Values(uint64_t seed, KeyRange keys) const {
+  std::vector<float> Values(uint64_t seed, KeyRange keys, float weight_scale = 1) const {
+    NetworkDescription network;
+    network.set_nonlinearity(GetParam());
+    network.set_weight_scale(weight_scale);
     std::vector<float> values(keys.size());
-    InitializeParameters(layout_, GetParam(), seed, keys, absl::MakeSpan(values));
+    InitializeParameters(layout_, network, seed, keys, absl::MakeSpan(values));
     return values;
   }
 
@@ -76,6 +79,12 @@ TEST_P(InitialParameters, AreTheSameBitsHoweverTheyAreSplit) {
     EXPECT_EQ(Values(1, range), std::vector<float>(&whole[range.begin], &whole[range.begin] + range.size()));
   }
   EXPECT_NE(Values(2, {0, layout_.size()}), whole);
+}
+
+TEST_P(InitialParameters, AreScaled) {
+  std::vector<float> whole = Values(1, {0, layout_.size()});
+  for (float& value : whole) value *= 0.25f;
+  EXPECT_EQ(Values(1, {0, layout_.size()}, 0.25f), whole);
 }
 
 // Uniform in [-limit, limit]: thousands of draws come near the limit, and have a variance of limit^2 / 3.

@@ -104,7 +104,7 @@ TEST(VirtualConsistency, SynchronousSgdIsGradientDescentWithTheMeanOfAllReplicas
                                          .max_frames = minibatch});
   const int64_t size = network->layout().size();
   std::vector<float> parameters(size), gradient(size);
-  InitializeParameters(network->layout(), description.network().nonlinearity(), description.seed(), {0, size},
+  InitializeParameters(network->layout(), description.network(), description.seed(), {0, size},
                        absl::MakeSpan(parameters));
   std::vector<double> exact(parameters.begin(), parameters.end());
   auto slices = *DataSlices::Create(data->summary.utterances(), data->summary.frames(),

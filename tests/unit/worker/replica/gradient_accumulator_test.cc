@@ -138,7 +138,7 @@ TEST_F(GradientAccumulatorTest, WhatACompressedPushLeavesOutIsInTheNextOne) {
   EXPECT_THAT(accumulator.residual(), ElementsAre(1, 10, 0));
   EXPECT_TRUE(Add({1, 100, 10}, &accumulator));
   accumulator.Compress();
-  EXPECT_THAT(accumulator.sum().floats(), ElementsAre(0, 110, 0));
+  EXPECT_THAT(Widened(accumulator.sum()), ElementsAre(0, 110, 0));
   EXPECT_THAT(accumulator.residual(), ElementsAre(2, 0, 10));
 }
 

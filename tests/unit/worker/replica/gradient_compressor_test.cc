@@ -1,6 +1,9 @@
 // Where on the data's way: between gradient and push; what of a gradient travels now, and what later.
 #include "worker/replica/gradient_compressor.h"
 
+#include <omp.h>
+
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -32,9 +35,18 @@ std::vector<float> Gradient(uint64_t seed, int64_t elements = kElements) {
   return gradient;
 }
 
-std::vector<float> Compressed(const ClusterDescription& cluster, std::vector<float> gradient) {
-  GradientCompressor(cluster).Compress(absl::MakeSpan(gradient));
-  return gradient;
+// What `compressor` pushes of the gradient.
+std::vector<float> Pushed(GradientCompressor* compressor, const std::vector<float>& gradient) {
+  std::vector<uint16_t> rounded(gradient.size());
+  compressor->Compress(gradient, absl::MakeSpan(rounded));
+  std::vector<float> pushed(gradient.size());
+  FromBfloat16(rounded, absl::MakeSpan(pushed));
+  return pushed;
+}
+
+std::vector<float> Compressed(const ClusterDescription& cluster, const std::vector<float>& gradient) {
+  GradientCompressor compressor(cluster);
+  return Pushed(&compressor, gradient);
 }
 
 class GradientCompressorTest : public ::testing::TestWithParam<ClusterDescription::GradientCompression> {};
@@ -43,21 +55,20 @@ TEST_P(GradientCompressorTest, WhatIsLeftOutOfOnePushIsInTheNextOnes) {
   GradientCompressor compressor(Cluster(GetParam()));
   std::vector<double> given(kElements), travelled(kElements);
   for (int push = 0; push < 50; ++push) {
-    std::vector<float> gradient = Gradient(push);
+    const std::vector<float> gradient = Gradient(push);
+    const std::vector<float> pushed = Pushed(&compressor, gradient);
     for (int64_t i = 0; i < kElements; ++i) given[i] += gradient[i];
-    compressor.Compress(absl::MakeSpan(gradient));
-    for (int64_t i = 0; i < kElements; ++i) travelled[i] += gradient[i];
+    for (int64_t i = 0; i < kElements; ++i) travelled[i] += pushed[i];
   }
   for (int64_t i = 0; i < kElements; ++i)
     ASSERT_NEAR(travelled[i] + compressor.residual()[i], given[i], 1e-7) << i;
 }
 
-TEST_P(GradientCompressorTest, LeavesBfloat16sThatPackIntoTheBitsItSays) {
+TEST_P(GradientCompressorTest, PacksIntoTheBitsItSays) {
   const ClusterDescription cluster = Cluster(GetParam());
-  const std::vector<float> gradient = Compressed(cluster, Gradient(1, 100 * kGradientBlockElements));
+  const std::vector<float> gradient = Gradient(1, 100 * kGradientBlockElements);
   std::vector<uint16_t> rounded(gradient.size());
-  ToBfloat16(gradient, absl::MakeSpan(rounded));
-  for (size_t i = 0; i < gradient.size(); ++i) ASSERT_EQ(FromBfloat16(rounded[i]), gradient[i]);
+  GradientCompressor(cluster).Compress(gradient, absl::MakeSpan(rounded));
   const double bits = 8.0 * static_cast<double>(PackGradient(0, rounded).size());
   EXPECT_NEAR(bits / static_cast<double>(gradient.size()) / PushedBits(cluster), 1, 0.01);
 }
@@ -69,13 +80,34 @@ TEST_P(GradientCompressorTest, StaysFiniteAtEitherEndOfFloat32) {
     for (int push = 0; push < 3; ++push) {
       std::vector<float> gradient(kElements, size);
       for (int64_t i = 0; i < kElements; i += 2) gradient[i] = -size;
-      compressor.Compress(absl::MakeSpan(gradient));
+      const std::vector<float> pushed = Pushed(&compressor, gradient);
       for (int64_t i = 0; i < kElements; ++i) {
-        ASSERT_TRUE(std::isfinite(FromBfloat16(ToBfloat16(gradient[i])))) << size << " at " << i;
+        ASSERT_TRUE(std::isfinite(pushed[i])) << size << " at " << i;
         ASSERT_TRUE(std::isfinite(compressor.residual()[i])) << size << " at " << i;
       }
     }
   }
+}
+
+// Enough elements that each thread has a part of them, many of them of one magnitude, for TOP_K's last places.
+TEST_P(GradientCompressorTest, GivesTheSameBitsOnAnyNumberOfThreads) {
+  constexpr int64_t kMany = 1000 * kGradientBlockElements + 5;
+  const int threads = omp_get_max_threads();
+  std::vector<std::vector<float>> results;
+  for (const int number : {1, 2, 3, 7}) {
+    omp_set_num_threads(number);
+    GradientCompressor compressor(Cluster(GetParam(), 0.3f));
+    std::vector<float>& result = results.emplace_back();
+    for (int push = 0; push < 3; ++push) {
+      std::vector<float> gradient = Gradient(push, kMany);
+      for (int64_t i = 0; i < kMany; i += 2) gradient[i] = i % 3 == 0 ? 1e-3f : -1e-3f;
+      const std::vector<float> pushed = Pushed(&compressor, gradient);
+      result.insert(result.end(), pushed.begin(), pushed.end());
+    }
+    result.insert(result.end(), compressor.residual().begin(), compressor.residual().end());
+    EXPECT_EQ(result, results.front()) << number;
+  }
+  omp_set_num_threads(threads);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, GradientCompressorTest,
@@ -84,11 +116,6 @@ INSTANTIATE_TEST_SUITE_P(All, GradientCompressorTest,
                          [](const auto& info) {
                            return ClusterDescription::GradientCompression_Name(info.param);
                          });
-
-TEST(GradientCompressorTest, NoneLeavesTheGradientAlone) {
-  const std::vector<float> gradient = Gradient(1);
-  EXPECT_EQ(Compressed(Cluster(ClusterDescription::NONE), gradient), gradient);
-}
 
 // 127.5 / 2^0 lies in [64, 128), so elements become whole numbers, at most 127.
 TEST(GradientCompressorTest, EightBitRoundsToTheBlocksPowerOfTwo) {
@@ -116,6 +143,10 @@ TEST(GradientCompressorTest, TopKKeepsTheLargestAndTheFirstOfEquals) {
   EXPECT_THAT(Compressed(Cluster(ClusterDescription::TOP_K, 1e-9f), {1, 2, 3}), ElementsAre(0, 0, 3))
       << "at least one";
   EXPECT_THAT(Compressed(Cluster(ClusterDescription::TOP_K, 1), {1, 2, 3}), ElementsAre(1, 2, 3));
+  std::vector<float> equals(300 * kGradientBlockElements, -3);
+  const std::vector<float> kept = Compressed(Cluster(ClusterDescription::TOP_K, 0.4f), equals);
+  std::fill(equals.begin() + std::llround(0.4f * static_cast<double>(equals.size())), equals.end(), 0);
+  EXPECT_EQ(kept, equals);
 }
 
 }  // namespace

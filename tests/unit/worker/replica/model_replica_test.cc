@@ -57,10 +57,18 @@ class ModelReplicaTest : public ::testing::Test {
       if (action.kind == ModelReplica::PushAction::DROPPED) trace += "D";
       if (action.kind != ModelReplica::PushAction::PUSH) break;
       if (action.delay > absl::ZeroDuration()) trace += "W";
-      absl::StrAppend(&trace, "P", replica.gradient().floats()[0]);
+      absl::StrAppend(&trace, "P", Widened(replica.gradient())[0]);
       replica.PushDone(std::vector<uint64_t>{1, 2});
     }
     return trace.empty() ? "-" : trace;
+  }
+
+  static std::vector<float> Widened(TensorView gradient) {
+    std::vector<float> values(gradient.floats().begin(), gradient.floats().end());
+    if (!gradient.is_bfloat16()) return values;
+    values.resize(gradient.size());
+    FromBfloat16(gradient.bfloats(), absl::MakeSpan(values));
+    return values;
   }
 
   std::vector<std::string> Trace(int n_push, int n_fetch, int steps) {
@@ -201,6 +209,7 @@ TEST_F(ModelReplicaTest, RefusesARoundedGradientWhereNoPushIsDue) {
 TEST_F(ModelReplicaTest, ACompressedPushCarriesTheLargestAndKeepsTheRest) {
   cluster_.set_gradient_compression(ClusterDescription::TOP_K);
   cluster_.set_top_k_share(0.1f);
+  rounded_pool_ = &rounded_;
   ModelReplica replica = Replica(1, 1);
   Step(replica);
   EXPECT_THAT(replica.residual(), ::testing::ElementsAre(1, 10, 0));
@@ -208,7 +217,7 @@ TEST_F(ModelReplicaTest, ACompressedPushCarriesTheLargestAndKeepsTheRest) {
   ASSERT_EQ(restored.LoadState(replica.SaveState(), kNone, replica.residual()), absl::OkStatus());
   restored.FetchDone({10, 20});
   ASSERT_TRUE(restored.ComputeGradient(parameters_, network_).ok());
-  EXPECT_THAT(restored.gradient().floats(), ::testing::ElementsAre(0, 0, 200));
+  EXPECT_THAT(Widened(restored.gradient()), ::testing::ElementsAre(0, 0, 200));
   EXPECT_THAT(restored.residual(), ::testing::ElementsAre(3, 30, 0));
   EXPECT_EQ(Replica(1, 1).LoadState(replica.SaveState(), kNone, {1, 2}).code(),
             absl::StatusCode::kInvalidArgument);
@@ -218,6 +227,7 @@ TEST_F(ModelReplicaTest, ACompressedPushCarriesTheLargestAndKeepsTheRest) {
 TEST_F(ModelReplicaTest, APushIsCompressedAlsoWhereItsLastMinibatchIsDropped) {
   cluster_.set_gradient_compression(ClusterDescription::TOP_K);
   cluster_.set_top_k_share(0.1f);
+  rounded_pool_ = &rounded_;
   ModelReplica replica = Replica(3, 1);
   network_.bad_call = 4;
   network_.bad_value = std::numeric_limits<float>::quiet_NaN();
@@ -225,7 +235,7 @@ TEST_F(ModelReplicaTest, APushIsCompressedAlsoWhereItsLastMinibatchIsDropped) {
   replica.FetchDone({10, 20});
   EXPECT_EQ(replica.ComputeGradient(parameters_, network_).code(), absl::StatusCode::kDataLoss);
   ASSERT_TRUE(replica.PushDue());
-  EXPECT_THAT(replica.gradient().floats(), ::testing::ElementsAre(0, 0, 500));
+  EXPECT_THAT(Widened(replica.gradient()), ::testing::ElementsAre(0, 0, 500));
 }
 
 TEST_F(ModelReplicaTest, ANoisyPushIsDroppedWithItsGradient) {

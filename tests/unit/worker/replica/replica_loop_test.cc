@@ -44,6 +44,18 @@ TEST_F(ReplicaLoopTest, TrainsUntilTheCoordinatorSaysStopAndLeaves) {
   EXPECT_EQ(cluster_.pushes.back().replica_id, 101);
 }
 
+// Only gradients in bfloat16 can be packed.
+TEST_F(ReplicaLoopTest, PushesInBfloat16WhatIsCompressedWhateverTheWire) {
+  EXPECT_EQ(Run(), absl::OkStatus());
+  EXPECT_FALSE(cluster_.pushed_in_bfloat16);
+  for (const auto compression :
+       {ClusterDescription::EIGHT_BIT, ClusterDescription::ONE_BIT, ClusterDescription::TOP_K}) {
+    cluster_.description.mutable_cluster()->set_gradient_compression(compression);
+    EXPECT_EQ(Run(), absl::OkStatus());
+    EXPECT_TRUE(cluster_.pushed_in_bfloat16) << ClusterDescription::GradientCompression_Name(compression);
+  }
+}
+
 TEST_F(ReplicaLoopTest, RepeatsAPushWhoseReplyWasLostUnderTheSameSequence) {
   cluster_.on_push = [&, lost = false]() mutable {
     return std::exchange(lost, true) ? absl::OkStatus() : absl::UnavailableError("the reply is lost");
