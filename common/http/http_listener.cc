@@ -3,6 +3,7 @@
 
 #include <httplib.h>
 
+#include <csignal>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -80,6 +81,9 @@ absl::StatusOr<std::unique_ptr<HttpListener>> HttpListener::Start(
   std::unique_ptr<httplib::Server> server = MakeServer(identity);
   if (server == nullptr)
     return absl::InvalidArgumentError("OpenSSL does not take --tls_certificate and --tls_key for HTTPS");
+  // A client may go away between the library's look at a connection and its write, at which the signal would
+  // end the program.
+  std::signal(SIGPIPE, SIG_IGN);
   set_up(server.get());
   // The library's default also sets SO_REUSEPORT, by which two programs could take the same port.
   server->set_socket_options([](socket_t socket) {

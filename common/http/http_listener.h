@@ -16,7 +16,8 @@ class Server;
 
 namespace downpour {
 
-// Serves requests on threads of its own until it is destroyed. Thread-safe. On loopback connections are plain
+// Serves requests on threads of its own until it is destroyed. Thread-safe. SIGPIPE is ignored from the first
+// one on. On loopback connections are plain
 // HTTP, for people and what runs beside the program. Off loopback they are HTTPS, and a client shows a
 // certificate of the authority with the role observer, or is answered 403; without TLS one line of the log
 // says that nothing is encrypted.

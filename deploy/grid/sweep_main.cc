@@ -25,7 +25,6 @@
 #include "deploy/grid/grid_results.h"
 #include "deploy/report/sweep_report.h"
 #include "server/storage/folder_lock.h"
-#include "worker/data/data_flags.h"
 
 ABSL_FLAG(std::string, out, "",
           "folder of all runs and of their report; empty: runs/GRID for GRID.textproto");
@@ -38,6 +37,8 @@ ABSL_FLAG(std::string, on, "", "virtual or compose, instead of what the grid say
 ABSL_FLAG(int, jobs, 0, "runs at a time; 0: as many as the grid says, which without a word is one a core");
 ABSL_FLAG(int, threads, 0,
           "compute threads of a run, in the simulated cluster; 0: the cores divided by the runs at a time");
+ABSL_FLAG(bool, allow_commands, false,
+          "let every run run the commands that stand in feats.scp in place of archives");
 ABSL_FLAG(bool, restart, false, "begin those runs anew whose folder holds another run, which is thrown away");
 
 namespace downpour {
@@ -175,7 +176,7 @@ std::vector<std::string> TrainCommand(const GridDescription& grid, const GridRun
   const int threads = absl::GetFlag(FLAGS_threads);
   command.push_back(absl::StrCat("--threads=", threads != 0 ? threads : std::max(1, Cores() / grid.jobs())));
   if (restart) command.emplace_back("--restart");
-  if (DataFlags().allow_commands) command.emplace_back("--allow_commands");
+  if (absl::GetFlag(FLAGS_allow_commands)) command.emplace_back("--allow_commands");
   for (const auto& [path, value] : run.settings) command.push_back(absl::StrCat("--", path, "=", value));
   return command;
 }
@@ -188,7 +189,7 @@ std::vector<std::string> ComposeCommand(const GridRun& run, const fs::path& out)
           absl::StrCat("RUNS_DIR=", fs::absolute(out).string()),
           absl::StrCat("WORKERS=", run.description.cluster().replicas()),
           absl::StrCat("RUN_NAME=", run.name),
-          absl::StrCat("ALLOW_COMMANDS=", DataFlags().allow_commands ? "1" : ""),
+          absl::StrCat("ALLOW_COMMANDS=", absl::GetFlag(FLAGS_allow_commands) ? "1" : ""),
           absl::StrCat("SETTINGS=", settings, user == nullptr ? "" : user),
           "bash",
           "-c",

@@ -108,17 +108,6 @@ void CondVar::Wait(Mutex* mutex) {
   __tsan_mutex_post_lock(mutex, 0, 0);
 }
 
-bool CondVar::WaitWithTimeout(Mutex* mutex, Duration timeout) {
-  static auto* const real =
-      Library<bool(CondVar*, Mutex*, Duration)>("7CondVar15WaitWithTimeoutEPNS0_5MutexENS0_8DurationE");
-  __tsan_mutex_pre_unlock(mutex, 0);
-  __tsan_mutex_post_unlock(mutex, 0);
-  __tsan_mutex_pre_lock(mutex, 0);
-  const bool timed_out = real(this, mutex, timeout);
-  __tsan_mutex_post_lock(mutex, 0, 0);
-  return timed_out;
-}
-
 ABSL_NAMESPACE_END
 }  // namespace absl
 
