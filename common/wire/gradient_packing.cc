@@ -101,7 +101,7 @@ struct Bits {
       bytes[i / 8] = static_cast<uint8_t>(eight * 0x0102040810204080 >> 56);
     }
   }
-  uint8_t bytes[kGradientBlockElements / 8];
+  uint8_t bytes[kGradientBlockElements / 8] = {};
 };
 
 // For each byte, eight elements: all bits set where the byte's bit is, else none.

@@ -136,7 +136,7 @@ absl::StatusOr<Plan> MakePlan(const RunDescription& description, int64_t input_d
   for (const int32_t width : description.network().hidden_width()) units += 2.0 * width;
   units += 2.0 * description.data().classes();  // activations and their gradients
   plan.worker_memory = parameters * ((1 + further_planes) * sizeof(float) + FetchedBits(cluster) / 8 +
-                                     (compresses ? 2 * (1 + further_planes) + sizeof(float) : 0)) +
+                                     (compresses ? 2.0 * (1 + further_planes) + sizeof(float) : 0)) +
                        sizeof(float) * units * cluster.minibatch();
   plan.evaluator_memory = parameters * sizeof(float);
   plan.shard_descriptors = machines.workers + kReservedDescriptors;

@@ -306,7 +306,7 @@ TEST_F(Sweep, TrainsEachCellOfTheGridAndDrawsAll) {
   EXPECT_THAT(calls(),
               AllOf(HasSubstr("train deploy/quickstart.textproto --run_dir=o/none-1-ADADELTA_1e-8-seed1 "),
                     HasSubstr("--optimizer=ADADELTA:1e-8 "),
-                    HasSubstr("--checkpoint.every_s=120 --seed=1 --noise.adversary_share=0.1 "
+                    HasSubstr("--optimizer.staleness_exponent=0 --seed=1 --noise.adversary_share=0.1 "
                               "--noise.adversary_scale=10 --cluster.replicas=20 --optimizer=SGD:0.5 "
                               "--budget.epochs=3 --name=scale-20-SGD_0.5-seed1\n")));
 }
