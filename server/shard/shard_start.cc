@@ -127,8 +127,8 @@ absl::StatusOr<double> ShardBytes(const ParameterShard::Options& options) {
 absl::StatusOr<std::unique_ptr<ParameterShard>> CreateShard(ParameterShard::Options options,
                                                             const RunDescription& description) {
   std::vector<float> initial(options.range.size());
-  InitializeParameters(options.layout, description.network(), description.seed(),
-                       options.range, absl::MakeSpan(initial));
+  InitializeParameters(options.layout, description.network(), description.seed(), options.range,
+                       absl::MakeSpan(initial));
   return ParameterShard::Create(std::move(options), initial);
 }
 
