@@ -16,11 +16,10 @@ class Server;
 
 namespace downpour {
 
-// Serves requests on threads of its own until it is destroyed. Thread-safe. SIGPIPE is ignored from the first
-// one on. On loopback connections are plain
-// HTTP, for people and what runs beside the program. Off loopback they are HTTPS, and a client shows a
-// certificate of the authority with the role observer, or is answered 403; without TLS one line of the log
-// says that nothing is encrypted.
+// Serves requests on threads of its own until it is destroyed. Thread-safe. A program that has started one
+// ignores SIGPIPE. On loopback connections are plain HTTP, for people and what runs beside the program. Off
+// loopback they are HTTPS, and a client shows a certificate of the authority with the role observer, or is
+// answered 403; without TLS one line of the log says that nothing is encrypted.
 class HttpListener {
  public:
   // Listens at host:port; port 0 takes a free one. `set_up` gives the server its handlers. INVALID_ARGUMENT:

@@ -185,15 +185,13 @@ std::vector<std::string> ComposeCommand(const GridRun& run, const fs::path& out)
   std::string settings;
   for (const auto& [path, value] : run.settings) absl::StrAppend(&settings, "--", path, "=", value, " ");
   const char* const user = std::getenv("SETTINGS");
-  return {"env",
-          absl::StrCat("RUNS_DIR=", fs::absolute(out).string()),
-          absl::StrCat("WORKERS=", run.description.cluster().replicas()),
-          absl::StrCat("RUN_NAME=", run.name),
-          absl::StrCat("ALLOW_COMMANDS=", absl::GetFlag(FLAGS_allow_commands) ? "1" : ""),
-          absl::StrCat("SETTINGS=", settings, user == nullptr ? "" : user),
-          "bash",
-          "-c",
-          kCompose};
+  std::vector<std::string> command = {"env", absl::StrCat("RUNS_DIR=", fs::absolute(out).string()),
+                                      absl::StrCat("WORKERS=", run.description.cluster().replicas()),
+                                      absl::StrCat("RUN_NAME=", run.name),
+                                      absl::StrCat("SETTINGS=", settings, user == nullptr ? "" : user)};
+  if (absl::GetFlag(FLAGS_allow_commands)) command.emplace_back("ALLOW_COMMANDS=1");
+  command.insert(command.end(), {"bash", "-c", kCompose});
+  return command;
 }
 
 // Makes what is missing of `runs` in the folder `out`.

@@ -117,7 +117,6 @@ absl::StatusOr<Plan> MakePlan(const RunDescription& description, int64_t input_d
   const double brought =
       further_planes *
       (PlanesOfPush(optimizer, 1) > 1 ? 1.0 : 1.0 / static_cast<double>(optimizer.curvature_every()));
-  const bool compresses = cluster.gradient_compression() != ClusterDescription::NONE;
   plan.push_bytes =
       parameters * (PushedBits(cluster) + brought * (PushesInBfloat16(cluster) ? 16.0 : 32.0)) / 8;
   plan.fetch_bytes = parameters * FetchedBits(cluster) / 8;
@@ -135,9 +134,10 @@ absl::StatusOr<Plan> MakePlan(const RunDescription& description, int64_t input_d
   double units = static_cast<double>(input_dim);
   for (const int32_t width : description.network().hidden_width()) units += 2.0 * width;
   units += 2.0 * description.data().classes();  // activations and their gradients
-  plan.worker_memory = parameters * ((1 + further_planes) * sizeof(float) + FetchedBits(cluster) / 8 +
-                                     (compresses ? 2.0 * (1 + further_planes) + sizeof(float) : 0)) +
-                       sizeof(float) * units * cluster.minibatch();
+  plan.worker_memory =
+      parameters * ((1 + further_planes) * sizeof(float) + FetchedBits(cluster) / 8 +
+                    (CompressesGradients(cluster) ? 2.0 * (1 + further_planes) + sizeof(float) : 0)) +
+      sizeof(float) * units * cluster.minibatch();
   plan.evaluator_memory = parameters * sizeof(float);
   plan.shard_descriptors = machines.workers + kReservedDescriptors;
   return plan;

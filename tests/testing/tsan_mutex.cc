@@ -3,9 +3,9 @@
 //
 // The distribution's Abseil is built without the sanitizer, which therefore does not see the order that an
 // absl::Mutex makes, and would report every access that it guards. This file defines the members that
-// Downpour and gRPC call, in place of the library's; they tell the sanitizer what they do and call the library's. The
-// sanitizer ignores memory accesses between a "pre" and its "post", for example those of an awaited condition
-// that another thread evaluates while it unlocks.
+// Downpour and gRPC call, in place of the library's; they tell the sanitizer what they do and call the
+// library's. The sanitizer ignores memory accesses between a "pre" and its "post", for example those of an
+// awaited condition that another thread evaluates while it unlocks.
 #if defined(__has_feature)
 #define DOWNPOUR_HAS_FEATURE(feature) __has_feature(feature)
 #else

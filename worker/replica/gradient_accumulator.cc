@@ -12,8 +12,7 @@ namespace downpour {
 GradientAccumulator::GradientAccumulator(const ClusterDescription& cluster, int64_t elements,
                                          GradientPool* pool, RoundedGradientPool* rounded_pool)
     : elements_(elements),
-      network_may_round_(rounded_pool != nullptr && cluster.n_push() == 1 &&
-                         cluster.gradient_compression() == ClusterDescription::NONE),
+      network_may_round_(rounded_pool != nullptr && cluster.n_push() == 1 && !CompressesGradients(cluster)),
       compressor_(cluster),
       pool_(pool),
       rounded_pool_(rounded_pool),

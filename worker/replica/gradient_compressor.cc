@@ -82,20 +82,18 @@ void QuantizeToOneBit(absl::Span<float> block) {
                 mean(sums.negative, negatives), block.data(), block.size());
 }
 
-// Sets `sum` to gradient + residual, within kMostMagnitude.
+// Adds the gradient to the residual, within kMostMagnitude.
 DOWNPOUR_SIMD_CLONES
-void AddResidual(const float* __restrict gradient, const float* __restrict residual, size_t n,
-                 float* __restrict sum) {
+void AddGradient(const float* __restrict gradient, size_t n, float* __restrict residual) {
   for (size_t i = 0; i < n; ++i) {
-    const float all = gradient[i] + residual[i];
-    sum[i] = all > kMostMagnitude ? kMostMagnitude : all < -kMostMagnitude ? -kMostMagnitude : all;
+    const float sum = gradient[i] + residual[i];
+    residual[i] = sum > kMostMagnitude ? kMostMagnitude : sum < -kMostMagnitude ? -kMostMagnitude : sum;
   }
 }
 
 DOWNPOUR_SIMD_CLONES
-void Subtract(const float* __restrict sum, const float* __restrict pushed, size_t n,
-              float* __restrict residual) {
-  for (size_t i = 0; i < n; ++i) residual[i] = sum[i] - pushed[i];
+void SubtractPushed(const float* __restrict pushed, size_t n, float* __restrict residual) {
+  for (size_t i = 0; i < n; ++i) residual[i] -= pushed[i];
 }
 
 // The blocks of one thread, as a range of elements; each thread has one.
@@ -131,11 +129,11 @@ void CompressByBlocks(absl::Span<const float> gradient, absl::Span<float> residu
   ForEachBlock(Parts(static_cast<int64_t>(gradient.size())), [&](size_t, KeyRange block) {
     const size_t n = block.size();
     float* const left = &residual[block.begin];
-    BlockOfFloats sum, quantized;
-    AddResidual(&gradient[block.begin], left, n, sum);
-    std::copy_n(sum, n, quantized);
+    AddGradient(&gradient[block.begin], n, left);
+    BlockOfFloats quantized;
+    std::copy_n(left, n, quantized);
     quantize(absl::MakeSpan(quantized, n));
-    Subtract(sum, quantized, n, left);
+    SubtractPushed(quantized, n, left);
     ToBfloat16(absl::MakeConstSpan(quantized, n), pushed.subspan(block.begin, n));
   });
 }
@@ -176,17 +174,13 @@ void KeepFrom(uint16_t least, uint16_t* values, size_t n) {
 // Keeps what is larger than the threshold, and the first `places` elements that are as large; sets others to 0.
 void KeepLargestOf(absl::Span<uint16_t> block, uint16_t threshold, int64_t* places) {
   const int64_t equal = CountOf(block.data(), block.size(), threshold);
-  if (equal == 0 || *places == 0) {
-    KeepFrom(threshold + 1, block.data(), block.size());
-  } else if (equal <= *places) {
-    KeepFrom(threshold, block.data(), block.size());
-    *places -= equal;
-  } else {
-    KeepFrom(threshold, block.data(), block.size());
-    for (uint16_t& value : block)
-      if ((value & 0x7fff) == threshold && (*places)-- <= 0) value = 0;
-    *places = 0;
-  }
+  const int64_t kept = std::min(equal, *places);
+  *places -= kept;
+  KeepFrom(kept > 0 ? threshold : threshold + 1, block.data(), block.size());
+  if (kept == 0 || kept == equal) return;
+  int64_t left = kept;
+  for (uint16_t& value : block)
+    if ((value & 0x7fff) == threshold && left-- <= 0) value = 0;
 }
 
 }  // namespace
@@ -213,11 +207,10 @@ void GradientCompressor::KeepLargest(absl::Span<const float> gradient, absl::Spa
   const std::vector<KeyRange> parts = Parts(static_cast<int64_t>(gradient.size()));
   std::vector<Magnitudes> counts(parts.size(), Magnitudes(kMagnitudes));
   ForEachBlock(parts, [&](size_t part, KeyRange block) {
-    BlockOfFloats sum;
-    AddResidual(&gradient[block.begin], &residual_[block.begin], block.size(), sum);
-    std::copy_n(sum, block.size(), &residual_[block.begin]);
+    float* const left = &residual_[block.begin];
+    AddGradient(&gradient[block.begin], block.size(), left);
     const absl::Span<uint16_t> rounded = pushed.subspan(block.begin, block.size());
-    ToBfloat16(absl::MakeConstSpan(sum, block.size()), rounded);
+    ToBfloat16(absl::MakeConstSpan(left, block.size()), rounded);
     for (const uint16_t value : rounded) ++counts[part][value & 0x7fff];
   });
   const int64_t places = std::llround(top_k_share_ * static_cast<double>(gradient.size()));
@@ -231,10 +224,9 @@ void GradientCompressor::KeepLargest(absl::Span<const float> gradient, absl::Spa
   ForEachBlock(parts, [&](size_t part, KeyRange block) {
     const absl::Span<uint16_t> rounded = pushed.subspan(block.begin, block.size());
     KeepLargestOf(rounded, largest.threshold, &places_of_part[part]);
-    BlockOfFloats sum, kept;
-    std::copy_n(&residual_[block.begin], block.size(), sum);
+    BlockOfFloats kept;
     FromBfloat16(rounded, absl::MakeSpan(kept, block.size()));
-    Subtract(sum, kept, block.size(), &residual_[block.begin]);
+    SubtractPushed(kept, block.size(), &residual_[block.begin]);
   });
 }
 

@@ -42,10 +42,13 @@ class GradientCompressor {
   std::vector<float> residual_;
 };
 
+inline bool CompressesGradients(const ClusterDescription& cluster) {
+  return cluster.gradient_compression() != ClusterDescription::NONE;
+}
 // Whether fetched parameters are in bfloat16 on the wire, and whether gradients are; else they are in float32.
 bool TravelsInBfloat16(const ClusterDescription& cluster);
 inline bool PushesInBfloat16(const ClusterDescription& cluster) {
-  return TravelsInBfloat16(cluster) || cluster.gradient_compression() != ClusterDescription::NONE;
+  return TravelsInBfloat16(cluster) || CompressesGradients(cluster);
 }
 // What a push, and a fetch, puts on the wire for each element, in bits.
 double PushedBits(const ClusterDescription& cluster);

@@ -187,10 +187,9 @@ absl::Status ReplicaLoop::Join() {
   if (network_ == nullptr) {
     const int planes = kUpdateRules[description_.optimizer().kind()].planes;
     // A gradient and what goes with it, the same as it is pushed, what pushes leave out, and the parameters.
-    const bool compresses = cluster.gradient_compression() != ClusterDescription::NONE;
     RETURN_IF_ERROR(
         CheckMemoryFor(reply, planes * (sizeof(float) + (PushesInBfloat16(cluster) ? sizeof(uint16_t) : 0)) +
-                                  (compresses ? sizeof(float) : 0) +
+                                  (CompressesGradients(cluster) ? sizeof(float) : 0) +
                                   (TravelsInBfloat16(cluster) ? sizeof(uint16_t) : sizeof(float))));
     ASSIGN_OR_RETURN(network_, Network::Create({.network = description_.network(),
                                                 .input_dim = reply.data().input_dim(),

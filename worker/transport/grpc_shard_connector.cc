@@ -4,6 +4,7 @@
 #include "common/back_off.h"
 #include "common/program/logging.h"
 #include "common/random.h"
+#include "worker/replica/gradient_compressor.h"
 #include "worker/transport/grpc_shard_client.h"
 #include "worker/transport/grpc_shared_memory_client.h"
 
@@ -32,7 +33,7 @@ ShardConnector GrpcShardConnector(int index, std::function<bool()> stopped,
     options.range = range;
     options.run = run;
     options.run.view = address.view();
-    options.pack_gradients = cluster.gradient_compression() != ClusterDescription::NONE;
+    options.pack_gradients = CompressesGradients(cluster);
     options.retry.give_up_after = absl::Seconds(2);
     options.retry.stopped = stopped;
     options.jitter_seed = RandomAt(ProcessJitterSeed(), index);
