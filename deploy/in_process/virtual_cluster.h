@@ -64,7 +64,7 @@ class VirtualCluster {
   struct Replica {
     std::unique_ptr<ModelReplica> model;
     ReplicaTimes times;
-    ParameterSnapshot parameters;  // as of the last fetch
+    std::optional<ParameterSnapshot> parameters = {};  // as of the last fetch; none before the first
     int transfers_left = 0;
     std::vector<uint64_t> answers = {};  // one per shard: version (fetch) or staleness (push)
     bool push_rejected = false;
@@ -80,7 +80,8 @@ class VirtualCluster {
   absl::Status Begin();
   absl::Status Resume(const VirtualClusterSnapshot& checkpoint);
   std::unique_ptr<ModelReplica> NewModel(uint64_t replica_id, uint64_t incarnation);
-  ParameterSnapshot NewSnapshot() const;
+  // The replica's own, for a fetch or after one. It has no memory for them before.
+  ParameterSnapshot& ParametersOf(Replica* replica) const;
 
   absl::Status Handle(const EventQueue::Event& event);
   absl::Status Report(uint32_t index);

@@ -11,7 +11,7 @@ namespace downpour {
 // The whole state of a virtual cluster between two events.
 struct VirtualClusterSnapshot {
   struct Replica {
-    absl::string_view parameters;  // as ParameterSnapshot::view().bytes()
+    absl::string_view parameters;  // as ParameterSnapshot::view().bytes(); empty before the first fetch
     absl::string_view gradient;    // float32, or bfloat16 if the header says so; empty if there is none
     absl::string_view residual;    // float32; empty if there is none
   };

@@ -137,6 +137,20 @@ TEST(VirtualClusterResumeTest, WarmStartResumesToo) {
   ExpectResumes(description, by_its_own_rule, warm_start.kind());
 }
 
+TEST(VirtualClusterResumeTest, ReplicasThatTheWarmStartKeepsWaitingTakeNoMemory) {
+  RunDescription description = SyntheticRun();
+  description.mutable_cluster()->set_warm_start_updates(30);
+  VirtualRunOptions options;
+  options.checkpoint_path = CheckpointPath();
+  options.stop_at_event = 60;
+  ASSERT_EQ(RunVirtually(description, options).status.code(), absl::StatusCode::kCancelled);
+  const absl::StatusOr<VirtualClusterSnapshot> stopped = ReadVirtualCluster(options.checkpoint_path);
+  ASSERT_EQ(stopped.status(), absl::OkStatus());
+  size_t with_parameters = 0;
+  for (const auto& replica : stopped->replicas) with_parameters += replica.parameters.empty() ? 0 : 1;
+  EXPECT_EQ(with_parameters, 1);
+}
+
 TEST(VirtualClusterResumeTest, SchedulesResumeToo) {
   RunDescription description = SyntheticRun();
   description.mutable_optimizer()->set_epsilon(1);  // such long steps that some evaluation sees no lower loss
