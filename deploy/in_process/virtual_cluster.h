@@ -80,7 +80,7 @@ class VirtualCluster {
   absl::Status Begin();
   absl::Status Resume(const VirtualClusterSnapshot& checkpoint);
   std::unique_ptr<ModelReplica> NewModel(uint64_t replica_id, uint64_t incarnation);
-  // The replica's own, for a fetch or after one. It has no memory for them before.
+  // The memory of the replica's parameters, which its first call allocates.
   ParameterSnapshot& ParametersOf(Replica* replica) const;
 
   absl::Status Handle(const EventQueue::Event& event);

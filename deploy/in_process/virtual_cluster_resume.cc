@@ -1,6 +1,5 @@
-// Where on the data's way: all of a virtual cluster between two events, to its snapshot and from it.
-#include <utility>
-
+// Where on the data's way: all of a virtual cluster between two events; makes a snapshot of it, and a cluster
+// of a snapshot.
 #include "absl/strings/str_cat.h"
 #include "common/program/run_description_rules.h"
 #include "common/status_macros.h"
@@ -8,8 +7,11 @@
 #include "server/storage/checkpoint_file.h"
 
 namespace downpour {
+namespace {
 
 using Event = VirtualClusterCheckpoint::Event;
+
+}  // namespace
 
 absl::Status VirtualCluster::Resume(const VirtualClusterSnapshot& checkpoint) {
   const VirtualClusterCheckpoint& header = checkpoint.header;
